@@ -1,0 +1,79 @@
+"""What gradx needs to know about an array library."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+Kernel = Callable[..., Any]
+
+
+def _do_nothing() -> None:
+    """Stand in for ``synchronize`` where every call has finished on return."""
+
+
+def _one_cpu() -> list[str]:
+    return ["cpu"]
+
+
+def _always_cpu(array_or_device: Any) -> str:
+    return "cpu"
+
+
+def _no_native_device(device: str) -> Any:
+    """Let the library place new arrays where it does by default."""
+    return None
+
+
+def _no_context(native_device: Any) -> AbstractContextManager[Any]:
+    return nullcontext()
+
+
+def _assume_shared(x: Any, y: Any) -> bool:
+    # A view that is taken for a copy loses writes silently; the other way
+    # round costs a little time.
+    return True
+
+
+def _assume_borrowed(array: Any) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Backend:
+    """One array library, described by values rather than by subclassing.
+
+    ``xp`` does almost everything. The callables cover what the array API
+    standard leaves out; ``kernels`` holds faster forms of single ops.
+
+    Devices are strings for users (``"cpu"``, ``"cuda:1"``); ``native_device``
+    turns one into what ``xp``'s ``device=`` takes or raises ``DeviceError``,
+    ``device_name`` goes back. ``device_context`` makes a native device the one
+    on which the library computes, for libraries that have such a thing.
+    """
+
+    name: str
+    xp: ModuleType
+    to_numpy: Callable[[Any], Any]
+    from_numpy: Callable[[Any, str], Any]  # (array, device)
+    devices: Callable[[], list[str]] = _one_cpu
+    device_of: Callable[[Any], str] = _always_cpu
+    native_device: Callable[[str], Any] = _no_native_device
+    synchronize: Callable[[], None] = _do_nothing
+    shares_memory: Callable[[Any, Any], bool] = _assume_shared  # may the two overlap?
+    owns_memory: Callable[[Any], bool] = _assume_borrowed  # writeable, and nobody else's?
+    kernels: dict[str, Kernel] = field(default_factory=dict)
+    array_types: tuple[type, ...] = ()  # none: every type of the library's package
+    device_type: type | None = None  # of native devices, where they are not strings
+    device_name: Callable[[Any], str] = _always_cpu
+    device_context: Callable[[Any], AbstractContextManager[Any]] = _no_context
+
+    def kernel(self, op_name: str) -> Callable[[Kernel], Kernel]:
+        """Register the decorated function as this backend's form of an op."""
+
+        def register(function: Kernel) -> Kernel:
+            self.kernels[op_name] = function
+            return function
+
+        return register

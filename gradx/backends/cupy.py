@@ -1,0 +1,126 @@
+"""CuPy: NVIDIA GPUs.
+
+CuPy computes on the device that its thread has entered, whatever its creation
+functions are told and wherever their arguments lie. ``xp`` is array-api-compat's
+namespace with creation functions that keep the standard's promise instead.
+"""
+
+import re
+from collections.abc import Callable
+from functools import partial, wraps
+from types import ModuleType
+from typing import Any
+
+import array_api_compat.cupy as compat
+import cupy
+
+from gradx.backends.base import Backend
+from gradx.errors import DeviceError
+
+CREATE = ("arange", "empty", "eye", "full", "linspace", "ones", "zeros")
+CREATE_LIKE = ("asarray", "empty_like", "full_like", "ones_like", "zeros_like")
+
+
+def _creating(create: Callable[..., Any]) -> Callable[..., Any]:
+    """Make ``create`` place its array on ``device``."""
+
+    @wraps(create)
+    def created(*args: Any, device: Any = None, **parameters: Any) -> Any:
+        if device is None:
+            return create(*args, **parameters)
+        with device:
+            return create(*args, **parameters)
+
+    return created
+
+
+def _creating_like(create: Callable[..., Any]) -> Callable[..., Any]:
+    """Make ``create`` place its array on ``device``, or else beside its first argument."""
+    placed = _creating(create)
+
+    @wraps(create)
+    def created(x: Any, /, *args: Any, device: Any = None, **parameters: Any) -> Any:
+        if device is None and isinstance(x, cupy.ndarray):
+            device = x.device
+        return placed(x, *args, device=device, **parameters)
+
+    return created
+
+
+def _make_namespace() -> ModuleType:
+    # The name is copied too: libraries recognise CuPy's namespace by it.
+    namespace = ModuleType(compat.__name__, __doc__)
+    namespace.__dict__.update(vars(compat))
+    namespace.__dict__["__getattr__"] = partial(getattr, compat)
+    for name in CREATE:
+        setattr(namespace, name, _creating(getattr(compat, name)))
+    for name in CREATE_LIKE:
+        setattr(namespace, name, _creating_like(getattr(compat, name)))
+    return namespace
+
+
+def _native_device(device: str) -> Any:
+    """Return the ``cupy.cuda.Device`` called ``device``; ``"cuda"`` is the first."""
+    match = re.fullmatch(r"cuda(?::([0-9]+))?", device)
+    if match is None:
+        raise DeviceError(f"unknown device {device!r}: expected 'cuda' or 'cuda:<index>'")
+    index = int(match[1] or 0)
+    count = cupy.cuda.runtime.getDeviceCount()
+    if index >= count:
+        raise DeviceError(
+            f"device {device!r} does not exist: "
+            f"the CUDA devices visible here are {', '.join(map(repr, _devices())) or 'none'}"
+        )
+    return cupy.cuda.Device(index)
+
+
+def _devices() -> list[str]:
+    return [f"cuda:{index}" for index in range(cupy.cuda.runtime.getDeviceCount())]
+
+
+def _device_name(native: Any) -> str:
+    return f"cuda:{native.id}"
+
+
+def _from_numpy(array: Any, device: str) -> Any:
+    with _native_device(device):
+        return cupy.asarray(array)
+
+
+def _owns_memory(array: Any) -> bool:
+    # Memory that is not the pool's belongs to another library, lent by DLPack.
+    return (
+        type(array) is cupy.ndarray
+        and array.base is None
+        and isinstance(array.data.mem, cupy.cuda.PooledMemory)
+    )
+
+
+BACKEND = Backend(
+    name="cupy",
+    xp=_make_namespace(),
+    to_numpy=cupy.asnumpy,
+    from_numpy=_from_numpy,
+    devices=_devices,
+    device_of=lambda array: _device_name(array.device),
+    native_device=_native_device,
+    synchronize=lambda: cupy.cuda.Device().synchronize(),
+    shares_memory=cupy.may_share_memory,
+    owns_memory=_owns_memory,
+    array_types=(cupy.ndarray,),
+    device_type=cupy.cuda.Device,
+    device_name=_device_name,
+    device_context=lambda native: native,
+)
+
+
+@BACKEND.kernel("sum")
+def sum(xp, x, /, *, axis=None, dtype=None, keepdims=False):
+    """Skip the Python around the method."""
+    return x.sum(axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+@BACKEND.kernel("matmul")
+def matmul(xp, x, y, /):
+    """Skip the Python inside array-api-compat."""
+    return cupy.matmul(x, y)

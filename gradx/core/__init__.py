@@ -1,0 +1,1 @@
+"""What an op is, and how it is called. Knows no particular op."""

@@ -1,0 +1,37 @@
+"""Questions about an array that have one answer through all layers of tracking."""
+
+from typing import Any
+
+from gradx.backends import Backend, backend_of
+from gradx.core.views import Tensor
+
+
+def untracked(x: Any) -> Any:
+    """Return the plain array inside all the Tensors around it."""
+    while type(x) is Tensor:
+        x = x.value
+    return x
+
+
+def backend_for(x: Any) -> Backend:
+    """Return the backend of the plain array inside ``x``."""
+    return backend_of(type(untracked(x)))
+
+
+def is_kind(x: Any, kind: str | tuple[str, ...]) -> bool:
+    """Tell whether the dtype of ``x`` is of a kind that ``isdtype`` of the standard names."""
+    return backend_for(x).xp.isdtype(untracked(x).dtype, kind)
+
+
+def is_array(x: Any) -> bool:
+    """Tell whether ``x`` is a Tensor or an array of a known library."""
+    try:
+        backend_for(x)
+    except TypeError:
+        return False
+    return True
+
+
+def as_dtype(x: Any, dtype: Any) -> Any:
+    """Return ``dtype``, which may be a name such as ``"float32"``, as ``x``'s library has it."""
+    return getattr(backend_for(x).xp, dtype) if isinstance(dtype, str) else dtype

@@ -1,0 +1,59 @@
+"""Errors of array libraries, retold: which op, which arguments, what was wrong."""
+
+from typing import Any
+
+from gradx.backends import backend_of
+from gradx.errors import (
+    AxisError,
+    DeviceError,
+    DTypeError,
+    GradxError,
+    OutOfBoundsError,
+    ShapeError,
+)
+
+EXPLAINED = (TypeError, ValueError, IndexError)
+
+
+def explain(
+    op: Any, error: Exception, arrays: tuple[Any, ...], params: dict[str, Any]
+) -> Exception:
+    """Return the error to raise for ``error``, which ``op`` met on plain arrays."""
+    if isinstance(error, GradxError):
+        return error
+    places = dict.fromkeys(place for array in arrays if (place := _place_of(array)))
+    if len(places) > 1:
+        return mixed_places(op.name, list(places))
+    arguments = [describe(array) for array in arrays]
+    arguments += [f"{name}={value!r}" for name, value in params.items() if value is not None]
+    return _class_for(error)(f"{op.name}({', '.join(arguments)}): {error}")
+
+
+def mixed_places(name: str, places: list[str]) -> DeviceError:
+    """Return the error of an op whose arrays do not live together."""
+    return DeviceError(
+        f"{name}: arrays on {' and '.join(places)}; move one with gx.to_device(x, device)"
+    )
+
+
+def describe(value: Any) -> str:
+    """Name a value by dtype and shape if it is an array, as in ``float32 (2, 3)``."""
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"{str(value.dtype).rpartition('.')[2]} {tuple(value.shape)}"
+    return repr(value)
+
+
+def _place_of(array: Any) -> str | None:
+    if type(array) in (bool, int, float, complex, type(None)):
+        return None
+    try:
+        backend = backend_of(type(array))
+    except GradxError:
+        return None
+    return f"{backend.name}:{backend.device_of(array)}"
+
+
+def _class_for(error: Exception) -> type[GradxError]:
+    if isinstance(error, IndexError):
+        return AxisError if isinstance(error, ValueError) else OutOfBoundsError
+    return DTypeError if isinstance(error, TypeError) else ShapeError

@@ -1,0 +1,261 @@
+"""Declaring an op, once: its forward function, derivatives and samples.
+
+A declaration is complete or importing it fails. The decorator is chosen by
+how much must be said for both derivative modes to follow:
+
+* ``elementwise`` ops give one partial derivative per input;
+* ``multilinear`` ops give one transpose per input;
+* ``primitive`` ops give their vjp and jvp;
+* ``constant`` ops have no derivative;
+* ``composed`` functions call other ops, and need no rules at all.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from gradx.backends import backend_for_device, backend_of, current_device
+from gradx.core.call import Tensor, make_calls
+from gradx.core.explain import mixed_places
+from gradx.core.rules import (
+    Function,
+    Needs,
+    Rule,
+    Signature,
+    as_written,
+    compile_rule,
+    replacing,
+    scaling_by,
+)
+from gradx.core.samples import SampleSet
+
+Declare = Callable[[Function], Function]
+# How to put a changed view back into its base: ``view(base, changed, params)``.
+# "transpose": by the op's own transpose; "read-only": never; None: not a view.
+View = Function | str | None
+
+OPS: dict[str, "Op"] = {}
+COMPOSED: dict[str, "Composed"] = {}
+
+PYTHON_SCALARS = {bool, int, float, complex}
+
+
+class Op:
+    """Everything gradx knows about one primitive."""
+
+    __slots__ = (
+        "call",
+        "defaults",
+        "forward",
+        "implementations",
+        "jvp",
+        "name",
+        "run",
+        "samples",
+        "signature",
+        "view",
+        "visible",
+        "vjp",
+    )
+
+    call: Function  # what users call
+    run: Function  # run(arrays, params): what traces call
+    vjp: tuple[Rule | None, ...]  # per input
+    jvp: tuple[Rule | None, ...]  # per input
+
+    def __init__(self, forward: Function, samples: SampleSet, view: View = None) -> None:
+        self.name = forward.__name__
+        self.forward = forward
+        self.samples = samples
+        self.view = view
+        self.signature = _read_signature(forward)
+        self.visible, self.defaults = _visible_signature(forward, self.signature)
+        # By the type of the one array, or by the types of all arrays.
+        self.implementations: dict[Any, Function] = {}
+
+    def resolve(self, arrays: tuple[Any, ...]) -> Function:
+        """Find the implementation for plain arrays, and remember it."""
+        types = [type(a) for a in arrays if type(a) not in PYTHON_SCALARS and a is not None]
+        if not types:
+            return self._implementation_on_default_device
+        backend = backend_of(types[0])
+        for other in map(backend_of, types[1:]):
+            if other is not backend:
+                raise mixed_places(self.name, [backend.name, other.name])
+        function = partial(backend.kernels.get(self.name, self.forward), backend.xp)
+        one_array = len(self.signature.inputs) == 1 and not self.signature.variadic
+        key = type(arrays[0]) if one_array else tuple(map(type, arrays))
+        return self.implementations.setdefault(key, function)
+
+    def _implementation_on_default_device(self, *arrays: Any, **params: Any) -> Any:
+        """Run on Python scalars alone: as 0-d arrays of the default device."""
+        backend, device = backend_for_device(current_device())
+        first, *rest = arrays
+        first = backend.xp.asarray(first, device=device)
+        return self.run((first, *rest), params)
+
+    def shares_memory(self, view: Any, base: Any) -> bool:
+        """Tell whether NumPy would have given a view here, not a copy."""
+        while type(view) is Tensor:
+            view = view.value
+        while type(base) is Tensor:
+            base = base.value
+        return backend_of(type(base)).shares_memory(view, base)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+
+def elementwise(*, partials: Mapping[str, Function | float], samples: SampleSet) -> Declare:
+    """Declare an elementwise op by ``d out / d input``, per input."""
+
+    def declare(forward):
+        rules = {name: scaling_by(value) for name, value in partials.items()}
+        return _finish(Op(forward, samples), vjp=rules, jvp=rules)
+
+    return declare
+
+
+def multilinear(
+    *, transpose: Mapping[str, Function], samples: SampleSet, view: View = None
+) -> Declare:
+    """Declare an op linear in each input by its transposes; its jvp is itself."""
+
+    def declare(forward):
+        op = Op(forward, samples, view)
+        vjp = {name: as_written(rule) for name, rule in transpose.items()}
+        itself = lambda arrays, params: op.run(arrays, params)  # noqa: E731 (set by _finish)
+        jvp = {name: replacing(name, op.signature, itself) for name in transpose}
+        if view == "transpose":
+            op.view = _put_back_by_transpose(op)
+        return _finish(op, vjp=vjp, jvp=jvp)
+
+    return declare
+
+
+def primitive(
+    *,
+    vjp: Mapping[str, Function],
+    jvp: Mapping[str, Function],
+    samples: SampleSet,
+    view: View = None,
+) -> Declare:
+    """Declare an op with both derivatives written out, per input."""
+
+    def declare(forward):
+        return _finish(
+            Op(forward, samples, view),
+            vjp={name: as_written(rule) for name, rule in vjp.items()},
+            jvp={name: as_written(rule) for name, rule in jvp.items()},
+        )
+
+    return declare
+
+
+def constant(*, samples: SampleSet) -> Declare:
+    """Declare an op whose output does not vary with its inputs (``argmax``, ``less``)."""
+    return lambda forward: _finish(Op(forward, samples), vjp={}, jvp={})
+
+
+class Composed(NamedTuple):
+    """A function of other ops, listed so that it is tested like one."""
+
+    name: str
+    call: Function
+    samples: SampleSet
+
+
+def composed(*, samples: SampleSet) -> Callable[[Function], Function]:
+    """List a function made of other ops; calling it costs nothing extra."""
+
+    def declare(function):
+        if not function.__doc__:
+            raise TypeError(f"composed function {function.__name__!r} has no docstring")
+        COMPOSED[function.__name__] = Composed(function.__name__, function, samples)
+        return function
+
+    return declare
+
+
+def _finish(op: Op, *, vjp: Mapping[str, Needs], jvp: Mapping[str, Needs]) -> Function:
+    """Check a declaration, register it and return the function users call."""
+    if not op.forward.__doc__:
+        raise TypeError(f"op {op.name!r} has no docstring")
+    if op.name in OPS:
+        raise TypeError(f"op {op.name!r} is declared twice")
+    if vjp.keys() != jvp.keys() or not vjp.keys() <= set(op.signature.inputs):
+        raise TypeError(f"op {op.name!r}: vjp and jvp must have rules for the same inputs")
+    op.vjp = _per_input(op, vjp)
+    op.jvp = _per_input(op, jvp)
+    op.call, op.run = make_calls(op)
+    call: Any = op.call
+    call.__name__ = call.__qualname__ = op.name
+    call.__module__ = op.forward.__module__
+    call.__doc__ = op.forward.__doc__
+    call.__signature__ = _public_signature(op)
+    OPS[op.name] = op
+    return call
+
+
+def _per_input(op: Op, rules: Mapping[str, Needs]) -> tuple[Rule | None, ...]:
+    return tuple(
+        compile_rule(rules[name], op.signature) if name in rules else None
+        for name in op.signature.inputs
+    )
+
+
+def _put_back_by_transpose(op: Op) -> Function:
+    # Where an op only moves elements, its transpose moves them back.
+    def put_back(base, changed, params):
+        (rule,) = op.vjp
+        return rule.apply(changed, *rule.pick(None, base, params))
+
+    return put_back
+
+
+def _read_signature(forward: Function) -> Signature:
+    """Split ``forward(xp, x, y, /, *, axis=None)`` into inputs and params."""
+    _, *rest = inspect.signature(forward).parameters.values()
+    variadic = any(p.kind is p.VAR_POSITIONAL for p in rest)
+    inputs = tuple(p.name for p in rest if p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL))
+    params = tuple(p.name for p in rest if p.name not in inputs)
+    if not inputs or (variadic and len(inputs) > 1):
+        raise TypeError(f"op {forward.__name__!r}: write arrays before '/', or as one '*arrays'")
+    return Signature(inputs, params, variadic)
+
+
+def _visible_parameters(forward: Function) -> list[inspect.Parameter]:
+    """Return the parameters users see: no ``xp``; ``*arrays`` as one sequence."""
+    _, *rest = inspect.signature(forward).parameters.values()
+    return [
+        p.replace(kind=p.POSITIONAL_ONLY) if p.kind is p.VAR_POSITIONAL else p for p in rest
+    ]
+
+
+def _public_signature(op: Op) -> inspect.Signature:
+    return inspect.Signature(_visible_parameters(op.forward))
+
+
+def _visible_signature(forward: Function, signature: Signature) -> tuple[str, dict[str, Any]]:
+    """Return the public signature as source, and the defaults that it names."""
+    defaults = {
+        f"_{p.name}": p.default
+        for p in _visible_parameters(forward)
+        if p.default is not p.empty
+    }
+    bare = [
+        p.replace(default=_Name(f"_{p.name}") if p.default is not p.empty else p.empty)
+        .replace(annotation=p.empty)
+        for p in _visible_parameters(forward)
+    ]
+    return str(inspect.Signature(bare)), defaults
+
+
+class _Name(str):
+    """A default that prints as a bare name."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)

@@ -1,0 +1,100 @@
+"""Derivative rules: from the form they are written in to the form that runs.
+
+A rule is a linear map. Its first parameter ``g`` is what it maps: the
+cotangent of the output (vjp) or the tangent of one input (jvp). Its other
+parameters name what it needs from the call, and so what must be kept:
+
+=============  =======================================================
+``out``        the output
+``x``          an input, by its name in the forward function
+``x_shape``    the shape of that input, without keeping its data
+``axis``       a parameter of the call
+``position``   which of a variadic op's inputs the rule is for
+``shapes``     the shapes of all of a variadic op's inputs
+=============  =======================================================
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+Function = Callable[..., Any]
+
+
+class Signature(NamedTuple):
+    """What ``forward(xp, x, y, /, *, axis)`` takes: ``("x", "y")`` and ``("axis",)``."""
+
+    inputs: tuple[str, ...]
+    params: tuple[str, ...]
+    variadic: bool = False
+
+
+class Rule:
+    """The linear map ``apply(g, *saved)``, with ``saved = pick(out, *inputs, params)``.
+
+    A variadic op's ``pick`` takes ``(out, position, inputs, params)``.
+    """
+
+    __slots__ = ("apply", "pick")
+
+    def __init__(self, apply: Function, pick: Function) -> None:
+        self.apply = apply
+        self.pick = pick
+
+
+class Needs(NamedTuple):
+    """A linear map and the names of the values it is applied with."""
+
+    apply: Function
+    names: tuple[str, ...]
+
+
+def as_written(rule: Function) -> Needs:
+    """Read the names a hand-written rule needs from its parameters."""
+    g, *names = inspect.signature(rule).parameters
+    if g != "g":
+        raise TypeError(f"the first parameter of a rule is 'g', not {g!r}")
+    return Needs(rule, tuple(names))
+
+
+def scaling_by(partial: Function | float) -> Needs:
+    """Multiply by a partial derivative: the rule of an elementwise op."""
+    if callable(partial):
+        names = tuple(inspect.signature(partial).parameters)
+        return Needs(lambda g, *saved: g * partial(*saved), names)
+    if partial == 1:
+        return Needs(lambda g: g, ())
+    if partial == -1:
+        return Needs(lambda g: -g, ())
+    return Needs(lambda g: g * partial, ())
+
+
+def replacing(name: str, signature: Signature, run: Function) -> Needs:
+    """Call the op with ``g`` in place of one input: the jvp of a multilinear op."""
+    position = signature.inputs.index(name)
+    others = signature.inputs[:position] + signature.inputs[position + 1 :]
+
+    def apply(g, *saved):
+        arrays = (*saved[:position], g, *saved[position : len(others)])
+        return run(arrays, dict(zip(signature.params, saved[len(others) :], strict=True)))
+
+    return Needs(apply, (*others, *signature.params))
+
+
+def compile_rule(needs: Needs, signature: Signature) -> Rule:
+    """Check the names and compile ``pick``, which selects what the tape keeps."""
+    sources = {"out": "out"}
+    sources |= {name: f"params[{name!r}]" for name in signature.params}
+    if signature.variadic:
+        sources |= {"position": "position", "shapes": "tuple([a.shape for a in inputs])"}
+        arguments = "out, position, inputs, params"
+    else:
+        sources |= {name: name for name in signature.inputs}
+        sources |= {f"{name}_shape": f"{name}.shape" for name in signature.inputs}
+        arguments = ", ".join(["out", *signature.inputs, "params"])
+    if unknown := [name for name in needs.names if name not in sources]:
+        raise TypeError(f"a rule names {unknown}; it may name {list(sources)}")
+    saved = "".join(f"{sources[name]}, " for name in needs.names)
+    # Compiled once per rule, the way dataclasses compile __init__: a loop over
+    # names here would cost more than the rest of the recording.
+    return Rule(needs.apply, eval(f"lambda {arguments}: ({saved})"))

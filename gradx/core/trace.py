@@ -1,0 +1,54 @@
+"""What watches op calls: the base of every transform's trace.
+
+A trace that starts later runs inside those that started before, so one rising
+number orders them: no stack, and nothing shared between threads.
+"""
+
+from itertools import count
+from typing import Any
+
+from gradx.errors import TapeError
+
+_next_level = count().__next__
+
+
+class Trace:
+    """One run of a transform. Subclasses say what happens to the ops it sees."""
+
+    __slots__ = ("level", "name")
+
+    def __init__(self, name: str) -> None:
+        self.level = _next_level()
+        self.name = name
+
+    def apply_unary(self, op: Any, x: Any) -> Any:
+        """Run an op of one array and no parameters."""
+        return self.apply_general(op, (x,), {})
+
+    def apply_binary(self, op: Any, x: Any, y: Any) -> Any:
+        """Run an op of two arrays and no parameters, of which at least one is watched."""
+        return self.apply_general(op, (x, y), {})
+
+    def apply_general(self, op: Any, arrays: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """Run any op."""
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """Make every Tensor that outlives this run raise when it is used."""
+        # Changing the class keeps the check off the path of every op.
+        self.__class__ = Ended
+
+
+class Ended(Trace):
+    """A transform that has returned."""
+
+    __slots__ = ()
+
+    def apply_general(self, op, arrays, params):
+        raise TapeError(
+            f"{op.name}: a Tensor outlived {self.name}, which made it, so its derivative is lost; "
+            "return the value from the function (has_aux=True) or detach() it there"
+        )
+
+    def end(self) -> None:
+        """Stay ended."""

@@ -1,0 +1,34 @@
+"""Nested containers of arrays: optree's trees, in gradx's namespace."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import optree
+
+NAMESPACE = "gradx"  # where Modules are registered
+
+
+def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
+    """Apply ``function`` to each leaf, and to the leaves of ``others`` in its place."""
+    return optree.tree_map(function, tree, *others, namespace=NAMESPACE)
+
+
+def leaves(tree: Any) -> list[Any]:
+    """Return the leaves of a tree from left to right; ``None`` is an empty tree."""
+    return optree.tree_leaves(tree, namespace=NAMESPACE)
+
+
+def flatten(tree: Any) -> tuple[list[Any], Any]:
+    """Return the leaves and the structure that ``unflatten`` takes."""
+    return optree.tree_flatten(tree, namespace=NAMESPACE)
+
+
+def unflatten(structure: Any, leaves: Iterable[Any]) -> Any:
+    """Build a tree from its structure and its leaves."""
+    return optree.tree_unflatten(structure, leaves)
+
+
+def paths(tree: Any) -> list[str]:
+    """Return the path of each leaf as Python source, as in ``['weights'][0]``."""
+    accessors = optree.tree_accessors(tree, namespace=NAMESPACE)
+    return [accessor.codify("") for accessor in accessors]

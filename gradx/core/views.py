@@ -1,0 +1,110 @@
+"""Tensor, and what in-place writes do to it and to its views.
+
+A write makes a new value and rebinds the Tensor to it, so nothing that a tape
+kept is ever overwritten. As in NumPy, a write through a view reaches its base,
+and a write to the base reaches every view: the base is rebuilt from the view,
+then all live views are read from it again.
+"""
+
+from typing import Any
+from weakref import ref
+
+from gradx.errors import ShapeError, TrackedError
+
+
+class Tensor:
+    """An array seen by a transform: ``value`` may be a Tensor of an outer one.
+
+    ``payload`` is what the transform keeps beside the value: a node of the tape
+    in reverse mode, a tangent in forward mode. ``links`` ties views together.
+    """
+
+    __slots__ = ("__weakref__", "links", "payload", "trace", "value")
+
+    def __init__(self, value: Any, trace: Any, payload: Any) -> None:
+        self.value = value
+        self.trace = trace
+        self.payload = payload
+        self.links: Links | None = None
+
+
+class Links:
+    """A Tensor's base, how it was read from it, and its own views."""
+
+    __slots__ = ("base", "frozen", "op", "params", "prune_at", "views")
+
+    def __init__(self, base: Tensor | None, op: Any = None, params: Any = None) -> None:
+        self.base = base
+        self.op = op
+        self.params = params
+        self.frozen: str | None = None
+        self.views: list[ref[Tensor]] = []
+        self.prune_at = 8
+
+
+def link(view: Tensor, base: Tensor, op: Any, params: dict[str, Any]) -> None:
+    """Record that ``view`` was read from ``base`` by ``op``."""
+    view.links = Links(base, op, params)
+    if base.links is None:
+        base.links = Links(None)
+    links = base.links
+    links.views.append(ref(view))
+    if len(links.views) > links.prune_at:
+        links.views = [weak for weak in links.views if weak() is not None]
+        links.prune_at = 2 * len(links.views) + 8
+
+
+def freeze(leaf: Tensor, name: str) -> Tensor:
+    """Make writes to ``leaf`` raise: a derivative is being taken with respect to it."""
+    leaf.links = Links(None)
+    leaf.links.frozen = name
+    return leaf
+
+
+def rebind(tensor: Tensor, updated: Tensor) -> None:
+    """Give ``tensor`` the content of ``updated``, as a write in place would.
+
+    Raises:
+        TrackedError: if it is, or is a view of, an argument of the transform.
+        ShapeError: if it is a read-only view.
+    """
+    path = _path_to_root(tensor)
+    for node in path:
+        if node.links is not None and node.links.frozen is not None:
+            raise TrackedError(
+                f"an in-place write to {node.links.frozen}, which is being differentiated: "
+                "write to a copy of it, as in x = gx.asarray(x, copy=True)"
+            )
+    _become(tensor, updated)
+    for view, base in zip(path, path[1:], strict=False):
+        _become(base, view.links.op.view(base, view, view.links.params))
+    _refresh_views(path[-1])
+
+
+def _path_to_root(tensor: Tensor) -> list[Tensor]:
+    """Return ``tensor``, what it is a view of, what that is a view of, ..."""
+    path = [tensor]
+    while (links := path[-1].links) is not None and links.base is not None:
+        if not links.op.shares_memory(path[-1], links.base):
+            break
+        if not callable(links.op.view):
+            raise ShapeError(f"{links.op.name}: its output is read-only; write to a copy of it")
+        path.append(links.base)
+    return path
+
+
+def _refresh_views(root: Tensor) -> None:
+    pending = [root]
+    while pending:
+        base = pending.pop()
+        if base.links is None:
+            continue
+        for view in [weak() for weak in base.links.views]:
+            if view is None or not view.links.op.shares_memory(view, base):
+                continue
+            _become(view, view.links.op.run((base,), view.links.params))
+            pending.append(view)
+
+
+def _become(tensor: Tensor, updated: Tensor) -> None:
+    tensor.value, tensor.trace, tensor.payload = updated.value, updated.trace, updated.payload

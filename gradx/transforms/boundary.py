@@ -1,0 +1,105 @@
+"""What enters and leaves a transform: checked on the way in, owned on the way out.
+
+Nothing that a transform returns shares memory with anything else it returns,
+with what it was given, or with what its tape will read later.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from gradx.backends import backend_for_device, current_device
+from gradx.core import tree
+from gradx.core.arrays import backend_for, is_array, is_kind, untracked
+from gradx.core.call import Tensor
+from gradx.core.explain import describe
+from gradx.core.trace import Trace
+from gradx.errors import DTypeError, ShapeError, TapeError
+
+DIFFERENTIABLE = ("real floating", "complex floating")
+
+
+def name_of(function: Any) -> str:
+    """Return a name for messages."""
+    return getattr(function, "__name__", None) or type(function).__name__
+
+
+def is_differentiable(x: Any) -> bool:
+    """Tell whether ``x`` is an array (or Python number) with a floating-point dtype."""
+    if type(x) in (float, complex):
+        return True
+    return is_array(x) and is_kind(x, DIFFERENTIABLE)
+
+
+def as_array(x: Any) -> Any:
+    """Turn a Python number into a 0-d array; leave arrays as they are."""
+    if type(x) not in (bool, int, float, complex):
+        return x
+    backend, device = backend_for_device(current_device())
+    return backend.xp.asarray(x, device=device)
+
+
+def require_differentiable(x: Any, what: Callable[[], str]) -> Any:
+    """Return ``x`` as an array, or raise an error that names ``what()`` it is."""
+    if not is_differentiable(x):
+        raise DTypeError(
+            f"{what()} is {describe(x)}: only floating-point and complex arrays have gradients; "
+            "convert it with gx.asarray(x, dtype=float), or leave it out of argnums"
+        )
+    return as_array(x)
+
+
+def own(arrays: Iterable[Any], *, lent: Iterable[Any] = ()) -> list[Any]:
+    """Return the arrays, copied where another array given or returned shares the memory."""
+    seen = {id(array) for array in lent}
+    owned = []
+    for array in arrays:
+        if not _is_own(array, seen):
+            array = copied(array)
+        seen.add(id(array))
+        owned.append(array)
+    return owned
+
+
+def _is_own(array, seen):
+    if id(array) in seen or type(array) is Tensor:
+        return False
+    return backend_for(array).owns_memory(array)
+
+
+def copied(array: Any) -> Any:
+    """Return an array that nobody else will write to; a Tensor's value is never written to."""
+    if type(array) is Tensor:
+        return Tensor(array.value, array.trace, array.payload)
+    return backend_for(array).xp.asarray(array, copy=True)
+
+
+def leave(trace: Trace, out: Any) -> tuple[Any, Any]:
+    """Split a result into the value that leaves ``trace`` and its payload there, if it has one."""
+    if type(out) is not Tensor:
+        return out, None
+    if out.trace is trace:
+        return out.value, out.payload
+    if out.trace.level > trace.level:
+        raise TapeError(f"a Tensor outlived {out.trace.name}, which made it, and was returned")
+    return out, None
+
+
+def detach_tree(trace: Trace, values: Any) -> Any:
+    """Let auxiliary values leave ``trace`` without their derivatives."""
+    return tree.map(lambda leaf: leave(trace, leaf)[0], values)
+
+
+def require_match(given: Any, expected: Any, what: str) -> Any:
+    """Return ``given`` as an array of the library and dtype of ``expected``, or raise."""
+    backend = backend_for(expected)
+    if type(given) in (int, float, complex, bool):
+        given = backend.xp.asarray(
+            given, dtype=untracked(expected).dtype, device=backend.native_device(backend.device_of(untracked(expected)))
+        )
+    if given.shape != expected.shape:
+        raise ShapeError(f"{what} has shape {tuple(given.shape)}, expected {tuple(expected.shape)}")
+    if backend_for(given) is not backend:
+        raise DTypeError(
+            f"{what} is an array of {backend_for(given).name}, expected {backend.name}"
+        )
+    return given

@@ -1,0 +1,147 @@
+"""Graphs by hand, as in a lecture: ``f = (x + y) * z; f.backward(); x.grad``.
+
+Tensors made by ``gx.tensor`` live on the one permanent tape. It has the same
+ops, rules and nodes as any other, but its nodes also keep their value, so that
+the graph can be drawn, and the gradient that ``backward`` found.
+"""
+
+from typing import Any
+
+from gradx.core.arrays import is_kind
+from gradx.core.call import Tensor
+from gradx.core.explain import describe
+from gradx.core.views import freeze
+from gradx.device import asarray
+from gradx.errors import ShapeError, TapeError
+from gradx.ops.complex import conj
+from gradx.ops.creation import ones_like
+from gradx.transforms.boundary import as_array, copied, require_differentiable, require_match
+from gradx.transforms.reverse import Node, Reverse, propagate
+
+
+class ExploredNode(Node):
+    """A node that keeps what a reader of the graph wants to see."""
+
+    __slots__ = ("grad", "grad_is_shared", "name", "value")
+
+    def __init__(self, op: Any, edges: Any, like: Any) -> None:
+        super().__init__(op, edges, like)
+        self.value = like
+        self.grad = None
+        self.grad_is_shared = False
+        self.name = None
+
+
+class Explore(Reverse):
+    """The tape that never ends."""
+
+    __slots__ = ()
+    node_type = ExploredNode
+
+
+TAPE = Explore("gx.tensor")
+
+
+def watch_named(tape: Explore, array: Any, name: str | None) -> Tensor:
+    """Make ``array`` a named leaf of ``tape``."""
+    leaf = tape.watch(array)
+    leaf.payload.name = name
+    return freeze(leaf, f"the tensor {name!r}" if name else "a tensor")
+
+
+def node_of(tensor: Tensor) -> ExploredNode:
+    """Return the node of an explored Tensor, or raise where there is none."""
+    if isinstance(tensor.trace, Explore):
+        return tensor.payload
+    raise TapeError(
+        f"backward() and .grad are for tensors made by gx.tensor(...), this one belongs to "
+        f"{tensor.trace.name}: return it from the function, and gx.grad gives its gradient"
+    )
+
+
+def backward(tensor: Tensor, seed: Any = None, retain_graph: bool = False) -> None:
+    """Add the gradient of this tensor to ``.grad`` of every tensor it depends on.
+
+    ``seed`` is the cotangent to start from, of this tensor's shape; a scalar
+    needs none. The tape is freed on the way, unless ``retain_graph`` is true.
+
+    Raises:
+        ValueError: it is not a scalar and there is no seed, or the seed's shape differs.
+        RuntimeError: the tape was freed by an earlier call.
+    """
+    node = node_of(tensor)
+    if seed is None:
+        seed = _default_seed(tensor)
+    seed = require_match(seed, tensor.value, "backward: the seed")
+    found = propagate({node: copied(as_array(seed))}, retain=retain_graph, keep_all=True)
+    for reached, g in found.items():
+        _accumulate(reached, g)
+        if not retain_graph and reached.edges is None:
+            reached.value = None
+
+
+def _default_seed(tensor):
+    if tensor.shape != ():
+        raise ShapeError(
+            f"backward: {describe(tensor.value)} is not a scalar: reduce it, as in gx.sum(...), "
+            "or pass seed=, the cotangent to start from"
+        )
+    return ones_like(tensor.value)
+
+
+def _accumulate(node, g):
+    if is_kind(g, "complex floating"):
+        g = conj(g)
+    if node.grad is None:
+        node.grad, node.grad_is_shared = g, True
+    else:
+        node.grad, node.grad_is_shared = node.grad + g, False
+
+
+def read_grad(tensor: Tensor) -> Any:
+    """Return the gradient that ``backward`` found, a plain array, or ``None``."""
+    node = node_of(tensor)
+    if node.grad_is_shared:  # Two inputs of an addition receive one cotangent.
+        node.grad, node.grad_is_shared = copied(node.grad), False
+    return node.grad
+
+
+def write_grad(tensor: Tensor, grad: Any) -> None:
+    """Replace the gradient, as in ``x.grad = None`` before the next step."""
+    node = node_of(tensor)
+    if grad is not None:
+        grad = require_match(grad, tensor.value, "grad")
+    node.grad, node.grad_is_shared = grad, grad is not None
+
+
+def detach(tensor: Tensor) -> Any:
+    """Return the value as an array without derivative, a copy of its own."""
+    return copied(tensor.value)
+
+
+def read_name(tensor: Tensor) -> str | None:
+    """Return the name shown in drawings, ``None`` if it has none."""
+    return tensor.payload.name if isinstance(tensor.trace, Explore) else None
+
+
+def write_name(tensor: Tensor, name: str | None) -> None:
+    """Name a tensor for drawings, as in ``q = x + y; q.name = "q"``."""
+    node_of(tensor).name = name
+
+
+def tensor(value: Any, device: Any = None, name: str | None = None) -> Tensor:
+    """Make a tensor to explore a graph by hand: ``backward()`` gives it a ``.grad``.
+
+    ``value`` is a floating-point or complex array or number; it is copied, to
+    ``device`` if one is named.
+
+    >>> import gradx as gx
+    >>> x, y, z = gx.tensor(-2.0), gx.tensor(5.0), gx.tensor(-4.0)
+    >>> f = (x + y) * z
+    >>> f.backward()
+    >>> x.grad, y.grad, z.grad
+    (array(-4.), array(-4.), array(3.))
+    """
+    array = asarray(value, device=device)
+    array = require_differentiable(array, lambda: f"gx.tensor({name or ''})".replace("()", ""))
+    return watch_named(TAPE, copied(array), name)

@@ -1,0 +1,243 @@
+"""Gradients and pullbacks of functions."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from gradx.core import tree
+from gradx.core.arrays import is_kind
+from gradx.core.call import Tensor
+from gradx.core.explain import describe
+from gradx.core.views import freeze
+from gradx.errors import DTypeError, GradxError, ShapeError
+from gradx.ops.complex import conj
+from gradx.ops.creation import ones_like, zeros_like
+from gradx.ops.shapes import conform
+from gradx.transforms.boundary import (
+    as_array,
+    copied,
+    detach_tree,
+    is_differentiable,
+    leave,
+    name_of,
+    own,
+    require_differentiable,
+    require_match,
+)
+from gradx.transforms.reverse import Reverse, propagate
+
+Function = Callable[..., Any]
+
+
+def grad(
+    f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Function:
+    """Return a function that computes the gradient of ``f``.
+
+    ``f`` returns a real scalar (with ``has_aux``, a pair of it and anything else,
+    and the result is then a pair of the gradient and that). The gradient has the
+    structure, shapes and dtypes of the argument it belongs to; with a tuple of
+    ``argnums`` it is a tuple. Of a complex argument it is the direction of
+    steepest ascent, twice the derivative with respect to the conjugate; with
+    ``holomorphic``, ``f`` is complex and the result is its complex derivative.
+
+    Raises:
+        TypeError: an argument is not floating point, or the result is complex.
+        ValueError: the result is not a scalar, or there is no such argument.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.grad(lambda x: gx.sum(x**2))(np.asarray([1.0, 2.0]))
+    array([2., 4.])
+    """
+    run = value_and_grad(f, argnums, has_aux, holomorphic)
+
+    @wraps(f)
+    def gradient(*args, **kwargs):
+        value, gradients = run(*args, **kwargs)
+        return (gradients, value[1]) if has_aux else gradients
+
+    return gradient
+
+
+def value_and_grad(
+    f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Function:
+    """Return a function that computes ``f`` and its gradient, as ``grad`` describes it.
+
+    >>> import numpy as np, gradx as gx
+    >>> value, gradient = gx.value_and_grad(lambda x: gx.sum(x**2))(np.asarray([1.0, 2.0]))
+    >>> float(value), gradient
+    (5.0, array([2., 4.]))
+    """
+    label = f"grad of {name_of(f)}"
+
+    @wraps(f)
+    def value_and_gradient(*args, **kwargs):
+        trace = Reverse(label)
+        positions = _positions(argnums, args, label)
+        leaves, structure = tree.flatten(tuple([args[i] for i in positions]))
+        starts = _start(trace, f, args, positions, leaves)
+        replaced = list(args)
+        for i, primal in zip(positions, tree.unflatten(structure, starts), strict=True):
+            replaced[i] = primal
+        try:
+            result = f(*replaced, **kwargs)
+            loss, aux = _split_aux(result, label) if has_aux else (result, None)
+            value, node = leave(trace, loss)
+            aux = detach_tree(trace, aux)
+        finally:
+            trace.end()
+        value = _require_scalar(value, holomorphic, label)
+        found = {} if node is None else propagate({node: ones_like(value)}, retain=False)
+        gradients = [_gradient_of(start, found, holomorphic) for start in starts]
+        value, *gradients = own([value, *gradients], lent=leaves)
+        gradients = tree.unflatten(structure, gradients)
+        return (value, aux) if has_aux else value, (
+            gradients if isinstance(argnums, tuple) else gradients[0]
+        )
+
+    return value_and_gradient
+
+
+def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+    """Compute ``f(*primals)`` and its pullback, which maps cotangents of the output to theirs.
+
+    The pullback takes a tree like the output and returns a tuple like
+    ``primals``; it may be called again. It is the plain transpose: nothing is
+    conjugated. With ``has_aux`` a third value is returned: what ``f`` returned
+    beside its output.
+
+    >>> import numpy as np, gradx as gx
+    >>> out, pullback = gx.vjp(lambda x: x * x, np.asarray([1.0, 3.0]))
+    >>> pullback(np.asarray([1.0, 10.0]))
+    (array([ 2., 60.]),)
+    """
+    label = f"vjp of {name_of(f)}"
+    trace = Reverse(label)
+    leaves, structure = tree.flatten(primals)
+    # The caller may overwrite what it gave and what it got before it pulls back.
+    starts = [
+        _watch(trace, copied(as_array(leaf)), label) if is_differentiable(leaf) else leaf
+        for leaf in leaves
+    ]
+    try:
+        out, aux = f(*tree.unflatten(structure, starts)), None
+        if has_aux:
+            out, aux = _split_aux(out, label)
+        results, out_structure = tree.flatten(out)
+        values, nodes = zip(*[leave(trace, r) for r in results]) if results else ((), ())
+        aux = detach_tree(trace, aux)
+    finally:
+        trace.end()
+    values = [as_array(value) for value in values]
+
+    def pullback(cotangent: Any) -> tuple[Any, ...]:
+        seeds = _seeds(cotangent, values, nodes, out_structure, label)
+        found = propagate(seeds, retain=True)
+        cotangents = [
+            found.get(s.payload, None) if type(s) is Tensor and s.trace is trace else None
+            for s in starts
+        ]
+        filled = [
+            zeros_like(s.value if type(s) is Tensor and s.trace is trace else as_array(s)) if c is None else c
+            for c, s in zip(cotangents, starts, strict=True)
+        ]
+        return tree.unflatten(structure, own(filled, lent=tree.leaves(cotangent)))
+
+    out = tree.unflatten(out_structure, [copied(value) for value in values])
+    return (out, pullback, aux) if has_aux else (out, pullback)
+
+
+def _positions(argnums, args, label):
+    positions = argnums if isinstance(argnums, tuple) else (argnums,)
+    for i in positions:
+        if not isinstance(i, int) or not -len(args) <= i < len(args):
+            raise ShapeError(f"{label}: argnums={argnums!r}, but it got {len(args)} positional arguments")
+    return [i % len(args) for i in positions]
+
+
+def _start(trace, f, args, positions, leaves):
+    """Watch each leaf; name the argument it belongs to only if that fails."""
+    starts = []
+    for index, leaf in enumerate(leaves):
+        array = require_differentiable(leaf, lambda: _leaf_name(trace, f, args, positions, index))
+        starts.append(_watch(trace, array, trace.name))
+    return starts
+
+
+def _watch(trace, array, label):
+    return freeze(trace.watch(array), f"an argument of {label.partition(' of ')[2]}")
+
+
+def _leaf_name(trace, f, args, positions, index):
+    try:
+        names = list(inspect.signature(f).parameters)
+    except (TypeError, ValueError):
+        names = []
+    count = 0
+    for position in positions:
+        paths = tree.paths(args[position])
+        if index < count + len(paths):
+            name = f" ({names[position]}{paths[index - count]})" if position < len(names) else ""
+            return f"{trace.name}: argument {position}{name}"
+        count += len(paths)
+    return f"{trace.name}: an argument"
+
+
+def _split_aux(result, label):
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise DTypeError(
+            f"{label}: has_aux=True expects a pair (value, anything), got {type(result).__name__}"
+        )
+    return result
+
+
+def _require_scalar(value, holomorphic, label):
+    try:
+        value = as_array(value)
+        shape = value.shape
+    except AttributeError:
+        raise DTypeError(f"{label}: it must return a scalar array, got {type(value).__name__}") from None
+    if shape != ():
+        raise ShapeError(
+            f"{label}: it must return a scalar, got {describe(value)}: reduce it, as in "
+            "gx.sum(...), or use gx.jacobian or gx.vjp"
+        )
+    if is_kind(value, "complex floating") and not holomorphic:
+        raise DTypeError(
+            f"{label}: it returned {describe(value)}; take a real value of it, "
+            "or pass holomorphic=True for the complex derivative"
+        )
+    if not is_kind(value, ("real floating", "complex floating")):
+        raise DTypeError(f"{label}: it must return a floating-point scalar, got {describe(value)}")
+    return value
+
+
+def _gradient_of(start, found, holomorphic):
+    g = found.get(start.payload)
+    if g is None:
+        return zeros_like(start.value)
+    return conj(g) if not holomorphic and is_kind(g, "complex floating") else g
+
+
+def _seeds(cotangent, values, nodes, out_structure, label):
+    """Map the nodes of the outputs to their cotangents; ``None`` counts as zero."""
+    given = _leaves_like(cotangent, out_structure, label)
+    seeds: dict[Any, Any] = {}
+    for g, value, node in zip(given, values, nodes, strict=True):
+        if g is None or node is None:
+            continue
+        g = require_match(g, value, f"{label}: the cotangent")
+        g = conform(g, node.shape, node.dtype)
+        seeds[node] = g if node not in seeds else seeds[node] + g
+    return seeds
+
+
+def _leaves_like(tree_given, structure, label):
+    try:
+        return structure.flatten_up_to(tree_given)
+    except GradxError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ShapeError(f"{label}: the cotangent's structure differs from the output's: {error}") from error

@@ -1,0 +1,29 @@
+"""Linearize a function at a point: run it once, push many tangents."""
+
+from collections.abc import Callable
+from typing import Any
+
+from gradx.core import tree
+from gradx.ops.creation import zeros_like
+from gradx.transforms.grad import vjp
+
+
+def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """Compute ``f(*primals)`` and its pushforward at that point.
+
+    ``pushforward(*tangents)`` takes one tree per primal and returns a tree like
+    the output. It runs only the linear part, so it may be called many times.
+
+    >>> import numpy as np, gradx as gx
+    >>> out, pushforward = gx.linearize(gx.sin, np.asarray(0.0))
+    >>> pushforward(np.asarray(2.0))
+    array(2.)
+    """
+    out, pullback = vjp(f, *primals)
+    return out, transpose(pullback, out)
+
+
+def transpose(pullback: Callable[..., Any], out: Any) -> Callable[..., Any]:
+    """Turn a pullback into the pushforward: a linear map's transpose is its own pullback."""
+    _, pushforward = vjp(pullback, tree.map(zeros_like, out))
+    return lambda *tangents: pushforward(tangents)[0]

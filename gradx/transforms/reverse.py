@@ -1,0 +1,136 @@
+"""Reverse mode: record the ops of a function, then walk them backwards.
+
+Creation order is a topological order, so the walk needs neither recursion nor
+a search with counts: newest node first.
+"""
+
+from itertools import count
+from operator import attrgetter
+from typing import Any
+
+from gradx.core.call import Tensor
+from gradx.core.trace import Trace
+from gradx.errors import TapeError
+from gradx.ops.elementwise import add
+from gradx.ops.shapes import conform
+
+_next_serial = count().__next__
+
+
+class Node:
+    """One recorded op. An edge is an input's node, its rule and what the rule keeps."""
+
+    __slots__ = ("dtype", "edges", "op", "serial", "shape")
+
+    def __init__(self, op: Any, edges: Any, like: Any) -> None:
+        self.op = op
+        self.edges = edges  # None once freed
+        self.shape = like.shape
+        self.dtype = like.dtype
+        self.serial = _next_serial()
+
+
+class Reverse(Trace):
+    """Records ops. The payload of a value is its node."""
+
+    __slots__ = ()
+    node_type: Any = Node
+
+    def watch(self, value: Any) -> Tensor:
+        """Start recording what happens to ``value``."""
+        return Tensor(value, self, self.node_type(None, (), value))
+
+    def apply_unary(self, op, x):
+        value = x.value
+        out = op.call(value)
+        rule = op.vjp[0]
+        return Tensor(out, self, self.node_type(op, ((x.payload, rule, rule.pick(out, value, None)),), out))
+
+    def apply_binary(self, op, x, y):
+        x_node = y_node = None
+        if type(x) is Tensor and x.trace is self:
+            x_node = x.payload
+            x = x.value
+        if type(y) is Tensor and y.trace is self:
+            y_node = y.payload
+            y = y.value
+        out = op.call(x, y)
+        x_rule, y_rule = op.vjp
+        if y_node is None:
+            edges: tuple = ((x_node, x_rule, x_rule.pick(out, x, y, None)),)
+        elif x_node is None:
+            edges = ((y_node, y_rule, y_rule.pick(out, x, y, None)),)
+        else:
+            edges = (
+                (x_node, x_rule, x_rule.pick(out, x, y, None)),
+                (y_node, y_rule, y_rule.pick(out, x, y, None)),
+            )
+        return Tensor(out, self, self.node_type(op, edges, out))
+
+    def apply_general(self, op, arrays, params):
+        nodes = [a.payload if type(a) is Tensor and a.trace is self else None for a in arrays]
+        values = tuple([a if n is None else a.value for a, n in zip(arrays, nodes, strict=True)])
+        out = op.run(values, params)
+        edges = _edges(op, nodes, values, params, out)
+        return Tensor(out, self, self.node_type(op, edges, out)) if edges else out
+
+
+def _edges(op, nodes, values, params, out):
+    if op.signature.variadic:
+        rule = op.vjp[0]
+        return tuple(
+            (node, rule, rule.pick(out, position, values, params))
+            for position, node in enumerate(nodes)
+            if node is not None and rule is not None
+        )
+    return tuple(
+        [
+            (node, rule, rule.pick(out, *values, params))
+            for node, rule in zip(nodes, op.vjp, strict=True)
+            if node is not None and rule is not None
+        ]
+    )
+
+
+def oldest_first(ends: list[Node]) -> list[Node]:
+    """Return the nodes that ``ends`` depend on, and ``ends``, in order of creation."""
+    found, stack = set(ends), list(ends)
+    while stack:
+        node = stack.pop()
+        if node.edges is None:
+            raise TapeError(
+                "this part of the tape was freed by an earlier backward(); "
+                "call the first one as backward(retain_graph=True)"
+            )
+        for parent, _, _ in node.edges:
+            if parent not in found:
+                found.add(parent)
+                stack.append(parent)
+    return sorted(found, key=attrgetter("serial"))
+
+
+def propagate(cotangents: dict[Node, Any], *, retain: bool, keep_all: bool = False) -> dict[Node, Any]:
+    """Walk back from nodes with cotangents, and return the cotangents of the leaves.
+
+    The result maps each leaf that they depend on (with ``keep_all`` every node)
+    to its cotangent, in the shape and dtype of the leaf. Unless told to
+    ``retain``, each node's saved values are freed as soon as they are used.
+    """
+    nodes = oldest_first(list(cotangents))
+    kept = {}
+    while nodes:
+        node = nodes.pop()
+        g = cotangents.pop(node, None)
+        if g is None:
+            continue
+        if keep_all or not node.edges:
+            kept[node] = g
+        for parent, rule, saved in node.edges:
+            part = rule.apply(g, *saved)
+            if part.shape != parent.shape or part.dtype != parent.dtype:
+                part = conform(part, parent.shape, parent.dtype)
+            known = cotangents.get(parent)
+            cotangents[parent] = part if known is None else add(known, part)
+        if not retain and node.edges:
+            node.edges = None
+    return kept

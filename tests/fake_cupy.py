@@ -1,0 +1,165 @@
+"""A stand-in for CuPy, made of NumPy, with its habits about devices.
+
+Its arrays are computed on the device that was entered, not where their inputs
+lie; creation functions know no ``device=``; a machine can have any driver and any
+number of devices. With it the branches of the CUDA backend run without a GPU.
+"""
+
+import sys
+from dataclasses import dataclass
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+
+
+@dataclass
+class Machine:
+    """What the fake finds, and which device it computes on."""
+
+    device_count: int = 2
+    driver_version: int = 13000
+    current: int = 0
+    synchronized: int = 0
+    missing_libraries: tuple[str, ...] = ()
+
+
+class PooledMemory:
+    """Memory that CuPy's pool owns."""
+
+
+class FakeRuntimeError(RuntimeError):
+    """Stand in for ``CUDARuntimeError``."""
+
+
+def make_cupy(machine: Machine) -> dict[str, ModuleType]:
+    """Return the modules to put into ``sys.modules``."""
+    cupy = ModuleType("cupy")
+    cupy.__dict__.update({name: value for name, value in vars(np).items() if name[0] != "_"})
+    cupy.__version__ = "14.2.0"
+    cupy.cuda = make_cuda(machine)
+    cupy.ndarray = make_array_type(cupy.cuda, machine)
+    cupy.asnumpy = lambda array: array.get() if isinstance(array, cupy.ndarray) else array
+    for name in ("arange", "array", "empty", "eye", "full", "linspace", "ones", "zeros"):
+        setattr(cupy, name, on_current_device(getattr(np, name), cupy.ndarray))
+    for name in ("empty_like", "full_like", "ones_like", "zeros_like"):
+        setattr(cupy, name, on_current_device(getattr(np, name), cupy.ndarray))
+    cupy.asarray = make_asarray(cupy.ndarray, machine)
+    return {
+        "cupy": cupy,
+        "cupy.linalg": np.linalg,
+        "cupy.fft": np.fft,
+        "cuda.pathfinder": make_pathfinder(machine),
+    }
+
+
+def make_cuda(machine: Machine) -> SimpleNamespace:
+    """Return the stand-in for ``cupy.cuda``."""
+
+    class Device:
+        def __init__(self, device=None):
+            self.id = machine.current if device is None else getattr(device, "id", device)
+            self.entered = []
+
+        def __enter__(self):
+            self.entered.append(machine.current)
+            machine.current = self.id
+            return self
+
+        def __exit__(self, *error):
+            machine.current = self.entered.pop()
+
+        def __eq__(self, other):
+            return isinstance(other, Device) and self.id == other.id
+
+        def __hash__(self):
+            return self.id
+
+        def synchronize(self):
+            machine.synchronized += 1
+
+    Device.__module__ = "cupy.cuda.device"
+
+    def device_count():
+        if machine.driver_version < 13000:
+            raise FakeRuntimeError("cudaErrorInsufficientDriver: driver version is insufficient")
+        return machine.device_count
+
+    runtime = SimpleNamespace(
+        is_hip=False,
+        driverGetVersion=lambda: machine.driver_version,
+        runtimeGetVersion=lambda: 13020,
+        getDeviceCount=device_count,
+    )
+    return SimpleNamespace(Device=Device, runtime=runtime, PooledMemory=PooledMemory)
+
+
+def make_array_type(cuda, machine: Machine) -> type:
+    """Return the stand-in for ``cupy.ndarray``."""
+
+    class ndarray(np.ndarray):
+        def __array_finalize__(self, parent):
+            is_view = isinstance(parent, ndarray) and np.may_share_memory(self, parent)
+            self._index = parent._index if is_view else machine.current
+
+        @property
+        def device(self):
+            return cuda.Device(self._index)
+
+        @property
+        def data(self):
+            return SimpleNamespace(mem=PooledMemory())
+
+        def get(self):
+            return np.array(self)
+
+    ndarray.__module__ = "cupy"
+    return ndarray
+
+
+def on_current_device(create, array_type):
+    """Make NumPy's ``create`` return fake arrays, with no ``device`` to choose."""
+
+    def created(*args, **parameters):
+        assert "device" not in parameters, "CuPy's creation functions know no device"
+        plain = [np.asarray(x) if isinstance(x, array_type) else x for x in args]
+        return own(create(*plain, **parameters), array_type)
+
+    return created
+
+
+def own(array, array_type):
+    """Return a fake array that is no view, as one that CuPy has made."""
+    made = np.ndarray.__new__(array_type, array.shape, array.dtype)
+    np.copyto(made, array)
+    return made
+
+
+def make_asarray(array_type, machine: Machine):
+    """Return the stand-in for ``cupy.asarray``, which copies to the current device."""
+
+    def asarray(x, dtype=None):
+        is_here = isinstance(x, array_type) and x.device.id == machine.current
+        if is_here and dtype in (None, x.dtype):
+            return x
+        return own(np.asarray(x, dtype=dtype), array_type)
+
+    return asarray
+
+
+def make_pathfinder(machine: Machine) -> ModuleType:
+    """Return the stand-in for the package that finds CUDA's libraries."""
+    pathfinder = ModuleType("cuda.pathfinder")
+
+    def load(library):
+        if library in machine.missing_libraries:
+            raise FakeRuntimeError(f"Failure finding {library}")
+
+    pathfinder.load_nvidia_dynamic_lib = load
+    return pathfinder
+
+
+def forget_modules(monkeypatch) -> None:
+    """Let the modules that wrap CuPy be imported afresh, now and after the test."""
+    for name in [known for known in sys.modules if known.startswith("array_api_compat.cupy")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "gradx.backends.cupy", raising=False)

@@ -1,0 +1,189 @@
+"""Every op, on each of its samples: forward, both derivatives, second derivatives.
+
+Ops are found by importing all of ``gradx.ops``, so declaring one is what puts it
+under test.
+"""
+
+import importlib
+import pkgutil
+from functools import partial
+
+import numpy as np
+import pytest
+
+import gradx.ops
+from gradx import grad, vjp
+from gradx.core.arrays import as_dtype
+from gradx.core.op import COMPOSED, OPS, Composed
+from gradx.testing import check_derivatives
+
+for module in pkgutil.iter_modules(gradx.ops.__path__, "gradx.ops."):
+    importlib.import_module(module.name)
+
+
+def drawing(seed, dtype=np.float64):
+    """Draw arrays whose elements are distinct and not close: no kink is near by chance."""
+    rng = np.random.default_rng(seed)
+
+    def draw(*shape):
+        count = int(np.prod(shape))
+        places = rng.permutation(count) + rng.uniform(0.25, 0.75, count)
+        return np.asarray(0.5 + 1.5 * places.reshape(shape) / max(count, 1), dtype=dtype)
+
+    return draw
+
+
+def described(array):
+    if isinstance(array, list):
+        return "+".join(map(described, array))
+    return "x".join(map(str, np.shape(array))) or "scalar"
+
+
+def cases(dtype=np.float64):
+    for op in (*OPS.values(), *COMPOSED.values()):
+        for index, sample in enumerate(op.samples(drawing(seed=0, dtype=dtype))):
+            shapes = ",".join(map(described, sample.arrays))
+            yield pytest.param(op, sample, id=f"{op.name}-{index}-{shapes}-{sample.params or ''}")
+
+
+every_sample = pytest.mark.parametrize(("op", "sample"), cases())
+every_single_precision_sample = pytest.mark.parametrize(("op", "sample"), cases(np.float32))
+
+
+def convert(value, backend, dtype=None):
+    if isinstance(value, list):
+        return [convert(v, backend) for v in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return backend.from_numpy(np.asarray(value), backend.devices()[0])
+    if isinstance(value, tuple):
+        return tuple(convert(v, backend) for v in value)
+    return value
+
+
+def bound(op, sample, backend):
+    """Return the op as a function of the inputs it has derivatives for, and those inputs."""
+    arrays = [convert(array, backend) for array in sample.arrays]
+    params = {name: convert(value, backend) for name, value in sample.params.items()}
+    if "dtype" in params:
+        params["dtype"] = as_dtype(backend.xp.asarray(0), params["dtype"])
+    rules = [True] * len(arrays) if isinstance(op, Composed) else op.vjp
+    positions = [i for i, array in enumerate(arrays) if rules[i] and is_floating(sample.arrays[i])]
+
+    def function(*varied):
+        full = list(arrays)
+        for position, array in zip(positions, varied, strict=True):
+            full[position] = array
+        return op.call(*full, **params)
+
+    return function, [arrays[i] for i in positions]
+
+
+def is_floating(value):
+    if isinstance(value, list):
+        return all(is_floating(v) for v in value)
+    return isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "fc"
+
+
+def flat(backend, tree):
+    """Return the arrays of a result on the host."""
+    if isinstance(tree, (tuple, list)):
+        return [leaf for part in tree for leaf in flat(backend, part)]
+    return [np.asarray(backend.to_numpy(tree) if not np.isscalar(tree) else tree)]
+
+
+def reference(op, sample):
+    """Compute ``op`` on NumPy without kernels: by its namesake there if it has one."""
+    params = dict(sample.params)
+    if "dtype" in params:
+        params["dtype"] = getattr(np, params["dtype"])
+    if hasattr(np, op.name) and op.name not in DIFFERENT_IN_NUMPY:
+        return getattr(np, op.name)(*sample.arrays, **params)
+    if isinstance(op, Composed):
+        return op.call(*sample.arrays, **params)
+    arrays = sample.arrays[0] if op.signature.variadic else sample.arrays
+    defaults = {name[1:]: value for name, value in op.defaults.items()}
+    return partial(op.forward, xp_without_kernels())(*arrays, **(defaults | params))
+
+
+# Same name, other meaning or other parameters than in the standard.
+DIFFERENT_IN_NUMPY: set[str] = set()
+
+
+def xp_without_kernels():
+    return importlib.import_module("array_api_compat.numpy")
+
+
+@every_sample
+def test_backends_agree_with_numpy(op, sample, backend):
+    arrays = [convert(array, backend) for array in sample.arrays]
+    params = {name: convert(value, backend) for name, value in sample.params.items()}
+    if "dtype" in params:
+        params["dtype"] = as_dtype(backend.xp.asarray(0), params["dtype"])
+
+    actual = flat(backend, op.call(*arrays, **params))
+
+    expected = flat(xp_numpy(), reference(op, sample))
+    assert [a.shape for a in actual] == [e.shape for e in expected]
+    for a, e in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(a, e, rtol=1e-12, atol=1e-14)
+
+
+def xp_numpy():
+    return gradx.backends.backend_of(np.ndarray)
+
+
+@every_sample
+def test_derivatives_to_second_order(op, sample):
+    function, arrays = bound(op, sample, xp_numpy())
+
+    if arrays:
+        check_derivatives(function, *arrays, order=2)
+    else:
+        assert is_constant(op, sample)
+
+
+def is_constant(op, sample):
+    """Tell whether nothing in the sample has a derivative, by declaration or by dtype."""
+    if not isinstance(op, Composed) and not any(op.vjp):
+        return True
+    return not any(is_floating(array) for array in sample.arrays)
+
+
+@every_sample
+def test_gradient_is_the_same_on_every_backend(op, sample, backend):
+    cotangents = {}
+    for where in (xp_numpy(), backend):
+        function, arrays = bound(op, sample, where)
+        out, pullback = vjp(function, *arrays)
+        cotangents[where.name] = flat(where, list(pullback(out))) if arrays else []
+
+    for actual, expected in zip(cotangents[backend.name], cotangents["numpy"], strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-14)
+
+
+def total(function):
+    """Reduce the floating-point outputs of a function to one real number."""
+
+    def scalar(*arrays):
+        outs = function(*arrays)
+        outs = outs if isinstance(outs, (tuple, list)) else [outs]
+        return sum(gradx.sum(gradx.real(out * out)) for out in outs)
+
+    return scalar
+
+
+@every_single_precision_sample
+def test_single_precision_stays_to_third_order(op, sample):
+    function, arrays = bound(op, sample, xp_numpy())
+    double = [a for a in gradx.core.tree.leaves(arrays) if a.dtype in (np.float64, np.complex128)]
+    if not arrays or double or "dtype" in sample.params:
+        return
+    everything = tuple(range(len(arrays)))
+
+    first = grad(total(function), everything)
+    second = grad(total(lambda *xs: gradx.core.tree.leaves(first(*xs))), everything)
+    third = grad(total(lambda *xs: gradx.core.tree.leaves(second(*xs))), everything)
+
+    for derivative in (first, second, third):
+        for leaf in gradx.core.tree.leaves(derivative(*arrays)):
+            assert leaf.dtype in (np.float32, np.complex64)
