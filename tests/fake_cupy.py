@@ -6,6 +6,8 @@ number of devices. With it the branches of the CUDA backend run without a GPU.
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
 
@@ -36,6 +38,7 @@ def make_cupy(machine: Machine) -> dict[str, ModuleType]:
     cupy = ModuleType("cupy")
     cupy.__dict__.update({name: value for name, value in vars(np).items() if name[0] != "_"})
     cupy.__version__ = "14.2.0"
+    cupy.__path__ = []  # a package, whose modules are these
     cupy.cuda = make_cuda(machine)
     cupy.ndarray = make_array_type(cupy.cuda, machine)
     cupy.asnumpy = lambda array: array.get() if isinstance(array, cupy.ndarray) else array
@@ -46,13 +49,15 @@ def make_cupy(machine: Machine) -> dict[str, ModuleType]:
     cupy.asarray = make_asarray(cupy.ndarray, machine)
     return {
         "cupy": cupy,
+        "cupy.cuda": cupy.cuda,
+        "cupy.cuda.device": cupy.cuda.device,
         "cupy.linalg": np.linalg,
         "cupy.fft": np.fft,
         "cuda.pathfinder": make_pathfinder(machine),
     }
 
 
-def make_cuda(machine: Machine) -> SimpleNamespace:
+def make_cuda(machine: Machine) -> ModuleType:
     """Return the stand-in for ``cupy.cuda``."""
 
     class Device:
@@ -90,7 +95,12 @@ def make_cuda(machine: Machine) -> SimpleNamespace:
         runtimeGetVersion=lambda: 13020,
         getDeviceCount=device_count,
     )
-    return SimpleNamespace(Device=Device, runtime=runtime, PooledMemory=PooledMemory)
+    cuda = ModuleType("cupy.cuda")
+    cuda.device = ModuleType("cupy.cuda.device")
+    cuda.Device = cuda.device.Device = Device
+    cuda.runtime = runtime
+    cuda.PooledMemory = PooledMemory
+    return cuda
 
 
 def make_array_type(cuda, machine: Machine) -> type:
@@ -158,8 +168,21 @@ def make_pathfinder(machine: Machine) -> ModuleType:
     return pathfinder
 
 
-def forget_modules(monkeypatch) -> None:
-    """Let the modules that wrap CuPy be imported afresh, now and after the test."""
-    for name in [known for known in sys.modules if known.startswith("array_api_compat.cupy")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(sys.modules, "gradx.backends.cupy", raising=False)
+@contextmanager
+def installed(machine: Machine) -> Iterator[ModuleType]:
+    """Make ``import cupy`` find the fake in a ``with`` block, and all that wraps it."""
+    before = {name: module for name, module in sys.modules.items() if wraps_cupy(name)}
+    for name in before:
+        del sys.modules[name]
+    fakes = make_cupy(machine)
+    sys.modules.update(fakes)
+    try:
+        yield fakes["cupy"]
+    finally:
+        for name in [name for name in sys.modules if wraps_cupy(name)]:
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
+def wraps_cupy(module: str) -> bool:
+    return module.startswith(("cupy", "cuda", "array_api_compat.cupy", "gradx.backends.cupy"))

@@ -72,8 +72,7 @@ def test_backends_give_the_same_batches_for_a_key(backend):
     numbers = np.arange(20)
 
     found = [
-        backend.to_numpy(batch).tolist()
-        for batch in batches(placed(backend, numbers), 6, key=KEY)
+        backend.to_numpy(batch).tolist() for batch in batches(placed(backend, numbers), 6, key=KEY)
     ]
 
     assert found == rows(batches(numbers, 6, key=KEY))
@@ -233,7 +232,12 @@ def test_an_epoch_entered_at_a_step_goes_on_as_if_it_had_not_stopped(sampling):
 @pytest.mark.parametrize(
     ("arrays", "settings", "error", "message"),
     [
-        ((np.ones(5), np.ones(4)), {}, ShapeError, r"arrays\[0\] has 5 rows, but arrays\[1\] has 4"),
+        (
+            (np.ones(5), np.ones(4)),
+            {},
+            ShapeError,
+            r"arrays\[0\] has 5 rows, but arrays\[1\] has 4",
+        ),
         ({"x": np.ones(5), "y": np.ones((6, 5))}, {}, ShapeError, r"'x'\] has 5 .*'y'\] has 6"),
         (np.ones((0, 3)), {}, ShapeError, "no rows"),
         (np.ones(()), {}, ShapeError, "no axes"),

@@ -199,7 +199,7 @@ def test_images_of_the_user_go_first(folder, nothing_installed, packed):
 def test_texts_of_the_user_go_first(folder):
     (folder / "shakespeare.txt").write_text("Exeunt – all.", encoding="utf-8")
     (folder / "english.txt").write_text("Words.", encoding="utf-8")
-    (folder / "names.txt").write_text("Zoe\nAda\n\nada\n", encoding="utf-8")
+    (folder / "names.txt").write_text("Zoe\nAda \n\nada\n", encoding="utf-8")
 
     assert datasets.shakespeare() == "Exeunt – all."
     assert datasets.english() == "Words."
@@ -214,19 +214,26 @@ def test_an_unknown_part_is_named_with_those_allowed():
 # Bad files.
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "not IDX of bytes"),
-        (b"\0\0\x0d\1" + b"\0" * 8, "not IDX of bytes"),
-        (b"<html>", "not IDX of bytes"),
-        (idx(np.ones((2, 3)))[:9], "inside its header: 9 of 12 bytes"),
-        (idx(np.ones((2, 3)))[:-1], r"5 values, but shape \(2, 3\) has 6"),
-        (idx(np.ones((2, 3))) + b"\0", r"7 values, but shape \(2, 3\) has 6"),
-        (bytes([0, 0, 8, 3]) + b"\xff" * 12, "0 values, but shape"),
-        (gzip.compress(idx(np.ones((20, 30))))[:-9], "not whole"),
-    ],
-)
+BAD_IDX = {
+    "empty": (b"", "not IDX of bytes"),
+    "floats": (b"\0\0\x0d\1" + b"\0" * 8, "not IDX of bytes"),
+    "page": (b"<html>", "not IDX of bytes"),
+    "header": (idx(np.ones((2, 3)))[:9], "inside its header: 9 of 12 bytes"),
+    "short": (idx(np.ones((2, 3)))[:-1], r"5 values, but shape \(2, 3\) has 6"),
+    "long": (idx(np.ones((2, 3))) + b"\0", r"7 values, but shape \(2, 3\) has 6"),
+    "huge": (bytes([0, 0, 8, 3]) + b"\xff" * 12, "0 values, but shape"),
+    "packed": (gzip.compress(idx(np.ones((20, 30))))[:-9], "not whole"),
+}
+BAD_CSV = {
+    "header": (b"a,b\n1,2\n", "not CSV of numbers"),
+    "ragged": (b"1,2\n1,2,3\n", "not CSV of numbers"),
+    "column": (b"1\n2\n", r"shape \(2, 1\)"),
+    "empty": (b"", r"no rows"),
+    "packed": (gzip.compress(b"1,2\n")[:-4], "not whole"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), BAD_IDX.values(), ids=BAD_IDX)
 def test_a_bad_idx_file_is_named_with_what_is_wrong(content, message):
     with pytest.raises(DatasetError, match=message) as caught:
         formats.read_idx(content, "some-file")
@@ -234,16 +241,7 @@ def test_a_bad_idx_file_is_named_with_what_is_wrong(content, message):
     assert "some-file" in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"a,b\n1,2\n", "not CSV of numbers"),
-        (b"1,2\n1,2,3\n", "not CSV of numbers"),
-        (b"1\n2\n", r"shape \(2, 1\)"),
-        (b"", r"no rows"),
-        (gzip.compress(b"1,2\n")[:-4], "not whole"),
-    ],
-)
+@pytest.mark.parametrize(("content", "message"), BAD_CSV.values(), ids=BAD_CSV)
 def test_a_bad_csv_file_is_named_with_what_is_wrong(content, message):
     with pytest.raises(DatasetError, match=message) as caught:
         formats.read_csv(content, "some-file")

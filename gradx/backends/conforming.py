@@ -40,7 +40,9 @@ def conforming_backend(
             return info.default_device()
         known = {device_name(native): native for native in info.devices()}
         if device not in known:
-            raise DeviceError(f"unknown device {device!r}: {name} has {', '.join(map(repr, known))}")
+            raise DeviceError(
+                f"unknown device {device!r}: {name} has {', '.join(map(repr, known))}"
+            )
         return known[device]
 
     def from_numpy(array: Any, device: str) -> Any:

@@ -109,7 +109,9 @@ def batches(
         )
     steps = rows.length // size if drop_last else math.ceil(rows.length / size)
     if steps == 0:
-        raise ShapeError(f"batches: drop_last with size {size} leaves no batch of {rows.length} rows")
+        raise ShapeError(
+            f"batches: drop_last with size {size} leaves no batch of {rows.length} rows"
+        )
     return Batches(rows, size, key, sampler, steps)
 
 

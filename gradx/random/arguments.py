@@ -16,7 +16,9 @@ def as_key(key: Any) -> np.ndarray:
     backend = find_backend(type(key))
     words = None if backend is None else backend.to_numpy(key)
     if words is None:
-        raise DTypeError(f"expected a key from gx.random.key(seed), got {type(key).__name__} {key!r}")
+        raise DTypeError(
+            f"expected a key from gx.random.key(seed), got {type(key).__name__} {key!r}"
+        )
     if words.dtype != np.uint64:
         raise DTypeError(
             f"expected a key from gx.random.key(seed), of dtype uint64, got dtype {words.dtype}"
@@ -73,7 +75,9 @@ def as_float_dtype(dtype: Any) -> np.dtype:
     """Return float64 for None, and otherwise one of the two dtypes that are drawn."""
     found = np.dtype(np.float64) if dtype is None else numpy_dtype(dtype)
     if found not in (np.float32, np.float64):
-        raise DTypeError(f"dtype: expected float32 or float64, got {found}: draw one and convert it")
+        raise DTypeError(
+            f"dtype: expected float32 or float64, got {found}: draw one and convert it"
+        )
     return found
 
 

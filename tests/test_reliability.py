@@ -1,0 +1,204 @@
+"""Depth, memory, ownership, threads: what must hold in a long-running program."""
+
+import gc
+import sys
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import gradx as gx
+
+
+def chained(length):
+    def f(x):
+        for _ in range(length):
+            x = x + 1.0
+        return x
+
+    return f
+
+
+def test_300_000_chained_ops_differentiate_without_recursion():
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(220)
+    try:
+        gradient = gx.grad(chained(300_000))(np.asarray(1.0))
+    finally:
+        sys.setrecursionlimit(limit)
+
+    assert gradient == 1
+
+
+def test_a_long_graph_is_dropped_unused_without_recursion():
+    x = gx.tensor(1.0)
+    for _ in range(200_000):
+        x = x * 1.0
+    del x
+    gc.collect()
+
+
+def test_a_long_chain_of_views_is_written_and_dropped_without_recursion():
+    x = gx.tensor([1.0, 2.0]) * 1.0
+    view = x
+    for _ in range(2_000):
+        view = view[::-1]
+    view[0] = 5.0
+
+    np.testing.assert_array_equal(x.detach(), [5.0, 2.0])
+
+
+def test_memory_is_flat_over_10_000_steps():
+    x = np.ones(50)
+    f = gx.value_and_grad(lambda x: gx.sum(gx.sin(x) * x))
+    for _ in range(100):
+        f(x)
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+
+    for _ in range(10_000):
+        f(x)
+    gc.collect()
+
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 20_000
+
+
+def test_saved_values_are_freed_while_walking_back():
+    x = np.ones(1_000_000)
+    f = gx.grad(lambda x: gx.sum(gx.sin(gx.sin(gx.sin(gx.sin(x))))))
+    tracemalloc.start()
+    f(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    # Four inputs of sin, of which one is x itself; two temporaries of a rule; the cotangent.
+    assert peak <= 8.5 * x.nbytes
+
+
+def test_exceptions_do_not_leak():
+    def failing(x):
+        raise ValueError(gx.sum(x * x).shape)
+
+    x = np.ones(100_000)
+    for _ in range(3):
+        with pytest.raises(ValueError):
+            gx.grad(failing)(x)
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for _ in range(50):
+        with pytest.raises(ValueError):
+            gx.grad(failing)(x)
+    gc.collect()
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+
+    assert grown < x.nbytes / 2
+
+
+IDENTITIES = {
+    "sum": lambda x, y: gx.sum(x) + gx.sum(y),
+    "addition": lambda x, y: gx.sum(x + y),
+    "concatenation": lambda x, y: gx.sum(gx.concat([x, y])),
+}
+
+
+@pytest.mark.parametrize("f", IDENTITIES.values(), ids=IDENTITIES)
+def test_gradients_share_no_memory_and_are_writeable(f):
+    x, y = np.ones(3), np.ones(3)
+
+    a, b = gx.grad(f, argnums=(0, 1))(x, y)
+
+    arrays = [x, y, a, b]
+    for i, first in enumerate(arrays):
+        assert first.flags.writeable
+        assert not any(np.shares_memory(first, second) for second in arrays[i + 1 :])
+
+
+def test_a_cotangent_is_never_returned_as_it_is():
+    cotangent = np.ones(3)
+    _, pullback = gx.vjp(lambda x, y: x + y, np.ones(3), np.ones(3))
+
+    a, b = pullback(cotangent)
+
+    assert not np.shares_memory(a, cotangent) and not np.shares_memory(b, cotangent)
+    assert not np.shares_memory(a, b)
+
+
+def test_a_tangent_is_never_returned_as_it_is():
+    tangent = np.ones(3)
+
+    out, moved = gx.jvp(lambda x: x, (np.zeros(3),), (tangent,))
+
+    assert not np.shares_memory(moved, tangent) and not np.shares_memory(out, moved)
+
+
+def test_pulling_back_ignores_what_the_caller_overwrote():
+    x = np.asarray([1.0, 2.0])
+    out, pullback = gx.vjp(lambda x: gx.exp(x) * x, x)
+    expected = np.exp(x) * (1 + x)
+    out *= 0
+    x *= 0
+
+    np.testing.assert_allclose(pullback(np.ones(2))[0], expected)
+
+
+def test_explored_gradients_share_no_memory():
+    x, y = gx.tensor(np.ones(3)), gx.tensor(np.ones(3))
+    seed = np.ones(3)
+    (x + y).backward(seed)
+    seed *= 7
+
+    np.testing.assert_array_equal(x.grad, np.ones(3))
+    assert not np.shares_memory(x.grad, y.grad)
+
+
+def test_eight_threads_differentiate_at_once():
+    wrong = []
+
+    def work(k):
+        for _ in range(40):
+            x = np.full(5, float(k))
+            outer = gx.grad(lambda x: gx.sum(gx.grad(lambda y: gx.sum(y * y * y))(x) * x))(x)
+            if not np.allclose(outer, 9 * x * x):
+                wrong.append(k)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert not wrong
+
+
+def test_a_pullback_works_in_another_thread():
+    _, pullback = gx.vjp(gx.sin, np.asarray(0.0))
+    results = []
+
+    thread = threading.Thread(target=lambda: results.append(pullback(np.asarray(2.0))))
+    thread.start()
+    thread.join()
+
+    assert results[0][0] == 2
+
+
+def test_inputs_are_unchanged():
+    x = np.arange(6.0).reshape(2, 3)
+    before = x.copy()
+
+    gx.value_and_grad(lambda x: gx.sum(gx.setitem(x, 0.0, 0) * x))(x)
+    gx.hessian(lambda x: gx.sum(x**3))(x)
+
+    np.testing.assert_array_equal(x, before)
+
+
+def test_two_runs_are_bitwise_equal():
+    x = np.random.default_rng(0).normal(size=(50, 50))
+    f = gx.grad(lambda x: gx.sum(gx.exp(gx.sin(x @ x)) * x))
+
+    assert f(x).tobytes() == f(x).tobytes()

@@ -1,0 +1,296 @@
+"""Tensor as an array object: operators, writes in place, views, and what it refuses."""
+
+import numpy as np
+import pytest
+
+import gradx as gx
+
+
+def gradient(f, *shape):
+    x = np.arange(1.0, 1 + int(np.prod(shape))).reshape(shape)
+    return gx.grad(lambda x: gx.sum(f(x * 1.0)))(x)
+
+
+def test_the_lectures_graph():
+    x, y, z = gx.tensor(-2.0, name="x"), gx.tensor(5.0, name="y"), gx.tensor(-4.0, name="z")
+
+    q = x + y
+    f = q * z
+    f.backward()
+
+    assert (q.detach(), f.detach()) == (3, -12)
+    assert (x.grad, y.grad, z.grad, q.grad) == (-4, -4, 3, -4)
+
+
+def test_backward_accumulates_and_none_clears():
+    x = gx.tensor(3.0)
+
+    (x * x).backward()
+    (x * x).backward()
+    assert x.grad == 12
+
+    x.grad = None
+    (x * x).backward()
+    assert x.grad == 6
+
+
+def test_unused_tensor_has_no_gradient():
+    x, y = gx.tensor(1.0), gx.tensor(2.0)
+
+    (x * x).backward()
+
+    assert y.grad is None
+
+
+def test_tape_is_freed_unless_retained():
+    x = gx.tensor(3.0)
+    f = x * x
+
+    f.backward(retain_graph=True)
+    f.backward()
+
+    assert x.grad == 12
+    with pytest.raises(RuntimeError, match=r"freed by an earlier backward\(\).*retain_graph=True"):
+        f.backward()
+
+
+def test_backward_of_an_array_needs_a_seed():
+    x = gx.tensor([1.0, 2.0])
+
+    with pytest.raises(ValueError, match=r"float64 \(2,\) is not a scalar: reduce it.*seed="):
+        (x * x).backward()
+    with pytest.raises(ValueError, match=r"the seed has shape \(3,\), expected \(2,\)"):
+        (x * x).backward(np.ones(3))
+    (x * x).backward(np.asarray([1.0, 10.0]))
+    np.testing.assert_array_equal(x.grad, [2.0, 40.0])
+
+
+def test_integer_tensor_is_refused():
+    with pytest.raises(TypeError, match="only floating-point and complex arrays have gradients"):
+        gx.tensor(3)
+
+
+def test_backward_inside_grad_says_what_to_do():
+    with pytest.raises(RuntimeError, match=r"this one belongs to grad of"):
+        gx.grad(lambda x: (x * x).backward())(1.0)
+
+
+def test_write_is_differentiable():
+    def f(x):
+        x[1:] = x[:-1] * 2
+        return x
+
+    np.testing.assert_array_equal(gradient(f, 3), [3.0, 2.0, 0.0])
+
+
+def test_write_never_overwrites_what_a_rule_kept():
+    def f(x):
+        y = gx.exp(x)
+        y[0] = 0.0
+        y *= 2
+        return y
+
+    np.testing.assert_allclose(gradient(f, 2), [0.0, 2 * np.exp(2.0)])
+
+
+def test_write_with_an_operator_changes_the_tensor_under_all_its_names():
+    def f(x):
+        alias = x
+        x += x
+        return alias
+
+    np.testing.assert_array_equal(gradient(f, 2), [2.0, 2.0])
+
+
+WRITES = {
+    "slice": lambda x: write(x, lambda x: x[1:]),
+    "slice of a slice": lambda x: write(x, lambda x: x[1:][::-1]),
+    "reshape": lambda x: write(x, lambda x: x.reshape((-1,))),
+    "transpose": lambda x: write(x, lambda x: x.mT),
+    "row of a transpose": lambda x: write(x, lambda x: x.T[0]),
+    "permutation": lambda x: write(x, lambda x: gx.permute_dims(x, (1, 0))),
+    "expanded": lambda x: write(x, lambda x: gx.expand_dims(x, axis=0)[0]),
+    "flip": lambda x: write(x, lambda x: gx.flip(x, axis=0)),
+}
+
+
+def write(x, view):
+    view(x)[0] = 9.0
+    return x
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_write_through_a_view_reaches_its_base_as_in_numpy(name):
+    x = np.arange(1.0, 7.0).reshape(2, 3)
+    if name == "flip":
+        expected = x.copy()
+        np.flip(expected, axis=0)[0] = 9.0
+    elif name in ("permutation", "expanded"):
+        expected = x.copy()
+        (expected.T if name == "permutation" else expected[None][0])[0] = 9.0
+    else:
+        expected = WRITES[name](x.copy())
+    tracked = gx.tensor(x) * 1.0
+
+    np.testing.assert_array_equal(WRITES[name](tracked).detach(), expected)
+    np.testing.assert_array_equal(gradient(WRITES[name], 2, 3), np.where(expected == 9.0, 0.0, 1.0))
+
+
+def test_write_to_a_base_reaches_its_live_views():
+    def f(x):
+        view = x[1:]
+        x[2] = 5 * x[0]
+        return view
+
+    np.testing.assert_array_equal(gradient(f, 3), [5.0, 1.0, 0.0])
+
+
+def test_write_to_a_copy_does_not_reach_the_original():
+    x = gx.tensor([1.0, 2.0]) * 1.0
+    for copy in (gx.asarray(x, copy=True), x[[0, 1]], x + 0):
+        copy[0] = 7.0
+
+    np.testing.assert_array_equal(x.detach(), [1.0, 2.0])
+
+
+def test_write_to_a_broadcast_view_is_refused():
+    view = gx.broadcast_to(gx.tensor([1.0, 2.0]) * 1.0, (3, 2))
+
+    with pytest.raises(ValueError, match="read-only"):
+        view[0] = 1.0
+
+
+LEAF_WRITES = {
+    "write": lambda x: x.__setitem__(0, 1.0),
+    "operator": lambda x: x.__iadd__(1.0),
+    "view": lambda x: x[1:].__setitem__(0, 1.0),
+}
+
+
+@pytest.mark.parametrize("act", LEAF_WRITES.values(), ids=LEAF_WRITES)
+def test_write_to_a_leaf_raises_before_anything_changes(act):
+    leaf = gx.tensor([1.0, 2.0], name="w")
+
+    with pytest.raises(TypeError, match="in-place write to the tensor 'w', which is being differentiated"):
+        act(leaf)
+    np.testing.assert_array_equal(leaf.detach(), [1.0, 2.0])
+    with pytest.raises(TypeError, match="in-place write to an argument of"):
+        gx.grad(lambda x: act(x))(np.ones(2))
+
+
+def test_write_of_another_shape_is_refused_and_changes_nothing():
+    x = gx.tensor([1.0, 2.0]) * 1.0
+
+    with pytest.raises(ValueError, match=r"\(3, 2\)"):
+        x += np.ones((3, 2))
+    with pytest.raises(ValueError, match="setitem"):
+        x[:] = np.ones(3)
+    np.testing.assert_array_equal(x.detach(), [1.0, 2.0])
+
+
+REFUSED = {
+    "float": float,
+    "int": int,
+    "bool": bool,
+    "complex": complex,
+    "numpy": np.asarray,
+    "if": lambda x: 1 if x else 2,
+    "store": lambda x: np.zeros(1).__setitem__(0, x),
+}
+
+
+@pytest.mark.parametrize("use", REFUSED.values(), ids=REFUSED)
+def test_leaving_the_tape_silently_is_refused(use):
+    with pytest.raises(TypeError, match=r"derivative.*(detach|stop_gradient)"):
+        use(gx.tensor(1.0))
+    with pytest.raises(TypeError, match=r"derivative.*(detach|stop_gradient)"):
+        gx.grad(lambda x: use(x) * x)(1.0)
+
+
+def test_comparisons_are_plain_and_steer_python():
+    assert gx.grad(lambda x: x * x if x > 1 else -x)(3.0) == 6
+
+
+def test_leaked_tensor_raises_and_names_its_transform():
+    leaked = []
+
+    def keep(x):
+        leaked.append(x * x)
+        return x
+
+    gx.grad(keep)(1.0)
+
+    with pytest.raises(RuntimeError, match="a Tensor outlived grad of keep, which made it"):
+        leaked[0] + 1
+
+
+def test_returning_a_leaked_tensor_raises():
+    leaked = []
+    gx.grad(lambda x: leaked.append(x) or x)(1.0)
+
+    with pytest.raises(RuntimeError, match="a Tensor outlived"):
+        gx.vjp(lambda x: leaked[0], np.asarray(1.0))
+
+
+NUMPY_CALLS = {
+    "sin": lambda x: np.sin(x),
+    "sum": lambda x: np.sum(x * x, axis=0),
+    "mean": lambda x: np.mean(x * x),
+    "dot": lambda x: np.dot(x, x.T),
+    "array on the left": lambda x: np.ones((2, 3)) * x + np.float64(2) * x,
+    "concatenate": lambda x: np.concatenate([x, x * x], axis=1),
+    "where": lambda x: np.where(np.ones((2, 3)) > 0, x, x * x),
+    "max": lambda x: np.max(x, axis=1),
+    "exp, tanh, power": lambda x: np.power(np.tanh(np.exp(-x)), 2),
+    "reshape": lambda x: np.reshape(x, (3, 2)) ** 2,
+    "transpose": lambda x: np.transpose(x) ** 2,
+    "cumsum": lambda x: np.cumsum(x * x),
+    "clip": lambda x: np.clip(x * x, 2.0, 20.0),
+    "stack": lambda x: np.stack([x, x * x]),
+    "var": lambda x: np.var(x, axis=0, ddof=1),
+    "arctan2": lambda x: np.arctan2(x, 2.0),
+    "matmul": lambda x: np.matmul(x, x.T),
+    "maximum": lambda x: np.maximum(x, 2.5),
+    "squeeze": lambda x: np.squeeze(x[None] * x, axis=0),
+    "prod": lambda x: np.prod(x),
+}
+
+
+@pytest.mark.parametrize("f", NUMPY_CALLS.values(), ids=NUMPY_CALLS)
+def test_numpys_own_functions_are_differentiated(f):
+    x = np.arange(1.0, 7.0).reshape(2, 3) / 4
+
+    np.testing.assert_allclose(gx.vjp(f, x)[0], f(x), rtol=1e-14)
+    gx.testing.check_derivatives(f, x, order=1)
+
+
+def test_numpy_function_that_gradx_lacks_is_refused_by_name():
+    with pytest.raises(TypeError, match=r"np\.partition"):
+        np.partition(gx.tensor([1.0, 2.0]), 1)
+    with pytest.raises(TypeError, match="out="):
+        np.add(gx.tensor(1.0), 1.0, out=np.zeros(()))
+
+
+def test_repr_shows_value_and_transform():
+    assert "2." in repr(gx.tensor(2.0, name="w")) and "'w'" in repr(gx.tensor(2.0, name="w"))
+    seen = []
+    gx.grad(lambda x: seen.append(repr(x * x)) or x)(2.0)
+    assert "4." in seen[0] and "grad of" in seen[0]
+
+
+def test_namespace_is_one_object_and_makes_arrays_beside_the_data():
+    x = gx.tensor([1.0, 2.0])
+
+    xp = x.__array_namespace__()
+
+    assert xp is (x * x).__array_namespace__(api_version="2024.12")
+    assert isinstance(xp.zeros(2), np.ndarray) and xp.sin is gx.sin
+    assert hash(xp) == hash(xp) and "gradx" in xp.__name__
+
+
+def test_array_attributes():
+    x = gx.tensor(np.ones((2, 3)))
+
+    assert (x.shape, x.ndim, x.size, x.dtype, x.device, len(x)) == ((2, 3), 2, 6, np.float64, "cpu", 2)
+    assert x.T.shape == x.mT.shape == (3, 2)
+    assert [row.shape for row in x] == [(3,), (3,)]
