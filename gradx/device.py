@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import optree
-from array_api_compat import to_device as move_within_library
 
 from gradx.backends import (
     Backend,
@@ -61,7 +60,7 @@ def array_to_device(array: Any, device: str) -> Any:
         return target.from_numpy(source.to_numpy(array), name)
     if source.device_of(array) == name:
         return array
-    return move_within_library(array, native)
+    return target.transfer(array, native)
 
 
 def asarray(x: Any, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:

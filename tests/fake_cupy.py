@@ -76,8 +76,7 @@ def make_cuda(machine: Machine) -> ModuleType:
         def __eq__(self, other):
             return isinstance(other, Device) and self.id == other.id
 
-        def __hash__(self):
-            return self.id
+        __hash__ = None
 
         def synchronize(self):
             machine.synchronized += 1
@@ -99,7 +98,7 @@ def make_cuda(machine: Machine) -> ModuleType:
     cuda.device = ModuleType("cupy.cuda.device")
     cuda.Device = cuda.device.Device = Device
     cuda.runtime = runtime
-    cuda.PooledMemory = PooledMemory
+    cuda.memory = SimpleNamespace(PooledMemory=PooledMemory)
     return cuda
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from gradx import backends, random
 from gradx.device import to_device
-from gradx.errors import DeviceError, DTypeError, ShapeError
 from gradx.random import draws, philox
 
 MASK = 2**64 - 1
@@ -41,23 +40,6 @@ def reference_philox(counter, key):
 def reference_words(key, count, domain=0, first=0):
     blocks = [reference_philox((first + i, 0, 0, domain), key.tolist()) for i in range(count)]
     return np.array(blocks, dtype=np.uint64).reshape(-1)
-
-
-def tail_of_chi_square(statistic, degrees):
-    """Return the standard normal deviate of a chi-square, by Wilson and Hilferty (1931)."""
-    spread = 2 / (9 * degrees)
-    return ((statistic / degrees) ** (1 / 3) - (1 - spread)) / math.sqrt(spread)
-
-
-def kolmogorov_distance(sample, distribution):
-    """Return sqrt(n) times the largest distance of the empirical distribution."""
-    steps = np.arange(sample.size + 1) / sample.size
-    expected = distribution(np.sort(sample))
-    return math.sqrt(sample.size) * max(np.max(steps[1:] - expected), np.max(expected - steps[:-1]))
-
-
-def normal_distribution(x):
-    return 0.5 * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))
 
 
 # Bits
@@ -220,9 +202,9 @@ def test_integers_of_a_wide_range_use_two_words(count):
 
 
 def test_integers_carry_between_their_two_words():
-    # Chosen so that only the carry decides, and it must reach the high word.
     count = 2**33 + 1
-    high = next(h for h in range(1, 10**6) if (h * count) % 2**64 > 2**64 - 2**33)
+    # The middle word is then as large as can be, and anything added to it carries.
+    high = -pow(count, -1, 2**64) % 2**64
     pair = np.array([high, MASK], dtype=np.uint64)
     total = (high << 64 | MASK) * count
 
@@ -230,8 +212,8 @@ def test_integers_carry_between_their_two_words():
     wide = np.random.default_rng(0).integers(0, 2**64, (2000, 2), dtype=np.uint64).reshape(-1)
     for factor in (2**33 + 1, 2**64 - 1, 2**64 - 2**32 + 1):
         exact = [
-            ((int(h) << 64 | int(l)) * factor) >> 128
-            for h, l in zip(wide[::2], wide[1::2], strict=True)
+            ((int(high) << 64 | int(low)) * factor) >> 128
+            for high, low in zip(wide[::2], wide[1::2], strict=True)
         ]
         assert draws._scale_two_words(wide, factor).tolist() == exact
 
@@ -367,91 +349,7 @@ def test_defaults_are_numpys():
     assert random.normal(key, (2,), dtype=np.float32).dtype == np.float32
 
 
-# Distributions
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_uniform_is_uniform(dtype):
-    x = random.uniform(random.key(10), 40_000, dtype=dtype).astype(float)
-
-    assert x.min() >= 0
-    assert x.max() < 1
-    # 1.95 is exceeded once in a thousand keys.
-    assert kolmogorov_distance(x, lambda v: v) < 1.95
-    assert abs(np.corrcoef(x[:-1], x[1:])[0, 1]) < 4 / math.sqrt(x.size)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_normal_is_normal(dtype):
-    x = random.normal(random.key(11), 40_000, dtype=dtype).astype(float)
-
-    standard_error = 1 / math.sqrt(x.size)
-    assert abs(x.mean()) < 4 * standard_error
-    assert abs((x**2).mean() - 1) < 4 * math.sqrt(2) * standard_error
-    assert abs((x**3).mean()) < 4 * math.sqrt(15) * standard_error
-    assert abs((x**4).mean() - 3) < 4 * math.sqrt(96) * standard_error
-    assert kolmogorov_distance(x, normal_distribution) < 1.95
-
-
-def test_members_of_a_normal_pair_are_independent():
-    x = random.normal(random.key(12), (40_000, 2))
-
-    assert abs(np.mean(x[:, 0] * x[:, 1])) < 4 / math.sqrt(len(x))
-    assert abs(np.mean((x[:, 0] ** 2 - 1) * (x[:, 1] ** 2 - 1))) < 4 * 2 / math.sqrt(len(x))
-
-
-@pytest.mark.parametrize("p", [0.01, 0.5, 0.9])
-def test_bernoulli_is_true_with_its_probability(p):
-    x = random.bernoulli(random.key(13), p, 40_000)
-
-    assert abs(x.mean() - p) < 4 * math.sqrt(p * (1 - p) / x.size)
-
-
-@pytest.mark.parametrize(("low", "high"), [(0, 10), (-7, 6), (2**40, 2**40 + 100)])
-def test_integers_are_equally_likely(low, high):
-    x = random.integers(random.key(14), low, high, 40_000)
-
-    counts = np.bincount(x - low, minlength=high - low)
-    expected = x.size / (high - low)
-    statistic = np.sum((counts - expected) ** 2) / expected
-    assert counts.size == high - low
-    assert abs(tail_of_chi_square(statistic, high - low - 1)) < 4
-
-
-def test_integers_of_a_wide_range_are_equally_likely():
-    x = random.integers(random.key(15), 0, 3 * 2**61, 40_000)
-
-    counts = np.bincount(x // 2**57, minlength=48)
-    expected = x.size / 48
-    statistic = np.sum((counts - expected) ** 2) / expected
-    assert counts.size == 48
-    assert abs(tail_of_chi_square(statistic, 47)) < 4
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "dtype"),
-    [(-1.0, 1.0, "float64"), (1.0, 1.0 + 2**-52, "float64"), (1e8, 1e8 + 64, "float32")]
-    + [(-(2.0**-149), 2.0**-149, "float32"), (1e15, 1e15 + 0.5, "float64")],
-)
-def test_uniform_stays_below_its_limit(low, high, dtype):
-    x = random.uniform(random.key(16), 20_000, dtype=dtype, low=low, high=high)
-
-    assert x.dtype == dtype
-    assert x.min() >= low
-    assert x.max() < high
-
-
 # Keys
-
-
-def test_children_are_independent_of_one_another_and_of_their_parent():
-    key = random.key(20)
-    families = [key, *random.split(key, 3), *(random.fold_in(key, step) for step in range(3))]
-
-    x = np.stack([random.normal(member, 20_000) for member in families])
-
-    correlation = np.corrcoef(x) - np.eye(len(families))
-    assert np.max(np.abs(correlation)) < 4.5 / math.sqrt(20_000)
 
 
 def test_children_are_all_different():
@@ -468,12 +366,6 @@ def test_first_children_do_not_depend_on_how_many_there_are():
 
     assert np.array_equal(random.split(key, 2), random.split(key, 7)[:2])
     assert random.split(key, 0).shape == (0, 2)
-
-
-def test_neighbouring_seeds_are_unrelated():
-    x = np.stack([random.uniform(random.key(seed), 20_000) for seed in range(8)])
-
-    assert np.max(np.abs(np.corrcoef(x) - np.eye(8))) < 4.5 / math.sqrt(20_000)
 
 
 def test_key_is_plain_data():
@@ -495,16 +387,6 @@ def test_permutation_is_a_permutation(n):
     assert n < 1000 or not np.array_equal(order, np.arange(n))
 
 
-def test_permutations_are_equally_likely():
-    keys = random.split(random.key(31), 6000)
-
-    orders = [tuple(random.permutation(key, 3).tolist()) for key in keys]
-    counts = np.array([orders.count(order) for order in set(orders)])
-
-    assert counts.size == 6
-    assert abs(tail_of_chi_square(np.sum((counts - 1000) ** 2) / 1000, 5)) < 4
-
-
 def test_permutation_shuffles_the_rows_of_an_array(backend):
     values = np.arange(20).reshape(10, 2)
     for name in backend.devices():
@@ -523,138 +405,3 @@ def test_permutation_moves_rows_where_it_is_told():
     rows = random.permutation(random.key(33), np.arange(4.0), device="strict:device1")
 
     assert backends.device_of(rows) == "strict:device1"
-
-
-# What is refused
-
-
-@pytest.mark.parametrize("seed", [-1, 2**128])
-def test_key_refuses_a_seed_out_of_range(seed):
-    with pytest.raises(ShapeError, match=rf"seed: expected .* 2\*\*128 - 1, got {seed}"):
-        random.key(seed)
-
-
-@pytest.mark.parametrize("seed", [True, np.True_, 1.0, "1", None, [1]])
-def test_key_refuses_a_seed_that_is_no_integer(seed):
-    with pytest.raises(DTypeError, match="seed: expected an integer, got"):
-        random.key(seed)
-
-
-@pytest.mark.parametrize("seed", [3, np.int32(3), np.uint64(3), np.array(3)])
-def test_key_accepts_integers_of_any_kind(seed):
-    assert random.key(seed).tolist() == [3, 0]
-
-
-@pytest.mark.parametrize("key", [0, None, [1, 2], (1, 2), "key"])
-def test_draw_refuses_what_is_no_key(key):
-    with pytest.raises(DTypeError, match=r"expected a key from gx\.random\.key\(seed\), got"):
-        random.normal(key, 3)
-
-
-@pytest.mark.parametrize("dtype", ["int64", "float64", "uint32"])
-def test_draw_refuses_a_key_of_another_dtype(dtype):
-    with pytest.raises(DTypeError, match=f"uint64, got dtype {dtype}"):
-        random.split(np.zeros(2, dtype=dtype))
-
-
-@pytest.mark.parametrize("shape", [(), (1,), (3,), (5, 2)])
-def test_draw_refuses_keys_of_another_shape(shape):
-    with pytest.raises(ShapeError, match=r"one key, of shape \(2,\), got shape"):
-        random.uniform(np.zeros(shape, dtype=np.uint64), 3)
-
-
-@pytest.mark.parametrize("draw", DRAWS)
-def test_draw_refuses_a_shape_that_is_none(draw):
-    key = random.key(0)
-
-    with pytest.raises(ShapeError, match=r"shape: expected .* got \(2, -1\)"):
-        draw(key, (2, -1))
-    for shape in (2.0, (2, 1.5), (True,), "ab", None):
-        with pytest.raises(DTypeError, match="shape: expected an integer, got"):
-            draw(key, shape)
-
-
-@pytest.mark.parametrize("draw", DRAWS)
-def test_draw_refuses_an_unknown_device(draw):
-    with pytest.raises(DeviceError, match="'tpu'"):
-        draw(random.key(0), 3, device="tpu")
-
-
-@pytest.mark.parametrize("dtype", ["int32", "float16", "complex128", bool])
-def test_floats_are_of_two_dtypes(dtype):
-    for draw in (random.uniform, random.normal):
-        with pytest.raises(DTypeError, match="expected float32 or float64, got"):
-            draw(random.key(0), 3, dtype=dtype)
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "dtype"),
-    [(1, 1, None), (2, 1, None), (1e8, 1e8 + 1, "float32"), (-1e308, 1e308, None)],
-)
-def test_uniform_refuses_an_empty_or_endless_range(low, high, dtype):
-    with pytest.raises(ShapeError, match="uniform: expected low < high"):
-        random.uniform(random.key(0), 3, low=low, high=high, dtype=dtype)
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_numbers_must_be_finite(value):
-    key = random.key(0)
-
-    with pytest.raises(ShapeError, match="low: expected a finite number"):
-        random.uniform(key, low=value)
-    with pytest.raises(ShapeError, match="mean: expected a finite number"):
-        random.normal(key, mean=value)
-    with pytest.raises(ShapeError, match="p: expected a finite number"):
-        random.bernoulli(key, value)
-
-
-@pytest.mark.parametrize("value", ["1", True, None, [1.0, 2.0], 1j, np.ones(3)])
-def test_numbers_must_be_numbers(value):
-    with pytest.raises(DTypeError, match="std: expected "):
-        random.normal(random.key(0), std=value)
-
-
-def test_normal_refuses_a_negative_spread():
-    with pytest.raises(ShapeError, match=r"std: expected 0 or more, got -1\.0"):
-        random.normal(random.key(0), std=-1)
-
-
-@pytest.mark.parametrize("p", [-0.1, 1.1])
-def test_bernoulli_refuses_what_is_no_probability(p):
-    with pytest.raises(ShapeError, match=f"p: expected a probability from 0 to 1, got {p}"):
-        random.bernoulli(random.key(0), p)
-
-
-@pytest.mark.parametrize(("low", "high"), [(1, 1), (2, 1)])
-def test_integers_refuse_an_empty_range(low, high):
-    with pytest.raises(ShapeError, match=f"low < high, got low={low}, high={high}"):
-        random.integers(random.key(0), low, high)
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "dtype"), [(0, 257, "uint8"), (-1, 1, "uint8"), (0, 2**64, None)]
-)
-def test_integers_refuse_a_range_that_their_dtype_does_not_hold(low, high, dtype):
-    with pytest.raises(ShapeError, match="does not hold all of"):
-        random.integers(random.key(0), low, high, dtype=dtype)
-
-
-def test_integers_refuse_other_types():
-    key = random.key(0)
-
-    with pytest.raises(DTypeError, match=r"high: expected an integer, got float 2\.5"):
-        random.integers(key, 0, 2.5)
-    with pytest.raises(DTypeError, match="expected an integer dtype, got float32"):
-        random.integers(key, 0, 2, dtype="float32")
-
-
-def test_permutation_refuses_what_has_no_rows():
-    key = random.key(0)
-
-    with pytest.raises(ShapeError, match="expected 0 or more, got -1"):
-        random.permutation(key, -1)
-    with pytest.raises(ShapeError, match="got shape"):
-        random.permutation(key, np.array(3))
-    for x in (2.5, True, "abc", [1, 2]):
-        with pytest.raises(DTypeError, match="x: expected an integer"):
-            random.permutation(key, x)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
+import array_api_compat
+
 Kernel = Callable[..., Any]
 
 
@@ -68,6 +70,7 @@ class Backend:
     device_type: type | None = None  # of native devices, where they are not strings
     device_name: Callable[[Any], str] = _always_cpu
     device_context: Callable[[Any], AbstractContextManager[Any]] = _no_context
+    transfer: Callable[[Any, Any], Any] = array_api_compat.to_device  # (array, native device)
 
     def kernel(self, op_name: str) -> Callable[[Kernel], Kernel]:
         """Register the decorated function as this backend's form of an op."""

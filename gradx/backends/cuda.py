@@ -27,7 +27,7 @@ def load(device: str) -> Backend:
     if reason is not None:
         raise DeviceError(
             f"device {device!r} cannot be used: {reason}. "
-            f"It needs {INSTALL}. device='cpu' always works."
+            f"CUDA takes an NVIDIA driver and CuPy: {INSTALL}. device='cpu' always works."
         )
     return import_module("gradx.backends.cupy").BACKEND
 

@@ -92,13 +92,15 @@ def _owns_memory(array: Any) -> bool:
     return (
         type(array) is cupy.ndarray
         and array.base is None
-        and isinstance(array.data.mem, cupy.cuda.PooledMemory)
+        and isinstance(array.data.mem, cupy.cuda.memory.PooledMemory)
     )
 
 
+xp = _make_namespace()
+
 BACKEND = Backend(
     name="cupy",
-    xp=_make_namespace(),
+    xp=xp,
     to_numpy=cupy.asnumpy,
     from_numpy=_from_numpy,
     devices=_devices,
@@ -111,6 +113,7 @@ BACKEND = Backend(
     device_type=cupy.cuda.Device,
     device_name=_device_name,
     device_context=lambda native: native,
+    transfer=lambda array, native: xp.asarray(array, device=native),
 )
 
 

@@ -36,7 +36,7 @@ LOADERS: dict[str, Callable[[str], Backend]] = {
 
 _registered: dict[str, Backend] = {}
 _by_array_type: dict[type, Backend] = {}
-_by_device: dict[Any, tuple[Backend, Any]] = {}
+_by_device: dict[str, tuple[Backend, Any]] = {}
 
 
 def backend_of(array_type: type) -> Backend:
@@ -72,11 +72,9 @@ def backend_for_device(device: Any) -> tuple[Backend, Any]:
 
     ``device`` is a string, or the library's own object, as in ``device=x.device``.
     """
-    try:
-        return _by_device[device]
-    except (KeyError, TypeError):
-        found = _find_by_name(device) if isinstance(device, str) else _find_by_object(device)
-    _by_device[device] = found
+    found = _by_device.get(device) if isinstance(device, str) else _find_by_object(device)
+    if found is None:
+        found = _by_device[device] = _find_by_name(device)
     return found
 
 

@@ -9,6 +9,7 @@ import sys
 import array_api_strict as xp
 import numpy as np
 
+from gradx.backends.base import Backend
 from gradx.backends.conforming import conforming_backend
 
 
@@ -22,15 +23,19 @@ def _owns_memory(array) -> bool:
     )
 
 
-BACKEND = conforming_backend(
+def _from_numpy(array, device: str):
+    return xp.asarray(array, device=BACKEND.native_device(device), copy=True)
+
+
+BACKEND: Backend = conforming_backend(
     "strict",
     xp,
     type(xp.asarray(0)),
     spell=lambda device: device._device,
     to_numpy=lambda array: array._array.copy(),
-    from_numpy=lambda array, device: xp.asarray(
-        array, device=BACKEND.native_device(device), copy=True
-    ),
+    from_numpy=_from_numpy,
+    # Its others lack dtypes, and are there for who asks for them.
+    devices=lambda: ["strict:CPU_DEVICE", "strict:device1", "strict:device2"],
     shares_memory=lambda x, y: np.may_share_memory(x._array, y._array),
     owns_memory=_owns_memory,
 )

@@ -47,6 +47,7 @@ class Op:
     __slots__ = (
         "call",
         "defaults",
+        "elementwise",
         "forward",
         "implementations",
         "jvp",
@@ -69,6 +70,7 @@ class Op:
         self.forward = forward
         self.samples = samples
         self.view = view
+        self.elementwise = False  # each element of the output depends on its own inputs only
         self.signature = _read_signature(forward)
         self.visible, self.defaults = _visible_signature(forward, self.signature)
         # By the type of the one array, or by the types of all arrays.
@@ -111,8 +113,10 @@ def elementwise(*, partials: Mapping[str, Function | float], samples: SampleSet)
     """Declare an elementwise op by ``d out / d input``, per input."""
 
     def declare(forward):
+        op = Op(forward, samples)
+        op.elementwise = True
         rules = {name: scaling_by(value) for name, value in partials.items()}
-        return _finish(Op(forward, samples), vjp=rules, jvp=rules)
+        return _finish(op, vjp=rules, jvp=rules)
 
     return declare
 
@@ -153,9 +157,15 @@ def primitive(
     return declare
 
 
-def constant(*, samples: SampleSet) -> Declare:
+def constant(*, samples: SampleSet, elementwise: bool = False) -> Declare:
     """Declare an op whose output does not vary with its inputs (``argmax``, ``less``)."""
-    return lambda forward: _finish(Op(forward, samples), vjp={}, jvp={})
+
+    def declare(forward):
+        op = Op(forward, samples)
+        op.elementwise = elementwise
+        return _finish(op, vjp={}, jvp={})
+
+    return declare
 
 
 class Composed(NamedTuple):

@@ -33,6 +33,10 @@ class Trace:
         """Run any op."""
         raise NotImplementedError
 
+    def shape_of(self, x: Any) -> tuple[int, ...]:
+        """Return the shape that a value has for who computes with it."""
+        return x.value.shape
+
     def end(self) -> None:
         """Make every Tensor that outlives this run raise when it is used."""
         # Changing the class keeps the check off the path of every op.

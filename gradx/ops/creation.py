@@ -1,19 +1,58 @@
 """Constants made like an array: same shape, dtype, device and library."""
 
+from typing import Any
+
+from gradx.backends import backend_for_device, native_dtype
+from gradx.core.arrays import backend_for, untracked
 from gradx.core.op import constant
-from gradx.core.samples import single_arrays
+from gradx.core.samples import Sample, single_arrays
 
 
-@constant(samples=single_arrays)
+def place_of(x: Any) -> tuple[Any, Any]:
+    """Return the namespace and the native device of ``x``, to make a constant beside it."""
+    backend = backend_for(x)
+    return backend.xp, backend.native_device(backend.device_of(untracked(x)))
+
+
+def _settings(xp, x, dtype, device):
+    """Return the namespace, and how it is told the dtype and device of a new array."""
+    if dtype is None and device is None:
+        return xp, {}
+    backend, native = backend_for_device(device) if device is not None else (backend_for(x), None)
+    chosen = native_dtype(backend, x.dtype if dtype is None else dtype)
+    return backend.xp, {"dtype": chosen, "device": place_of(x)[1] if native is None else native}
+
+
+def _like(draw):
+    yield from single_arrays(draw)
+    yield Sample((draw(2, 3),), {"dtype": "int32"})
+    yield Sample((draw(2) + 1j * draw(2),))
+
+
+@constant(samples=_like)
 def zeros_like(xp, x, /, *, dtype=None, device=None):
-    """Make zeros of the shape, dtype and device of ``x``."""
-    return xp.zeros_like(x, dtype=dtype, device=device)
+    """Make zeros of the shape, dtype and device of ``x``, or of those given."""
+    space, settings = _settings(xp, x, dtype, device)
+    return space.zeros(x.shape, **settings) if settings else xp.zeros_like(x)
 
 
-@constant(samples=single_arrays)
+@constant(samples=_like)
 def ones_like(xp, x, /, *, dtype=None, device=None):
-    """Make ones of the shape, dtype and device of ``x``."""
-    return xp.ones_like(x, dtype=dtype, device=device)
+    """Make ones of the shape, dtype and device of ``x``, or of those given."""
+    space, settings = _settings(xp, x, dtype, device)
+    return space.ones(x.shape, **settings) if settings else xp.ones_like(x)
+
+
+def _empty(draw):
+    yield Sample((draw(0, 3),))
+    yield Sample((draw(0),), {"dtype": "int32"})
+
+
+@constant(samples=_empty)
+def empty_like(xp, x, /, *, dtype=None, device=None):
+    """Make an array of the shape, dtype and device of ``x``, whatever is in it."""
+    space, settings = _settings(xp, x, dtype, device)
+    return space.empty(x.shape, **settings) if settings else xp.empty_like(x)
 
 
 @constant(samples=single_arrays)

@@ -6,9 +6,27 @@ a file with the ops that only move elements.
 
 from typing import Any
 
-from gradx.core.arrays import is_kind
-from gradx.core.op import multilinear, primitive
+from gradx.backends import canonical_device, native_dtype
+from gradx.core.arrays import backend_for, is_kind
+from gradx.core.op import composed, multilinear, primitive
 from gradx.core.samples import Sample, reductions, single_arrays
+from gradx.errors import AxisError, DeviceError, DTypeError, ShapeError
+
+
+def checked_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
+    """Return ``axis``, one or several, counted from the front.
+
+    Raises:
+        AxisError: one does not exist in ``ndim`` dimensions, or is named twice.
+    """
+    axes = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+    for one in axes:
+        if not -ndim <= one < ndim:
+            raise AxisError(f"{name}: axis {one} is out of bounds for {ndim} dimensions")
+    positive = tuple(one % ndim for one in axes)
+    if len(set(positive)) < len(positive):
+        raise AxisError(f"{name}: an axis is named twice in {axis}")
+    return positive
 
 
 def reduced_axes(shape: tuple[int, ...], axis: Any) -> set[int]:
@@ -24,8 +42,17 @@ def shape_with_ones(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
 
 
 def _reshapes(draw):
-    for before, after in [((2, 3), (6,)), ((6,), (1, 2, 3)), ((), (1, 1)), ((0, 2), (0,)), ((4,), (2, -1))]:
+    pairs: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+        ((2, 3), (6,)),
+        ((6,), (1, 2, 3)),
+        ((), (1, 1)),
+        ((1,), ()),
+        ((0, 2), (0,)),
+        ((4,), (2, -1)),
+    ]
+    for before, after in pairs:
         yield Sample((draw(*before),), {"shape": after})
+    yield Sample((draw(2, 3) + 1j * draw(2, 3),), {"shape": (3, 2)})
 
 
 @multilinear(
@@ -34,12 +61,33 @@ def _reshapes(draw):
     view="transpose",
 )
 def reshape(xp, x, /, shape, *, copy=None):
-    """Give ``x`` a new shape with as many elements, in row-major order."""
-    return xp.reshape(x, shape, copy=copy)
+    """Give ``x`` a new shape with as many elements, in row-major order.
+
+    One length may be -1: it is worked out. The result is a view where the memory
+    allows one, unless ``copy=True``.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.reshape(np.arange(4.0), (2, -1))
+    array([[0., 1.],
+           [2., 3.]])
+    """
+    return xp.reshape(x, as_shape(shape), copy=copy)
+
+
+def as_shape(shape: Any) -> tuple[int, ...]:
+    """Return ``shape``, which may be one length or a list, as a tuple."""
+    return tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
 
 
 def _permutations(draw):
-    for shape, axes in [((2, 3), (1, 0)), ((2, 3, 4), (1, 2, 0)), ((2, 3, 4), (-1, 0, 1)), ((), ())]:
+    pairs: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+        ((2, 3), (1, 0)),
+        ((2, 3, 4), (1, 2, 0)),
+        ((2, 3, 4), (-1, 0, 1)),
+        ((0, 3), (-1, -2)),
+        ((), ()),
+    ]
+    for shape, axes in pairs:
         yield Sample((draw(*shape),), {"axes": axes})
 
 
@@ -56,8 +104,52 @@ def _undo_permutation(g, axes):
     view="transpose",
 )
 def permute_dims(xp, x, /, axes):
-    """Reorder the axes of ``x``."""
-    return xp.permute_dims(x, axes)
+    """Reorder the axes of ``x``: axis ``i`` of the result is axis ``axes[i]`` of ``x``."""
+    return xp.permute_dims(x, tuple(axes))
+
+
+def _axis_moves(draw):
+    for source, destination in [(0, -1), (-1, 0), (1, 1), ((0, 1), (-1, 0)), ((), ())]:
+        yield Sample((draw(2, 3, 4),), {"source": source, "destination": destination})
+
+
+@composed(samples=_axis_moves)
+def moveaxis(x, source, destination):
+    """Move axes to new positions; the others keep their order.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.moveaxis(np.zeros((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
+    ndim = len(x.shape)
+    sources = checked_axes("moveaxis", source, ndim)
+    destinations = checked_axes("moveaxis", destination, ndim)
+    if len(sources) != len(destinations):
+        raise ShapeError(f"moveaxis: {len(sources)} axes to move, {len(destinations)} positions")
+    order = [axis for axis in range(ndim) if axis not in sources]
+    for position, axis in sorted(zip(destinations, sources, strict=True)):
+        order.insert(position, axis)
+    return permute_dims(x, tuple(order))
+
+
+def _axis_swaps(draw):
+    for axis1, axis2 in [(0, 1), (-1, 0), (1, 1)]:
+        yield Sample((draw(2, 3, 4),), {"axis1": axis1, "axis2": axis2})
+
+
+@composed(samples=_axis_swaps)
+def swapaxes(x, axis1, axis2):
+    """Exchange two axes.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.swapaxes(np.zeros((2, 3, 4)), 0, -1).shape
+    (4, 3, 2)
+    """
+    order = list(range(len(x.shape)))
+    (first,) = checked_axes("swapaxes", axis1, len(order))
+    (second,) = checked_axes("swapaxes", axis2, len(order))
+    order[first], order[second] = second, first
+    return permute_dims(x, tuple(order))
 
 
 def _matrices(draw):
@@ -78,6 +170,8 @@ def matrix_transpose(xp, x, /):
 def _expansions(draw):
     for axis in [0, -1, 1, (0, 2), (-1, 1)]:
         yield Sample((draw(2, 3),), {"axis": axis})
+    yield Sample((draw(),), {"axis": 0})
+    yield Sample((draw(0),), {"axis": -1})
 
 
 @multilinear(
@@ -87,15 +181,22 @@ def _expansions(draw):
 )
 def expand_dims(xp, x, /, axis=0):
     """Insert axes of length one: at index ``axis`` of the result, or at each of several."""
-    if not isinstance(axis, tuple):
+    if not isinstance(axis, (tuple, list)):
         return xp.expand_dims(x, axis=axis)
-    for position in sorted(a % (x.ndim + len(axis)) for a in axis):
+    for position in sorted(checked_axes("expand_dims", axis, x.ndim + len(axis))):
         x = xp.expand_dims(x, axis=position)
     return x
 
 
 def _squeezes(draw):
-    for shape, axis in [((2, 1), 1), ((1, 3, 1), (0, -1)), ((1,), 0)]:
+    cases: list[tuple[tuple[int, ...], Any]] = [
+        ((2, 1), 1),
+        ((1, 3, 1), (0, -1)),
+        ((1,), 0),
+        ((1, 0), -2),
+        ((1, 2, 1), None),
+    ]
+    for shape, axis in cases:
         yield Sample((draw(*shape),), {"axis": axis})
 
 
@@ -104,13 +205,23 @@ def _squeezes(draw):
     samples=_squeezes,
     view="transpose",
 )
-def squeeze(xp, x, /, axis):
-    """Remove axes of length one."""
-    return xp.squeeze(x, axis=axis)
+def squeeze(xp, x, /, axis=None):
+    """Remove axes of length one: those named, or all of them."""
+    if axis is None:
+        axis = tuple(a for a, length in enumerate(x.shape) if length == 1)
+    return xp.squeeze(x, axis=tuple(axis) if isinstance(axis, list) else axis)
 
 
 def _broadcasts(draw):
-    for before, after in [((3,), (2, 3)), ((2, 1), (2, 3)), ((), (4,)), ((1,), (0,)), ((2,), (2,))]:
+    pairs: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+        ((3,), (2, 3)),
+        ((2, 1), (2, 3)),
+        ((), (4,)),
+        ((1,), (0,)),
+        ((2,), (2,)),
+        ((), ()),
+    ]
+    for before, after in pairs:
         yield Sample((draw(*before),), {"shape": after})
 
 
@@ -131,8 +242,39 @@ def sum_to_shape(g, x_shape):
     view="read-only",
 )
 def broadcast_to(xp, x, /, shape):
-    """Repeat ``x`` along new or length-one axes until it has ``shape``."""
-    return xp.broadcast_to(x, shape)
+    """Repeat ``x`` along new or length-one axes until it has ``shape``.
+
+    The result is a read-only view.
+    """
+    return xp.broadcast_to(x, as_shape(shape))
+
+
+def broadcast_shape(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape that arrays of ``shapes`` broadcast to."""
+    ndim = max(map(len, shapes), default=0)
+    padded = [(1,) * (ndim - len(shape)) + tuple(shape) for shape in shapes]
+    lengths = [set(axis) - {1} for axis in zip(*padded, strict=True)]
+    if any(len(different) > 1 for different in lengths):
+        raise ShapeError(f"{name}: shapes {', '.join(map(str, shapes))} do not broadcast")
+    return tuple(different.pop() if different else 1 for different in lengths)
+
+
+def _broadcast_groups(draw):
+    yield Sample((draw(3), draw(2, 1), draw()))
+    yield Sample((draw(0, 1), draw(1)))
+    yield Sample((draw(2),))
+
+
+@composed(samples=_broadcast_groups)
+def broadcast_arrays(*arrays):
+    """Broadcast arrays against each other: a tuple of read-only views of one shape.
+
+    >>> import numpy as np, gradx as gx
+    >>> [x.shape for x in gx.broadcast_arrays(np.zeros(3), np.zeros((2, 1)))]
+    [(2, 3), (2, 3)]
+    """
+    shape = broadcast_shape("broadcast_arrays", *[x.shape for x in arrays])
+    return tuple(x if x.shape == shape else broadcast_to(x, shape) for x in arrays)
 
 
 def spread(g, x_shape, axis):
@@ -147,21 +289,40 @@ def spread(g, x_shape, axis):
 )
 def sum(xp, x, /, *, axis=None, dtype=None, keepdims=False):
     """Add up the elements along ``axis``, or all of them."""
+    if dtype is not None:
+        dtype = native_dtype(backend_for(x), dtype)
     return xp.sum(x, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
 def _casts(draw):
     for dtype in ["float32", "float64"]:
         yield Sample((draw(2, 3),), {"dtype": dtype})
+    yield Sample((draw(2),), {"dtype": "complex128"})
+    yield Sample((draw(),), {"dtype": "int32"})
+    yield Sample((draw(2, 0),), {"dtype": "float64", "copy": False})
 
 
-@multilinear(
-    # The engine casts cotangents to the dtype of what they belong to.
-    transpose={"x": lambda g: g},
-    samples=_casts,
-)
+def _as_it_is(g):
+    # The engine casts a cotangent to the dtype of what it belongs to.
+    return g
+
+
+@multilinear(transpose={"x": _as_it_is}, samples=_casts, view="transpose")
 def astype(xp, x, /, dtype, *, copy=True, device=None):
-    """Cast to another dtype."""
+    """Cast to another dtype, which may be given by name: ``"float32"``.
+
+    With ``copy=False`` an array that has it already is returned as it is.
+
+    Raises:
+        TypeError: a complex array to a real dtype: take its ``real`` or ``imag``.
+        RuntimeError: ``device`` is not where ``x`` is: move it with ``gx.to_device``.
+    """
+    backend = backend_for(x)
+    if device is not None and canonical_device(device) != backend.device_of(x):
+        raise DeviceError(f"astype: x is on {backend.device_of(x)!r}; move it with gx.to_device(x, {device!r})")
+    dtype = native_dtype(backend, dtype)
+    if xp.isdtype(x.dtype, "complex floating") and not xp.isdtype(dtype, ("complex floating", "bool")):
+        raise DTypeError(f"astype: {x.dtype} to {dtype} loses a part: take gx.real(x) or gx.imag(x)")
     return xp.astype(x, dtype, copy=copy)
 
 

@@ -21,6 +21,7 @@ MASK = 2**64 - 1
 # placing one costs 4. Popping and appending are atomic, so that no two threads,
 # and no finalizer that runs in between, ever hold the same one.
 _idle: list[np.random.Philox] = []
+_NO_WORDS = np.zeros(4, dtype=np.uint64)
 
 
 @contextmanager
@@ -32,13 +33,11 @@ def stream(key: np.ndarray, domain: int = DRAW, first: int = 0) -> Iterator[np.r
         generator = np.random.Philox(0)
     # It adds one to the counter before it makes a block.
     before = ((domain << 192) + first - 1) % 2**256
+    counter = [(before >> shift) & MASK for shift in (0, 64, 128, 192)]
     generator.state = {
         "bit_generator": "Philox",
-        "state": {
-            "counter": [(before >> shift) & MASK for shift in (0, 64, 128, 192)],
-            "key": key,
-        },
-        "buffer": (0, 0, 0, 0),
+        "state": {"counter": np.array(counter, dtype=np.uint64), "key": key},
+        "buffer": _NO_WORDS,
         "buffer_pos": 4,
         "has_uint32": 0,
         "uinteger": 0,

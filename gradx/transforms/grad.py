@@ -75,7 +75,7 @@ def value_and_grad(
     @wraps(f)
     def value_and_gradient(*args, **kwargs):
         trace = Reverse(label)
-        positions = _positions(argnums, args, label)
+        positions = argument_positions(argnums, args, label)
         leaves, structure = tree.flatten(tuple([args[i] for i in positions]))
         starts = _start(trace, f, args, positions, leaves)
         replaced = list(args)
@@ -149,7 +149,8 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     return (out, pullback, aux) if has_aux else (out, pullback)
 
 
-def _positions(argnums, args, label):
+def argument_positions(argnums, args, label):
+    """Return the positions that ``argnums`` names, all counted from the start."""
     positions = argnums if isinstance(argnums, tuple) else (argnums,)
     for i in positions:
         if not isinstance(i, int) or not -len(args) <= i < len(args):

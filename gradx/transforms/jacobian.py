@@ -7,21 +7,29 @@ from typing import Any
 from gradx.core import tree
 from gradx.core.arrays import backend_for, untracked
 from gradx.errors import DTypeError
-from gradx.ops.joining import stack
-from gradx.ops.shapes import reshape
+from gradx.ops.joining import concat
+from gradx.ops.shapes import permute_dims, reshape
+from gradx.transforms.batching import vmap
 from gradx.transforms.boundary import name_of, require_differentiable
 from gradx.transforms.forward import jvp
-from gradx.transforms.grad import grad, vjp
+from gradx.transforms.grad import argument_positions, grad, vjp
 from gradx.transforms.linearize import transpose
 
 
-def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+# Basis vectors that go through the linear map at once.
+CHUNK = 64
+
+
+def jacobian(
+    f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, chunk_size: int | None = None
+) -> Callable[..., Any]:
     """Return a function that computes all derivatives of ``f``.
 
     Of an output of shape ``(m...)`` by an input of shape ``(n...)`` the result
     has shape ``(m..., n...)``; of a tree by a tree it is a tree of the output's
     structure, each leaf a tree of the input's. Forward or reverse mode is chosen
     by which needs fewer products: one per input element, or one per output element.
+    ``chunk_size`` of them are computed at once, which bounds the memory.
     Nothing is conjugated: of a holomorphic function it is the complex Jacobian.
 
     >>> import numpy as np, gradx as gx
@@ -32,7 +40,7 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
     label = f"jacobian of {name_of(f)}"
 
     def jacobian_of(*args, **kwargs):
-        positions = argnums if isinstance(argnums, tuple) else (argnums,)
+        positions = argument_positions(argnums, args, label)
         chosen = tuple(args[i] for i in positions)
 
         def restricted(*primals):
@@ -47,7 +55,7 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
         outputs, out_structure = tree.flatten(out)
         by_columns = sum(map(_size, inputs)) <= sum(map(_size, outputs))
         products = _by_columns if by_columns else _by_rows
-        blocks = products(pullback, (out, outputs, out_structure), (inputs, structure))
+        blocks = products(pullback, (out, outputs, out_structure), (inputs, structure), chunk_size)
         per_output = [tree.unflatten(structure, row) for row in blocks]
         if not isinstance(argnums, tuple):
             per_output = [row[0] for row in per_output]
@@ -84,39 +92,42 @@ def hvp(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ..
     return jvp(grad(f, argnums), tuple(primals), tuple(tangents))[1]
 
 
-def _by_rows(pullback, out, inputs):
+def _by_rows(pullback, out, inputs, chunk_size):
     """Return blocks[output][input], one pullback per output element."""
     _, outputs, out_structure = out
     blocks = []
     for chosen, output in enumerate(outputs):
-        rows = []
-        for basis in _basis(output):
-            seed = tree.unflatten(out_structure, [basis if i == chosen else None for i in range(len(outputs))])
-            rows.append(tree.leaves(pullback(seed)))
-        blocks.append([
-            reshape(stack([row[i] for row in rows]), (*output.shape, *x.shape)) if rows else _empty(output, x)
-            for i, x in enumerate(inputs[0])
-        ])
+
+        def rows_of(basis, chosen=chosen):
+            seeds = [basis if i == chosen else None for i in range(len(outputs))]
+            return tree.leaves(pullback(tree.unflatten(out_structure, seeds)))
+
+        rows = _products(rows_of, output, inputs[0], chunk_size)
+        blocks.append(
+            [
+                reshape(row, (*output.shape, *x.shape))
+                for row, x in zip(rows, inputs[0], strict=True)
+            ]
+        )
     return blocks
 
 
-def _by_columns(pullback, out, inputs):
+def _by_columns(pullback, out, inputs, chunk_size):
     """Return blocks[output][input], one pushforward per input element."""
     out, outputs, _ = out
     leaves, structure = inputs
     pushforward = transpose(pullback, out)
-    blocks = [[] for _ in outputs]
+    blocks: list[list[Any]] = [[] for _ in outputs]
     for chosen, x in enumerate(leaves):
-        columns = []
-        for basis in _basis(x):
+
+        def columns_of(basis, chosen=chosen):
             tangents = [basis if i == chosen else None for i in range(len(leaves))]
-            columns.append(tree.leaves(pushforward(*tree.unflatten(structure, tangents))))
-        for i, output in enumerate(outputs):
-            blocks[i].append(
-                reshape(stack([c[i] for c in columns], axis=-1), (*output.shape, *x.shape))
-                if columns
-                else _empty(output, x)
-            )
+            return tree.leaves(pushforward(*tree.unflatten(structure, tangents)))
+
+        columns = _products(columns_of, x, outputs, chunk_size)
+        for block, column, output in zip(blocks, columns, outputs, strict=True):
+            last = permute_dims(column, (*range(1, column.ndim), 0))
+            block.append(reshape(last, (*output.shape, *x.shape)))
     return blocks
 
 
@@ -124,15 +135,21 @@ def _size(x):
     return prod(x.shape)
 
 
-def _basis(x):
-    """Yield each array like ``x`` that is one at one element and zero elsewhere."""
-    backend, plain = backend_for(x), untracked(x)
-    for i in range(_size(x)):
-        flat = backend.xp.reshape(backend.xp.zeros_like(plain), (-1,))
-        flat[i] = 1
-        yield backend.xp.reshape(flat, plain.shape)
+def _products(function, x, results, chunk_size):
+    """Apply ``function`` to each basis array of ``x``; stack what it returns, one array per result."""
+    size = prod(x.shape)
+    if size == 0:
+        backend, plain = backend_for(x), untracked(x)
+        device = backend.native_device(backend.device_of(plain))
+        return [backend.xp.zeros((0, *r.shape), dtype=plain.dtype, device=device) for r in results]
+    step = chunk_size or CHUNK
+    chunks = [vmap(function)(_basis(x, start, min(start + step, size))) for start in range(0, size, step)]
+    return [concat(parts) if len(parts) > 1 else parts[0] for parts in zip(*chunks, strict=True)]
 
 
-def _empty(output, x):
+def _basis(x, start, stop):
+    """Return arrays like ``x``, stacked, the i-th one at element ``start + i`` and zero elsewhere."""
     backend, plain = backend_for(x), untracked(x)
-    return backend.xp.zeros((*output.shape, *x.shape), dtype=plain.dtype)
+    device = backend.native_device(backend.device_of(plain))
+    rows = backend.xp.eye(stop - start, prod(x.shape), k=start, dtype=plain.dtype, device=device)
+    return backend.xp.reshape(rows, (stop - start, *x.shape))

@@ -1,0 +1,1 @@
+"""Graphs of recorded ops: reading, laying out and drawing them."""

@@ -1,0 +1,85 @@
+"""Searching: where the extremes, the nonzero elements and the places in order are.
+
+All of these are integers, which have no derivative.
+"""
+
+from gradx.core.op import composed, constant
+from gradx.core.samples import Sample
+from gradx.ops.slicing import getitem
+
+
+def _extremes(draw):
+    for axis in [None, 0, -1]:
+        for keepdims in [False, True]:
+            yield Sample((draw(2, 3),), {"axis": axis, "keepdims": keepdims})
+    yield Sample((draw(),))
+
+
+@constant(samples=_extremes)
+def argmax(xp, x, /, *, axis=None, keepdims=False):
+    """Return the index of the largest element along ``axis``; the first of equal ones."""
+    return xp.argmax(x, axis=axis, keepdims=keepdims)
+
+
+@constant(samples=_extremes)
+def argmin(xp, x, /, *, axis=None, keepdims=False):
+    """Return the index of the smallest element along ``axis``; the first of equal ones."""
+    return xp.argmin(x, axis=axis, keepdims=keepdims)
+
+
+def _partly_zero(draw):
+    for shape in [(4,), (2, 3), (0, 2)]:
+        x = draw(*shape)
+        yield Sample((x * (x > 1),))
+
+
+def _counts(draw):
+    yield from _partly_zero(draw)
+    for axis in [0, -1, (0, 1)]:
+        for keepdims in [False, True]:
+            x = draw(2, 3)
+            yield Sample((x * (x > 1),), {"axis": axis, "keepdims": keepdims})
+
+
+@constant(samples=_counts)
+def count_nonzero(xp, x, /, *, axis=None, keepdims=False):
+    """Count the elements along ``axis`` that are not zero."""
+    return xp.count_nonzero(x, axis=axis, keepdims=keepdims)
+
+
+@constant(samples=_partly_zero)
+def nonzero_places(xp, x, /):
+    """Return the indices of the nonzero elements: a row for each axis."""
+    return xp.stack(xp.nonzero(x))
+
+
+@composed(samples=_partly_zero)
+def nonzero(x, /):
+    """Return the indices of the nonzero elements: an array for each axis.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.nonzero(np.asarray([0.0, 2.0, 3.0]))
+    (array([1, 2]),)
+    """
+    places = nonzero_places(x)
+    return tuple(getitem(places, axis) for axis in range(len(x.shape)))
+
+
+def _searches(draw):
+    x = draw(1)
+    ladder = x * 0 + (0.6, 0.9, 0.9, 1.4)
+    for side in ["left", "right"]:
+        for shape in [(3,), (2, 3), (), (0,)]:
+            yield Sample((ladder, draw(*shape)), {"side": side})
+    yield Sample((ladder, ladder), {"side": "left"})
+    yield Sample((ladder, ladder), {"side": "right"})
+
+
+@constant(samples=_searches)
+def searchsorted(xp, x1, x2, /, *, side="left", sorter=None):
+    """Return where in the ascending ``x1`` each element of ``x2`` belongs.
+
+    Before equal elements with ``side="left"``, after them with ``"right"``.
+    ``sorter`` holds indices that sort ``x1``, if it is not sorted.
+    """
+    return xp.searchsorted(x1, x2, side=side, sorter=sorter)

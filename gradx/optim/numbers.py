@@ -1,0 +1,119 @@
+"""The scalars of a step: learning rates, step counts, and checks of what users pass.
+
+A count is a 0-d integer array of the state. On the host it is read as a Python
+number, which is fast and leaves the dtype of arrays alone. One that is tracked,
+as in a compiled step, or lies on a GPU is never read: it stays an array.
+"""
+
+from collections.abc import Callable
+from math import cos as cos_of_number
+from math import sqrt as sqrt_of_number
+from typing import Any
+
+from gradx.backends import backend_for_device, current_device
+from gradx.core import tree
+from gradx.core.arrays import backend_for, untracked
+from gradx.core.call import Tensor
+from gradx.errors import DTypeError, ShapeError
+from gradx.ops.elementwise import cos, minimum, sqrt, where
+from gradx.ops.shapes import astype
+from gradx.transforms.boundary import as_array
+
+Schedule = Callable[[Any], Any]
+LearningRate = float | Schedule
+
+
+def first_count(params: Any) -> Any:
+    """Return a count of zero steps, where the parameters are."""
+    return scalar_beside(params, 0, "int64")
+
+
+def scalar_beside(params: Any, value: float, dtype: str) -> Any:
+    """Return a 0-d array where the parameters are."""
+    for leaf in tree.leaves(params):
+        array = untracked(as_array(leaf))
+        backend = backend_for(array)
+        device = backend.native_device(backend.device_of(array))
+        break
+    else:
+        backend, device = backend_for_device(current_device())
+    return backend.xp.asarray(value, dtype=getattr(backend.xp, dtype), device=device)
+
+
+def read(scalar: Any) -> Any:
+    """Return a scalar of the state as a Python number, or as a float64 array if it is not on hand."""
+    if type(scalar) in (int, float):
+        return scalar
+    backend = backend_for(scalar)
+    if type(scalar) is Tensor or backend.device_of(scalar).startswith("cuda"):
+        return astype(scalar, backend.xp.float64)
+    return int(scalar) if backend.xp.isdtype(scalar.dtype, "integral") else float(scalar)
+
+
+def write(number: Any, like: Any) -> Any:
+    """Return a scalar for the state, of the dtype and device of ``like``."""
+    if type(number) not in (int, float):
+        return astype(number, like.dtype)
+    backend = backend_for(like)
+    device = backend.native_device(backend.device_of(untracked(like)))
+    return backend.xp.asarray(number, dtype=like.dtype, device=device)
+
+
+def rate_at(learning_rate: Any, step: Any) -> Any:
+    """Return the learning rate of a step: a Python float where that is possible."""
+    rate = learning_rate(step) if callable(learning_rate) else learning_rate
+    return rate if type(rate) is Tensor else read(rate)
+
+
+def root(number: Any) -> Any:
+    """Return the square root of a Python number or an array."""
+    return sqrt_of_number(number) if type(number) in (int, float) else sqrt(number)
+
+
+def cosine(number: Any) -> Any:
+    """Return the cosine of a Python number or an array."""
+    return cos_of_number(number) if type(number) in (int, float) else cos(number)
+
+
+def at_most(number: Any, limit: float) -> Any:
+    """Return the smaller of a Python number or an array and a limit."""
+    return min(number, limit) if type(number) in (int, float) else minimum(number, float(limit))
+
+
+def choose(condition: Any, x: Any, y: Any) -> Any:
+    """Return ``x`` where a condition holds, a Python truth value or an array, else ``y``."""
+    if type(condition) is bool:
+        return x if condition else y
+    return where(condition, x, y)
+
+
+def require_rate(name: str, value: Any) -> None:
+    """Raise unless ``value`` is a number of 0 or more, an array or a schedule."""
+    if callable(value) or hasattr(value, "dtype"):
+        return
+    require_number(name, value)
+    if not value >= 0:
+        raise ShapeError(
+            f"{name}={value!r}: expected a number of 0 or more, or a schedule, "
+            "a function of the number of steps done"
+        )
+
+
+def require_fraction(name: str, value: Any) -> None:
+    """Raise unless ``value`` is in [0, 1)."""
+    require_number(name, value)
+    if not 0 <= value < 1:
+        raise ShapeError(f"{name}={value!r}: expected a number from 0 to 1, without 1")
+
+
+def require_not_negative(name: str, value: Any) -> None:
+    """Raise unless ``value`` is 0 or more."""
+    require_number(name, value)
+    if not value >= 0:
+        raise ShapeError(f"{name}={value!r}: expected a number of 0 or more")
+
+
+def require_number(name: str, value: Any) -> None:
+    """Raise unless ``value`` is a Python number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise DTypeError(f"{name}={value!r}: expected a number")

@@ -1,0 +1,79 @@
+"""The two ways to write a loss, brought to one: ``objective(model, batch, key, train)``.
+
+A loss of the model says everything itself, and is recognised by its parameters
+``key`` and ``train``; a loss of predictions, such as ``gx.nn.cross_entropy``, has
+neither, and is given what the model makes of the batch's inputs.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from gradx.errors import DTypeError, ShapeError
+
+# (model, batch, key, train) -> (scalar loss, predictions or None)
+Objective = Callable[[Any, Any, Any, bool], tuple[Any, Any]]
+
+FORMS = (
+    "write loss(model, *batch, key, train) with the parameters key and train, "
+    "or a loss of predictions, loss(predictions, targets), with neither"
+)
+
+
+def as_objective(loss: Callable[..., Any]) -> Objective:
+    """Return the objective for a loss of either kind.
+
+    Raise ``DTypeError`` for what is neither.
+    """
+    if not callable(loss):
+        raise DTypeError(f"fit: the loss is {loss!r}: {FORMS}")
+    parameters = inspect.signature(loss).parameters
+    given = {"key", "train"} & parameters.keys()
+    if len(given) == 1:
+        raise DTypeError(f"fit: {_name(loss)}{inspect.signature(loss)} has only {given.pop()}: {FORMS}")
+    objective = _of_the_model(loss) if given else _of_predictions(loss)
+    objective.__name__ = _name(loss)  # for the messages of the derivative
+    return objective
+
+
+def arguments(batch: Any) -> tuple[Any, ...]:
+    """Return what a batch gives the loss: a tuple's parts, or the batch as it is."""
+    return tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
+
+
+def _name(loss: Callable[..., Any]) -> str:
+    return getattr(loss, "__name__", type(loss).__name__)
+
+
+def _of_the_model(loss: Callable[..., Any]) -> Objective:
+    def objective(model, batch, key, train):
+        result = loss(model, *arguments(batch), key=key, train=train)
+        return result if isinstance(result, tuple) else (result, None)
+
+    return objective
+
+
+def _of_predictions(loss: Callable[..., Any]) -> Objective:
+    if not _takes_two(loss):
+        raise DTypeError(f"fit: {_name(loss)}{inspect.signature(loss)}: {FORMS}")
+
+    def objective(model, batch, key, train):
+        parts = arguments(batch)
+        if len(parts) != 2:
+            raise ShapeError(
+                f"fit: {_name(loss)} is a loss of predictions, which takes batches "
+                f"(inputs, targets), got one of {len(parts)} parts: {FORMS}"
+            )
+        inputs, targets = parts
+        predictions = model(inputs, key=key, train=train)
+        return loss(predictions, targets), predictions
+
+    return objective
+
+
+def _takes_two(loss: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(loss).bind(None, None)
+    except TypeError:
+        return False
+    return True

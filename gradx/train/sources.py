@@ -1,0 +1,78 @@
+"""What ``fit`` and ``evaluate`` accept as data, brought to one form.
+
+A tuple, a dictionary or a single array holds rows; anything else gives batches
+that somebody else has made.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sized
+from typing import Any, NamedTuple
+
+from gradx.core import tree
+from gradx.core.arrays import is_array
+from gradx.data import Batches, batches, split
+from gradx.data.rows import rows_of
+from gradx.errors import DTypeError, ShapeError
+from gradx.random import fold_in
+
+
+class Source(NamedTuple):
+    """The batches of epoch 0, 1, ... and how many there are, if that is known."""
+
+    epoch: Callable[[int], Iterable[Any]]
+    steps: int | None
+
+
+def training_source(data: Any, size: int, sampling: str, key: Any) -> Source:
+    """Return the batches to train on: of arrays, freshly drawn in each epoch."""
+    if holds_rows(data):
+        data = batches(data, size, key=key, sampling=sampling)
+    if isinstance(data, Batches):
+        return Source(data.epoch, len(data))
+    if callable(data):
+        return Source(lambda number: data(fold_in(key, number)), None)
+    return Source(lambda number: data, _steps(data, "fit: data"))
+
+
+def evaluation_source(data: Any, size: int) -> Source:
+    """Return the batches to evaluate on: of arrays, all rows once and in order."""
+    if holds_rows(data):
+        length = rows_of(data, "evaluate").length
+        return Source(lambda number: _slices(data, length, size), -(-length // size))
+    return Source(lambda number: data, _steps(data, "evaluate: data"))
+
+
+def set_apart(data: Any, fraction: float, key: Any) -> tuple[Any, Any]:
+    """Return the rows to train on, and a fraction of all to validate on."""
+    if not holds_rows(data):
+        raise DTypeError(
+            f"fit: validation={fraction} divides arrays, but data is {type(data).__name__}: "
+            "give the validation data itself"
+        )
+    if not 0.0 < fraction < 1.0:
+        raise ShapeError(f"fit: validation={fraction}: a fraction lies between 0 and 1")
+    return split(data, 1.0 - fraction, key=key)
+
+
+def holds_rows(data: Any) -> bool:
+    """Tell whether ``data`` is arrays, rather than batches."""
+    return isinstance(data, (tuple, dict)) or is_array(data)
+
+
+def rows_in(batch: Any) -> int:
+    """Return the number of rows in a batch: the first array's length."""
+    return tree.leaves(batch)[0].shape[0]
+
+
+def _slices(data: Any, length: int, size: int) -> Iterator[Any]:
+    for start in range(0, length, size):
+        # Bound as a default: the lambda is called before the loop goes on, but must not depend on it.
+        yield tree.map(lambda leaf, start=start: leaf[start : start + size, ...], data)
+
+
+def _steps(data: Any, name: str) -> int | None:
+    if not isinstance(data, Iterable):
+        raise DTypeError(
+            f"{name} is {type(data).__name__}: expected a tuple or dictionary of arrays, "
+            "gx.data.batches(...), or an iterable of batches"
+        )
+    return len(data) if isinstance(data, Sized) else None

@@ -1,0 +1,57 @@
+"""Where training stands: what callbacks see and may change, and what ``fit`` returns."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from gradx.train.history import History
+
+
+class Weights(NamedTuple):
+    """A model and the optimizer's state that belongs to it, replaced together.
+
+    In one assignment, so that Ctrl-C never finds one without the other.
+    """
+
+    model: Any
+    optimizer_state: Any
+
+
+@dataclass(slots=True)
+class State:
+    """A training run in progress. ``epoch`` and ``step`` count from 1."""
+
+    weights: Weights
+    history: History
+    epochs: int
+    steps: int | None  # in an epoch, if known
+    epoch: int = 0
+    step: int = 0  # within the epoch
+    loss: float = math.nan  # of the last step
+    stopped: str | None = None
+
+    @property
+    def model(self) -> Any:
+        """The model as trained so far."""
+        return self.weights.model
+
+    def stop(self, reason: str) -> None:
+        """End training after this step or epoch; ``reason`` becomes ``result.stopped``."""
+        self.stopped = self.stopped or reason
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What ``fit`` returns: the model, and how it came about.
+
+    ``stopped`` says why training ended before its last epoch, None if it did not.
+    """
+
+    model: Any
+    history: History
+    optimizer_state: Any
+    stopped: str | None
+
+    def __repr__(self) -> str:
+        end = f", stopped: {self.stopped}" if self.stopped else ""
+        return f"<trained {type(self.model).__name__}{end}\n{self.history!r}>"

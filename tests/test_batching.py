@@ -1,0 +1,83 @@
+"""vmap equals a loop, for every op and inside and outside of the other transforms."""
+
+import numpy as np
+import pytest
+
+import gradx as gx
+from gradx.core.op import COMPOSED, OPS
+from tests.test_ops import bound, drawing, flat, xp_numpy
+
+
+@pytest.mark.parametrize("op", [*OPS.values(), *COMPOSED.values()], ids=lambda op: op.name)
+def test_vmap_of_an_op_equals_a_loop(op):
+    for sample in op.samples(drawing(seed=0)):
+        function, arrays = bound(op, sample, xp_numpy())
+        if not arrays:
+            continue
+        twice = gx.core.tree.map(lambda a: np.stack([a, a * 1.01]), tuple(arrays))
+
+        actual = gx.vmap(function)(*twice)
+
+        for i in range(2):
+            expected = function(*gx.core.tree.map(lambda a, i=i: a[i], twice))
+            for a, e in zip(flat(xp_numpy(), actual), flat(xp_numpy(), expected), strict=True):
+                np.testing.assert_allclose(a[i], e, rtol=1e-12, atol=1e-14)
+
+
+def test_per_example_gradients_equal_a_loop():
+    w, xs = np.asarray([1.0, 2.0, 3.0]), np.arange(12.0).reshape(4, 3)
+    gradient = gx.grad(lambda w, x: gx.sum(gx.sin(w * x)) ** 2)
+
+    batched = gx.vmap(gradient, in_axes=(None, 0))(w, xs)
+
+    np.testing.assert_allclose(batched, [gradient(w, x) for x in xs])
+
+
+def test_gradient_of_a_vmap():
+    x = np.arange(6.0).reshape(2, 3)
+
+    actual = gx.grad(lambda x: gx.sum(gx.vmap(lambda row: row[0] * gx.sum(row * row))(x)))(x)
+
+    expected = 2 * x * x[:, :1]
+    expected[:, 0] += (x * x).sum(axis=1)
+    np.testing.assert_allclose(actual, expected)
+
+
+def test_vmap_of_a_vmap_is_an_outer_product():
+    x, y = np.arange(3.0), np.arange(4.0)
+
+    table = gx.vmap(lambda a: gx.vmap(lambda b: a * b)(y))(x)
+
+    np.testing.assert_array_equal(table, np.outer(x, y))
+
+
+def test_axes_are_moved_to_where_they_are_asked_for():
+    x = np.arange(24.0).reshape(2, 3, 4)
+
+    actual = gx.vmap(lambda row: row * 2, in_axes=2, out_axes=1)(x)
+
+    np.testing.assert_array_equal(actual, 2 * np.moveaxis(x, 2, 1))
+
+
+def test_result_that_does_not_depend_on_the_batch_is_repeated():
+    np.testing.assert_array_equal(gx.vmap(lambda x: np.ones(2))(np.zeros(3)), np.ones((3, 2)))
+
+
+def test_wrong_axes_are_named():
+    with pytest.raises(ValueError, match=r"mapped axes have lengths \[2, 3\]"):
+        gx.vmap(lambda x, y: x)(np.ones(2), np.ones(3))
+    with pytest.raises(IndexError, match=r"in_axes=1, but an argument has shape \(2,\)"):
+        gx.vmap(lambda x: x, in_axes=1)(np.ones(2))
+    with pytest.raises(ValueError, match="maps no argument"):
+        gx.vmap(lambda x: x, in_axes=None)(np.ones(2))
+    with pytest.raises(TypeError, match="would lose its derivative"):
+        gx.vmap(lambda x: 1 if x > 0 else 2)(np.ones(2))
+
+
+@pytest.mark.parametrize("chunk_size", [1, 3, 100])
+def test_jacobian_is_the_same_in_chunks_of_any_size(chunk_size):
+    f = lambda x: gx.sin(x) * gx.sum(x)  # noqa: E731
+    x = np.arange(7.0)
+
+    expected = np.diag(np.cos(x) * x.sum()) + np.sin(x)[:, None]
+    np.testing.assert_allclose(gx.jacobian(f, chunk_size=chunk_size)(x), expected)
