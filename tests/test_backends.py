@@ -116,7 +116,7 @@ def test_read_only_array_is_not_owned():
     assert not backends.backend_of(np.ndarray).owns_memory(array)
 
 
-def test_kernels_agree_with_the_namespace(backend):
+def test_kernels_of_standard_functions_agree_with_them(backend):
     xp = backend.xp
     x = xp.reshape(xp.arange(6, dtype=xp.float32), (2, 3))
     calls = {
@@ -124,9 +124,9 @@ def test_kernels_agree_with_the_namespace(backend):
         "matmul": [((x, x.T), {})],
     }
 
-    for name, kernel in backend.kernels.items():
+    for name in calls.keys() & backend.kernels.keys():
         for arrays, parameters in calls[name]:
-            ours = kernel(xp, *arrays, **parameters)
+            ours = backend.kernels[name](xp, *arrays, **parameters)
             theirs = getattr(xp, name)(*arrays, **parameters)
             assert np.array_equal(backend.to_numpy(ours), backend.to_numpy(theirs))
             assert ours.dtype == theirs.dtype

@@ -273,6 +273,15 @@ def test_blocks_do_not_repeat(draw):
     assert not np.array_equal(x[1], x[2])
 
 
+def test_blocks_use_the_words_of_one_stream():
+    key, size = random.key(5), 2 * draws.BLOCK + 8
+
+    with philox.stream(key) as generator:
+        words = generator.random_raw(size)
+
+    assert np.array_equal(random.uniform(key, size), (words >> 11) * 2.0**-53)
+
+
 @pytest.mark.parametrize("draw", DRAWS)
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 0), (2, 3), 3, [2, 3], np.int64(4)])
 def test_draw_has_the_shape_asked_for(draw, shape):
@@ -379,7 +388,7 @@ def test_key_is_plain_data():
 # Permutations
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 1000])
+@pytest.mark.parametrize("n", [0, 1, 2, np.int64(3), 1000])
 def test_permutation_is_a_permutation(n):
     order = random.permutation(random.key(30), n)
 

@@ -1,5 +1,6 @@
 """Errors of array libraries, retold: which op, which arguments, what was wrong."""
 
+from collections.abc import Callable
 from typing import Any
 
 from gradx.backends import backend_of
@@ -24,6 +25,9 @@ def explain(
     places = dict.fromkeys(place for array in arrays if (place := _place_of(array)))
     if len(places) > 1:
         return mixed_places(op.name, list(places))
+    reason = _REASONS.get(op.name, _broadcast_reason)(arrays, error)
+    if reason is not None:
+        return ShapeError(f"{op.name}: {reason}")
     arguments = [describe(array) for array in arrays]
     arguments += [f"{name}={value!r}" for name, value in params.items() if value is not None]
     return _class_for(error)(f"{op.name}({', '.join(arguments)}): {error}")
@@ -41,6 +45,29 @@ def describe(value: Any) -> str:
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         return f"{str(value.dtype).rpartition('.')[2]} {tuple(value.shape)}"
     return repr(value)
+
+
+def _matmul_reason(arrays: tuple[Any, ...], error: Exception) -> str | None:
+    x, y = [getattr(array, "shape", ()) for array in arrays]
+    if not x or not y:
+        return f"{tuple(x)} @ {tuple(y)}: a vector or matrix on either side, use * for scalars"
+    inner = y[-2] if len(y) > 1 else y[0]
+    if x[-1] != inner:
+        return f"{tuple(x)} @ {tuple(y)}: {x[-1]} != {inner}"
+    return None
+
+
+def _broadcast_reason(arrays: tuple[Any, ...], error: Exception) -> str | None:
+    shapes = [tuple(array.shape) for array in arrays if hasattr(array, "shape")]
+    if len(shapes) < 2 or not isinstance(error, ValueError) or "broadcast" not in str(error):
+        return None
+    return f"shapes {' and '.join(map(str, shapes))} do not broadcast"
+
+
+# Op -> what was wrong, in better words than the array library's, or None.
+_REASONS: dict[str, Callable[[tuple[Any, ...], Exception], str | None]] = {
+    "matmul": _matmul_reason,
+}
 
 
 def _place_of(array: Any) -> str | None:

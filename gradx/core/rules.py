@@ -16,6 +16,7 @@ parameters name what it needs from the call, and so what must be kept:
 
 import inspect
 from collections.abc import Callable
+from operator import mul
 from typing import Any, NamedTuple
 
 Function = Callable[..., Any]
@@ -61,12 +62,25 @@ def scaling_by(partial: Function | float) -> Needs:
     """Multiply by a partial derivative: the rule of an elementwise op."""
     if callable(partial):
         names = tuple(inspect.signature(partial).parameters)
+        if len(names) == 1:
+            # Most name one value, and many are it: then nothing but the product is called.
+            itself = returns_its_argument(partial)
+            return Needs(mul if itself else lambda g, value: g * partial(value), names)
         return Needs(lambda g, *saved: g * partial(*saved), names)
     if partial == 1:
         return Needs(lambda g: g, ())
     if partial == -1:
         return Needs(lambda g: -g, ())
     return Needs(lambda g: g * partial, ())
+
+
+def returns_its_argument(function: Function) -> bool:
+    """Tell whether a function of one argument is the identity, by trying it on a bare object."""
+    probe = object()
+    try:
+        return function(probe) is probe
+    except Exception:  # whatever it does with its argument, it is not the identity
+        return False
 
 
 def replacing(name: str, signature: Signature, run: Function) -> Needs:

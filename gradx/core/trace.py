@@ -15,8 +15,6 @@ _next_level = count().__next__
 class Trace:
     """One run of a transform. Subclasses say what happens to the ops it sees."""
 
-    __slots__ = ("level", "name")
-
     def __init__(self, name: str) -> None:
         self.level = _next_level()
         self.name = name
@@ -45,8 +43,6 @@ class Trace:
 
 class Ended(Trace):
     """A transform that has returned."""
-
-    __slots__ = ()
 
     def apply_general(self, op, arrays, params):
         raise TapeError(

@@ -5,13 +5,13 @@ Above an arrow stands the value that went forward, below it the gradient that
 came back along it. A value used twice receives the sum of both.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from gradx.core.arrays import backend_for, is_kind, untracked
+from gradx.graph.local import gradient_summary, local_derivative
 from gradx.graph.summary import Summary, summarize
-from gradx.ops.complex import conj
-from gradx.ops.creation import ones_like, zeros_like
+from gradx.ops.creation import zeros_like
 from gradx.ops.shapes import conform
 from gradx.transforms.explore import ExploredNode
 from gradx.transforms.reverse import oldest_first, propagate
@@ -49,7 +49,7 @@ class Box:
     kind: str
     label: str
     title: str
-    total: str = ""  # the gradient, where no single arrow shows it
+    total: tuple[str, ...] = ()  # the gradient, where no single arrow shows it
 
 
 @dataclass
@@ -72,44 +72,112 @@ class Diagram:
     arrows: list[Arrow]
 
 
-class Use(NamedTuple):
-    """One input of one op, on the way back: ``downstream = upstream x local``."""
+class Walk(NamedTuple):
+    """A tape read backwards: its nodes, oldest first, and the cotangent of each."""
 
-    parent: ExploredNode
-    words: str
-    gradient: Summary
+    end: ExploredNode
+    nodes: list[ExploredNode]
+    found: dict[ExploredNode, Any]
+    leaves: dict[ExploredNode, Leaf]
 
 
 def constant_diagram(heading: str, name: str, value: Any, seed: Any, leaves: list[Leaf]) -> Diagram:
     """Describe a result that depends on no leaf."""
-    forward, gradient = summarize(value), summarize(seed)
-    boxes = [_unused(leaf) for leaf in leaves]
-    boxes.append(Box("constant", "constant", f"a constant = {forward.sentence}"))
-    boxes.append(_output_box(name, forward, gradient))
-    arrow = Arrow(len(boxes) - 2, len(boxes) - 1, forward.lines, gradient.lines, boxes[-1].title)
-    return Diagram(heading, boxes, [arrow])
+    boxes = [_leaf_box(leaf, zeros_like(leaf.node.value), uses=0) for leaf in leaves]
+    boxes.append(Box("constant", "constant", f"a constant = {summarize(value).sentence}"))
+    diagram = Diagram(heading, boxes, [])
+    _add_output(diagram, len(boxes) - 1, name, value, seed)
+    return diagram
 
 
 def tape_diagram(
     heading: str, name: str, end: ExploredNode, seed: Any, leaves: list[Leaf]
 ) -> Diagram:
-    """Describe all that ``end`` was computed from, and the gradients that ``seed`` gives.
+    """Describe what ``end`` was computed from, and the gradients that ``seed`` gives.
+
+    ``leaves`` are shown even where ``end`` does not depend on them.
 
     Raises:
         RuntimeError: part of the tape was freed.
     """
-    nodes = oldest_first([end])
-    found = propagate({end: seed}, retain=True, keep_all=True)
-    known = {leaf.node: leaf for leaf in leaves}
-    boxes = [_unused(leaf) for leaf in leaves if leaf.node not in found]
-    places = {node: len(boxes) + i for i, node in enumerate(nodes)}
-    arrows = []
-    for node in nodes:
-        if not node.edges:
-            boxes.append(_leaf_box(known.get(node) or Leaf(node, node.name or "tensor", False), found))
-            continue
-        uses = [_describe_use(node, position, found[node]) for position in range(len(node.edges))]
-        boxes.append(_op_box(node, uses, found))
-        arrows += [_arrow(use, places) for use in uses]
-        arrows[-len(uses) :] = [_to(arrow, places[node]) for arrow in arrows[-len(uses) :]]
-    return _with_output(Diagram(heading, boxes, arrows), name, end, places[end], found)
+    walk = Walk(end, oldest_first([end]), {}, {leaf.node: leaf for leaf in leaves})
+    walk.found.update(propagate({end: seed}, retain=True, keep_all=True))
+    unused = [leaf for leaf in leaves if leaf.node not in walk.found]
+    boxes = [_leaf_box(leaf, zeros_like(leaf.node.value), uses=0) for leaf in unused]
+    places = {node: place for place, node in enumerate(walk.nodes, start=len(boxes))}
+    arrows = [arrow for node in walk.nodes for arrow in _arrows_into(node, walk, places)]
+    uses = Counter([places[end], *[arrow.source for arrow in arrows]])
+    for node, place in places.items():
+        into = [arrow.title for arrow in arrows if arrow.target == place]
+        boxes.append(_box(node, walk, into, uses[place]))
+    diagram = Diagram(heading, boxes, arrows)
+    _add_output(diagram, places[end], name, end.value, seed)
+    return diagram
+
+
+def _box(node, walk, into, uses):
+    if not node.edges:
+        leaf = walk.leaves.get(node) or Leaf(node, node.name or "tensor", False)
+        return _leaf_box(leaf, walk.found[node], uses)
+    op = node.op.name
+    gradient = gradient_summary(walk.found[node])
+    title = [
+        op,
+        f"output {_named(node)}{summarize(node.value).sentence}",
+        f"upstream gradient {gradient.sentence}",
+        *into,
+    ]
+    return Box("op", SYMBOLS.get(op, op), "\n".join(title), _total(gradient, uses))
+
+
+def _leaf_box(leaf, g, uses):
+    gradient = gradient_summary(g)
+    value = summarize(leaf.node.value).sentence
+    title = f"{leaf.name} = {value}\ngradient {gradient.sentence}"
+    if uses != 1:
+        title += f" (sum over {uses} uses)"
+    kind = "parameter" if leaf.in_a_tree else "input"
+    return Box(kind, leaf.name, title, _total(gradient, uses))
+
+
+def _total(gradient, uses):
+    return () if uses == 1 else (f"total {gradient.lines[0]}", *gradient.lines[1:])
+
+
+def _named(node):
+    return f"{node.name} = " if node.name else ""
+
+
+def _arrows_into(node, walk, places):
+    """Describe each input of an op: its value, and downstream = upstream x local."""
+    for number, (parent, rule, saved) in enumerate(node.edges, start=1):
+        upstream = walk.found[node]
+        downstream = conform(rule.apply(upstream, *saved), parent.shape, parent.dtype)
+        forward, gradient = summarize(parent.value), gradient_summary(downstream)
+        place = next((i for i, r in enumerate(node.op.vjp, start=1) if r is rule), number)
+        title = (
+            f"input {place if len(node.op.vjp) > 1 else number}: "
+            f"{_named(parent)}{forward.sentence}\n"
+            f"  upstream {gradient_summary(upstream).sentence}"
+            f"{_through(local_derivative(node, rule, saved))} downstream {gradient.sentence}"
+        )
+        above = _above(forward, parent.name if parent.edges else None)
+        yield Arrow(places[parent], places[node], above, gradient.lines, title)
+
+
+def _above(forward, name):
+    """Return the lines above an arrow; an op's output shows its name there, if it has one."""
+    lines = (*forward.shape, *forward.lines)
+    return (f"{name} = {lines[0]}", *lines[1:]) if name else lines
+
+
+def _through(local: Summary | None) -> str:
+    return " through a linear map =" if local is None else f" × local {local.sentence} ="
+
+
+def _add_output(diagram, place, name, value, seed):
+    forward, gradient = summarize(value), gradient_summary(seed)
+    title = f"{name} = {forward.sentence}\ngradient {gradient.sentence}, where the way back begins"
+    diagram.boxes.append(Box("output", name, title))
+    above, end = _above(forward, None), len(diagram.boxes) - 1
+    diagram.arrows.append(Arrow(place, end, above, gradient.lines, title))

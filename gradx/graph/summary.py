@@ -11,8 +11,9 @@ SOME = 12  # numbers that fit in a tooltip
 
 
 class Summary(NamedTuple):
-    """A value: the lines above or below an edge, and the sentence of a tooltip."""
+    """A value: the shape, if it needs telling, and lines for an edge; a sentence for a tooltip."""
 
+    shape: tuple[str, ...]
     lines: tuple[str, ...]
     sentence: str
 
@@ -28,14 +29,16 @@ def summarize(array: Any) -> Summary:
     for length in shape:
         size *= length
     if size == 0:
-        return Summary((f"empty {shape}",), f"empty {shape}")
+        return Summary((), (f"empty {shape}",), f"empty {shape}")
     if size <= FEW:
-        return Summary((_numbers(array, ".4g"),), _numbers(array, ".6g"))
-    mean, least, greatest = [_number(n, ".3g") for n in _statistics(array)]
-    lines = (str(shape), f"{mean} in [{least}, {greatest}]")
+        return Summary((), (_numbers(array, ".4g"),), _numbers(array, ".6g"))
+    statistics = _statistics(array)
+    mean, least, greatest = [_number(n, ".2g") for n in statistics]
+    lines = (f"mean {mean}", f"{least} to {greatest}")
     if size <= SOME:
-        return Summary(lines, _numbers(array, ".6g"))
-    return Summary(lines, f"{shape}, mean {mean}, min {least}, max {greatest}")
+        return Summary((str(shape),), lines, _numbers(array, ".6g"))
+    mean, least, greatest = [_number(n, ".4g") for n in statistics]
+    return Summary((str(shape),), lines, f"{shape}, mean {mean}, min {least}, max {greatest}")
 
 
 def _numbers(array, form):

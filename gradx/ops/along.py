@@ -26,13 +26,13 @@ def wrapped(xp, indices, length):
     return xp.where(indices < 0, indices + length, indices)
 
 
-def _indices(xp_like, *values):
+def sample_indices(like, *values):
     """Return integer indices made like an array: of its library."""
-    return (xp_like * 0 + values).astype("int64")
+    return (like * 0 + values).astype("int64")
 
 
 def _takes(draw):
-    some = _indices(draw(1), 2, 0, -1, 2)
+    some = sample_indices(draw(1), 2, 0, -1, 2)
     for axis in [0, -2]:
         yield Sample((draw(3, 2), some), {"axis": axis})
     yield Sample((draw(2, 3), some.reshape(2, 2)), {"axis": 1})
@@ -118,9 +118,9 @@ def _runs(xp, places, length):
 
 
 def _markings(draw):
-    for indices in [_indices(draw(1), 2, 0, -1, 2), _indices(draw(1), 0, 1, 2), _indices(draw(1), 1)[:0]]:
+    for indices in [sample_indices(draw(1), 2, 0, -1, 2), sample_indices(draw(1), 0, 1, 2), sample_indices(draw(1), 1)[:0]]:
         yield Sample((indices,), {"length": 3})
-    yield Sample((_indices(draw(1), 0, 1, 1, 0).reshape(2, 2),), {"length": 2})
+    yield Sample((sample_indices(draw(1), 0, 1, 1, 0).reshape(2, 2),), {"length": 2})
 
 
 @constant(samples=_markings)
@@ -177,12 +177,12 @@ def put_at(xp, x, value, indices, /, *, axis):
 
 
 def _along(draw):
-    yield Sample((draw(3), _indices(draw(1), 2, 0, -1, 2)), {"axis": 0})
-    yield Sample((draw(2, 3), _indices(draw(1), 2, 0, 1, 1).reshape(2, 2)), {"axis": -1})
-    yield Sample((draw(2, 3), _indices(draw(1), 1, 0, 0).reshape(1, 3)), {"axis": 0})
-    yield Sample((draw(1, 3), _indices(draw(1), 1, 0, 0, 2).reshape(4, 1)), {"axis": 1})
-    yield Sample((draw(2, 3), _indices(draw(1), 1, -1).reshape(1, 2)), {"axis": 1})
-    yield Sample((draw(2, 3), _indices(draw(1), 1).reshape(1, 1)[:, :0]), {"axis": 1})
+    yield Sample((draw(3), sample_indices(draw(1), 2, 0, -1, 2)), {"axis": 0})
+    yield Sample((draw(2, 3), sample_indices(draw(1), 2, 0, 1, 1).reshape(2, 2)), {"axis": -1})
+    yield Sample((draw(2, 3), sample_indices(draw(1), 1, 0, 0).reshape(1, 3)), {"axis": 0})
+    yield Sample((draw(1, 3), sample_indices(draw(1), 1, 0, 0, 2).reshape(4, 1)), {"axis": 1})
+    yield Sample((draw(2, 3), sample_indices(draw(1), 1, -1).reshape(1, 2)), {"axis": 1})
+    yield Sample((draw(2, 3), sample_indices(draw(1), 1).reshape(1, 1)[:, :0]), {"axis": 1})
 
 
 def _undo_take_along(g, indices, x_shape, axis):
@@ -210,9 +210,9 @@ def add_along_axis(x, indices, *, shape, axis):
 
 
 def _flattenings(draw):
-    yield Sample((_indices(draw(1), 2, 0, 1, -1).reshape(2, 2),), {"shape": (2, 3), "axis": 1})
-    yield Sample((_indices(draw(1), 1, 0).reshape(1, 2),), {"shape": (3, 2), "axis": 0})
-    yield Sample((_indices(draw(1), 1, 0),), {"shape": (2,), "axis": 0})
+    yield Sample((sample_indices(draw(1), 2, 0, 1, -1).reshape(2, 2),), {"shape": (2, 3), "axis": 1})
+    yield Sample((sample_indices(draw(1), 1, 0).reshape(1, 2),), {"shape": (3, 2), "axis": 0})
+    yield Sample((sample_indices(draw(1), 1, 0),), {"shape": (2,), "axis": 0})
 
 
 @constant(samples=_flattenings)

@@ -1,7 +1,14 @@
-"""Complex numbers: parts, conjugates, and the modulus with its zero derivative at zero."""
+"""Complex numbers: their parts and conjugates."""
 
 from gradx.core.op import primitive
-from gradx.core.samples import single_arrays
+from gradx.core.samples import Sample, single_arrays
+from gradx.ops.shapes import real as real
+
+
+def _real_or_complex(draw):
+    yield from single_arrays(draw)
+    for shape in [(), (3,), (2, 3), (0,)]:
+        yield Sample((draw(*shape) - 1j * draw(*shape),))
 
 
 def _conjugate(g):
@@ -12,8 +19,19 @@ def _conjugate(g):
     # Rules are plain transposes under Re(sum(g * out)): conj is its own.
     vjp={"x": _conjugate},
     jvp={"x": _conjugate},
-    samples=single_arrays,
+    samples=_real_or_complex,
 )
 def conj(xp, x, /):
     """Conjugate: a real array is its own."""
     return xp.conj(x) if xp.isdtype(x.dtype, "complex floating") else xp.positive(x)
+
+
+@primitive(
+    # Re(-1j * x) is Im(x); of a real array the engine keeps the real part, 0.
+    vjp={"x": lambda g: -1j * g},
+    jvp={"x": lambda g: imag(g)},
+    samples=_real_or_complex,
+)
+def imag(xp, x, /):
+    """Take the imaginary part: 0 of a real array."""
+    return xp.imag(x) if xp.isdtype(x.dtype, "complex floating") else xp.zeros_like(x)

@@ -1,98 +1,71 @@
-"""Arithmetic, exponentials and the choice between elements."""
+"""The elementwise chapter of the array API standard, gathered from the files it fills."""
 
-from gradx.core.op import constant, elementwise, primitive
-from gradx.core.samples import Sample, broadcast_pairs, single_arrays
-
-
-@elementwise(partials={"x": 1, "y": 1}, samples=broadcast_pairs)
-def add(xp, x, y, /):
-    """Add: ``x + y``."""
-    return xp.add(x, y)
-
-
-@elementwise(
-    # Not -x / y**2, which overflows.
-    partials={"x": lambda y: 1 / y, "y": lambda y, out: -out / y},
-    samples=broadcast_pairs,
-)
-def divide(xp, x, y, /):
-    """Divide: ``x / y``."""
-    return xp.divide(x, y)
-
-
-@elementwise(partials={"x": lambda out: out}, samples=single_arrays)
-def exp(xp, x, /):
-    """Raise e to each element."""
-    return xp.exp(x)
-
-
-@elementwise(partials={"x": lambda x: 1 / x}, samples=single_arrays)
-def log(xp, x, /):
-    """Take the natural logarithm."""
-    return xp.log(x)
-
-
-@constant(samples=broadcast_pairs)
-def greater(xp, x, y, /):
-    """Compare: ``x > y``."""
-    return xp.greater(x, y)
-
-
-@elementwise(partials={"x": lambda y: y, "y": lambda x: x}, samples=broadcast_pairs)
-def multiply(xp, x, y, /):
-    """Multiply: ``x * y``."""
-    return xp.multiply(x, y)
-
-
-@elementwise(partials={"x": -1}, samples=single_arrays)
-def negative(xp, x, /):
-    """Negate: ``-x``."""
-    return xp.negative(x)
-
-
-@elementwise(partials={"x": 1, "y": -1}, samples=broadcast_pairs)
-def subtract(xp, x, y, /):
-    """Subtract: ``x - y``."""
-    return xp.subtract(x, y)
-
-
-@elementwise(partials={"x": lambda out: 1 - out * out}, samples=single_arrays)
-def tanh(xp, x, /):
-    """Take the hyperbolic tangent."""
-    return xp.tanh(x)
-
-
-@elementwise(partials={"x": lambda x: cos(x)}, samples=single_arrays)
-def sin(xp, x, /):
-    """Take the sine."""
-    return xp.sin(x)
-
-
-@elementwise(partials={"x": lambda x: -sin(x)}, samples=single_arrays)
-def cos(xp, x, /):
-    """Take the cosine."""
-    return xp.cos(x)
-
-
-def _choices(draw):
-    for condition, x, y in [((3,), (3,), (3,)), ((2, 1), (3,), ()), ((), (2, 3), (3,))]:
-        yield Sample((draw(*condition) > 1.2, draw(*x), draw(*y)))
-
-
-def _keep_where(g, condition):
-    return where(condition, g, 0.0)
-
-
-def _keep_where_not(g, condition):
-    return where(condition, 0.0, g)
-
-
-# Linear in x and y together, not in each by itself: not ``multilinear``.
-@primitive(
-    vjp={"x": _keep_where, "y": _keep_where_not},
-    jvp={"x": _keep_where, "y": _keep_where_not},
-    samples=_choices,
-)
-def where(xp, condition, x, y, /):
-    """Choose elements of ``x`` where ``condition`` holds, and of ``y`` elsewhere."""
-    return xp.where(condition, x, y)
+from gradx.ops.arithmetic import add as add
+from gradx.ops.arithmetic import divide as divide
+from gradx.ops.arithmetic import multiply as multiply
+from gradx.ops.arithmetic import negative as negative
+from gradx.ops.arithmetic import positive as positive
+from gradx.ops.arithmetic import quotient as quotient
+from gradx.ops.arithmetic import reciprocal as reciprocal
+from gradx.ops.arithmetic import subtract as subtract
+from gradx.ops.arithmetic import where as where
+from gradx.ops.bitwise import bitwise_and as bitwise_and
+from gradx.ops.bitwise import bitwise_invert as bitwise_invert
+from gradx.ops.bitwise import bitwise_left_shift as bitwise_left_shift
+from gradx.ops.bitwise import bitwise_or as bitwise_or
+from gradx.ops.bitwise import bitwise_right_shift as bitwise_right_shift
+from gradx.ops.bitwise import bitwise_xor as bitwise_xor
+from gradx.ops.comparison import equal as equal
+from gradx.ops.comparison import greater as greater
+from gradx.ops.comparison import greater_equal as greater_equal
+from gradx.ops.comparison import isfinite as isfinite
+from gradx.ops.comparison import isinf as isinf
+from gradx.ops.comparison import isnan as isnan
+from gradx.ops.comparison import less as less
+from gradx.ops.comparison import less_equal as less_equal
+from gradx.ops.comparison import logical_and as logical_and
+from gradx.ops.comparison import logical_not as logical_not
+from gradx.ops.comparison import logical_or as logical_or
+from gradx.ops.comparison import logical_xor as logical_xor
+from gradx.ops.comparison import not_equal as not_equal
+from gradx.ops.comparison import signbit as signbit
+from gradx.ops.complex import conj as conj
+from gradx.ops.complex import imag as imag
+from gradx.ops.complex import real as real
+from gradx.ops.exponential import exp as exp
+from gradx.ops.exponential import expm1 as expm1
+from gradx.ops.exponential import log as log
+from gradx.ops.exponential import log1p as log1p
+from gradx.ops.exponential import log2 as log2
+from gradx.ops.exponential import log10 as log10
+from gradx.ops.exponential import logaddexp as logaddexp
+from gradx.ops.extremes import clip as clip
+from gradx.ops.extremes import maximum as maximum
+from gradx.ops.extremes import minimum as minimum
+from gradx.ops.inverse_trigonometric import acos as acos
+from gradx.ops.inverse_trigonometric import acosh as acosh
+from gradx.ops.inverse_trigonometric import asin as asin
+from gradx.ops.inverse_trigonometric import asinh as asinh
+from gradx.ops.inverse_trigonometric import atan as atan
+from gradx.ops.inverse_trigonometric import atan2 as atan2
+from gradx.ops.inverse_trigonometric import atanh as atanh
+from gradx.ops.powers import hypot as hypot
+from gradx.ops.powers import pow as pow
+from gradx.ops.powers import sqrt as sqrt
+from gradx.ops.powers import square as square
+from gradx.ops.rounding import ceil as ceil
+from gradx.ops.rounding import floor as floor
+from gradx.ops.rounding import floor_divide as floor_divide
+from gradx.ops.rounding import remainder as remainder
+from gradx.ops.rounding import round as round
+from gradx.ops.rounding import trunc as trunc
+from gradx.ops.signs import abs as abs
+from gradx.ops.signs import copysign as copysign
+from gradx.ops.signs import nextafter as nextafter
+from gradx.ops.signs import sign as sign
+from gradx.ops.trigonometric import cos as cos
+from gradx.ops.trigonometric import cosh as cosh
+from gradx.ops.trigonometric import sin as sin
+from gradx.ops.trigonometric import sinh as sinh
+from gradx.ops.trigonometric import tan as tan
+from gradx.ops.trigonometric import tanh as tanh

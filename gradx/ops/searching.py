@@ -53,7 +53,12 @@ def nonzero_places(xp, x, /):
     return xp.stack(xp.nonzero(x))
 
 
-@composed(samples=_partly_zero)
+def _masks(draw):
+    for sample in _partly_zero(draw):
+        yield Sample((sample.arrays[0] != 0,))
+
+
+@composed(samples=_masks)
 def nonzero(x, /):
     """Return the indices of the nonzero elements: an array for each axis.
 

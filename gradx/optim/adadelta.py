@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from gradx.ops.elementwise import sqrt
+from gradx.ops.powers import sqrt
 from gradx.optim.arithmetic import moved_to_square, scaled, times
 from gradx.optim.numbers import (
     LearningRate,

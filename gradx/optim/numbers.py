@@ -15,8 +15,11 @@ from gradx.core import tree
 from gradx.core.arrays import backend_for, untracked
 from gradx.core.call import Tensor
 from gradx.errors import DTypeError, ShapeError
-from gradx.ops.elementwise import cos, minimum, sqrt, where
+from gradx.ops.arithmetic import where
+from gradx.ops.extremes import minimum
+from gradx.ops.powers import sqrt
 from gradx.ops.shapes import astype
+from gradx.ops.trigonometric import cos
 from gradx.transforms.boundary import as_array
 
 Schedule = Callable[[Any], Any]

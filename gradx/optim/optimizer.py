@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from gradx.core import tree
 from gradx.core.explain import describe
 from gradx.errors import DTypeError, ShapeError
-from gradx.ops.complex import imag, real
+from gradx.ops.complex import imag
 from gradx.ops.creation import zeros_like
-from gradx.ops.shapes import astype
+from gradx.ops.shapes import astype, real
 from gradx.transforms.boundary import as_array, is_differentiable
 
 
@@ -123,3 +123,9 @@ def _require_shapes(g, others):
 @cache
 def _is_complex(dtype: Any) -> bool:
     return "complex" in str(dtype)
+
+
+def require_params(name: str, params: Any) -> None:
+    """Raise if ``params`` were left out of ``update``, where they are needed."""
+    if params is None:
+        raise DTypeError(f"{name}: update needs the parameters: update(grads, state, params)")

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from gradx.ops.elementwise import sqrt
+from gradx.ops.powers import sqrt
 from gradx.optim.arithmetic import moved_to, moved_to_square, plus, scaled
 from gradx.optim.numbers import (
     LearningRate,
@@ -18,7 +18,7 @@ from gradx.optim.optimizer import Optimizer, each_leaf, zeros_for
 
 
 class RMSpropState(NamedTuple):
-    """Steps done, averages of squares and (if centered) of gradients, and the velocity."""
+    """Steps done, an average of squares, and ``None`` or one of gradients, and the velocity."""
 
     count: Any
     square: Any
@@ -45,25 +45,37 @@ def rmsprop(
     require_not_negative("rmsprop: momentum", momentum)
 
     def init(params):
-        zeros = lambda: zeros_for(params, "rmsprop")
-        # The average of gradients and the velocity are zero, and stay so, where they are not used.
-        return RMSpropState(first_count(params), zeros(), zeros(), zeros())
+        return RMSpropState(
+            count=first_count(params),
+            square=zeros_for(params, "rmsprop"),
+            mean=zeros_for(params, "rmsprop") if centered else None,
+            velocity=zeros_for(params, "rmsprop") if momentum else None,
+        )
 
     def update(grads, state, params=None):
         step = read(state.count)
         rate = rate_at(learning_rate, step)
 
-        def leaf(g, square, mean, velocity):
+        def leaf(g, square, *rest):
             square = moved_to_square(square, g, 1 - alpha)
-            mean = moved_to(mean, g, 1 - alpha) if centered else mean + 0.0
-            variance = square - mean * mean if centered else square
+            kept, variance = [square], square
+            if centered:
+                mean = moved_to(rest[0], g, 1 - alpha)
+                kept, variance = [square, mean], square - mean * mean
             direction = g / plus(sqrt(variance), eps)
-            velocity = plus(velocity * momentum, direction)
-            return scaled(velocity, -rate), square, mean, velocity
+            if momentum:
+                direction = plus(rest[-1] * momentum, direction)
+                kept.append(direction)
+            return (scaled(direction, -rate), *kept)
 
-        updates, *averages = each_leaf(
-            "rmsprop", leaf, 4, grads, state.square, state.mean, state.velocity
-        )
-        return updates, RMSpropState(write(step + 1, state.count), *averages)
+        used = [average for average in state[1:] if average is not None]
+        updates, *averages = each_leaf("rmsprop", leaf, 1 + len(used), grads, *used)
+        return updates, _next_state(write(step + 1, state.count), averages, state)
 
     return Optimizer(init, update)
+
+
+def _next_state(count, averages, state):
+    """Put the averages into the places of the state that are in use."""
+    remaining = iter(averages)
+    return RMSpropState(count, *[None if old is None else next(remaining) for old in state[1:]])

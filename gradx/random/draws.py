@@ -202,8 +202,8 @@ def _fill_integers(
     count: int,
 ) -> None:
     numbers = scale(words, count)[: out.size]
-    numbers += np.uint64(low % 2**64)  # wraps round, as two's complement does
-    out[...] = numbers if out.dtype.kind == "u" else numbers.view(np.int64)
+    numbers += np.uint64(low % 2**64)  # both lines wrap round, as two's complement does
+    out[...] = numbers
 
 
 def _scale_two_words(words: np.ndarray, count: int) -> np.ndarray:

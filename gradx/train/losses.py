@@ -7,6 +7,7 @@ neither, and is given what the model makes of the batch's inputs.
 
 import inspect
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from gradx.errors import DTypeError, ShapeError
@@ -65,10 +66,18 @@ def _of_predictions(loss: Callable[..., Any]) -> Objective:
                 f"(inputs, targets), got one of {len(parts)} parts: {FORMS}"
             )
         inputs, targets = parts
-        predictions = model(inputs, key=key, train=train)
+        options = {"key": key, "train": train}
+        taken = {name: options[name] for name in _taken(type(model).__call__)}
+        predictions = model(inputs, **taken)
         return loss(predictions, targets), predictions
 
     return objective
+
+
+@cache
+def _taken(call: Callable[..., Any]) -> tuple[str, ...]:
+    """Return which of key and train a model takes: a single layer may take neither."""
+    return tuple([name for name in ("key", "train") if name in inspect.signature(call).parameters])
 
 
 def _takes_two(loss: Callable[..., Any]) -> bool:

@@ -27,6 +27,7 @@ class State:
     steps: int | None  # in an epoch, if known
     epoch: int = 0
     step: int = 0  # within the epoch
+    total_steps: int = 0  # done since the start
     loss: float = math.nan  # of the last step
     stopped: str | None = None
 
@@ -44,7 +45,7 @@ class State:
 class Result:
     """What ``fit`` returns: the model, and how it came about.
 
-    ``stopped`` says why training ended before its last epoch, None if it did not.
+    ``stopped`` is the reason somebody gave for ending training, None if nobody did.
     """
 
     model: Any

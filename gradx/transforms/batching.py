@@ -20,7 +20,9 @@ from gradx.transforms.boundary import as_array, leave, name_of, own
 class Batching(Trace):
     """Runs ops on whole batches. The payload of a value is unused."""
 
-    __slots__ = ("size",)
+    def __init__(self, name: str, size: int) -> None:
+        super().__init__(name)
+        self.size = size
 
     def shape_of(self, x):
         return x.value.shape[1:]
@@ -127,8 +129,7 @@ def vmap(
             arg if axis is None else tree.map(lambda leaf, a=axis: _to_front(leaf, a, label), arg)
             for arg, axis in zip(args, axes, strict=True)
         ]
-        trace = Batching(label)
-        trace.size = _common_size(fronts, axes, label)
+        trace = Batching(label, _common_size(fronts, axes, label))
         starts = [
             arg if axis is None else tree.map(lambda leaf: Tensor(leaf, trace, None), arg)
             for arg, axis in zip(fronts, axes, strict=True)

@@ -27,15 +27,14 @@ class ExploredNode(Node):
     def __init__(self, op: Any, edges: Any, like: Any) -> None:
         super().__init__(op, edges, like)
         self.value = like
-        self.grad = None
+        self.grad: Any = None
         self.grad_is_shared = False
-        self.name = None
+        self.name: str | None = None
 
 
 class Explore(Reverse):
     """The tape that never ends."""
 
-    __slots__ = ()
     node_type = ExploredNode
 
 

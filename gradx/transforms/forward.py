@@ -18,8 +18,6 @@ from gradx.transforms.boundary import as_array, is_differentiable, leave, name_o
 class Forward(Trace):
     """Pushes tangents forward. The payload of a value is its tangent."""
 
-    __slots__ = ()
-
     def apply_general(self, op, arrays, params):
         mine = [type(a) is Tensor and a.trace is self for a in arrays]
         values = tuple([a.value if m else a for a, m in zip(arrays, mine, strict=True)])

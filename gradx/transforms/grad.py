@@ -130,7 +130,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
         aux = detach_tree(trace, aux)
     finally:
         trace.end()
-    values = [as_array(value) for value in values]
+    values = tuple([as_array(value) for value in values])
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         seeds = _seeds(cotangent, values, nodes, out_structure, label)

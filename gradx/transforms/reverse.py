@@ -33,7 +33,6 @@ class Node:
 class Reverse(Trace):
     """Records ops. The payload of a value is its node."""
 
-    __slots__ = ()
     node_type: Any = Node
 
     def watch(self, value: Any) -> Tensor:
@@ -127,7 +126,7 @@ def propagate(cotangents: dict[Node, Any], *, retain: bool, keep_all: bool = Fal
             kept[node] = g
         for parent, rule, saved in node.edges:
             part = rule.apply(g, *saved)
-            if part.shape != parent.shape or part.dtype != parent.dtype:
+            if part.shape != parent.shape or part.dtype is not parent.dtype:
                 part = conform(part, parent.shape, parent.dtype)
             known = cotangents.get(parent)
             cotangents[parent] = part if known is None else add(known, part)

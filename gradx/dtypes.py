@@ -1,0 +1,99 @@
+"""The dtypes under their standard names, and questions about them.
+
+They are NumPy's. gradx takes them, their names (``"float32"``) and those of any
+other array library everywhere that it takes a dtype.
+"""
+
+import builtins
+from typing import Any
+
+import array_api_compat.numpy as np
+
+from gradx.backends import native_dtype, numpy_dtype
+from gradx.core.arrays import backend_for, is_array, untracked
+
+bool = np.bool
+int8, int16, int32, int64 = np.int8, np.int16, np.int32, np.int64
+uint8, uint16, uint32, uint64 = np.uint8, np.uint16, np.uint32, np.uint64
+float32, float64 = np.float32, np.float64
+complex64, complex128 = np.complex64, np.complex128
+
+SCALARS = {builtins.bool, int, float, complex}
+
+
+def isdtype(dtype: Any, kind: Any) -> builtins.bool:
+    """Tell whether ``dtype`` is of a kind: ``"real floating"``, a dtype, or one of a tuple.
+
+    >>> isdtype("float32", ("integral", "real floating"))
+    True
+    """
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    known = numpy_dtype(dtype)
+    return any(np.isdtype(known, _kind(one)) for one in kinds)
+
+
+KINDS = {
+    "bool",
+    "signed integer",
+    "unsigned integer",
+    "integral",
+    "real floating",
+    "complex floating",
+    "numeric",
+}
+
+
+def _kind(kind: Any) -> Any:
+    return kind if isinstance(kind, str) and kind in KINDS else numpy_dtype(kind)
+
+
+def finfo(type: Any, /) -> Any:
+    """Return the limits of a floating-point dtype, or of that of an array: ``eps``, ``max``.
+
+    >>> float(finfo("float64").eps)
+    2.220446049250313e-16
+    """
+    return np.finfo(_dtype_of(type))
+
+
+def iinfo(type: Any, /) -> Any:
+    """Return the limits of an integer dtype, or of that of an array: ``min``, ``max``.
+
+    >>> iinfo("int8").max
+    127
+    """
+    return np.iinfo(_dtype_of(type))
+
+
+def can_cast(from_: Any, to: Any, /) -> builtins.bool:
+    """Tell whether every value of one dtype, or of an array's, fits into another dtype.
+
+    >>> can_cast("float64", "float32")
+    False
+    """
+    return np.can_cast(_dtype_of(from_), numpy_dtype(to))
+
+
+def result_type(*arrays_and_dtypes: Any) -> Any:
+    """Return the dtype that arrays, dtypes and Python numbers promote to together.
+
+    Python numbers are weak: they never make a float32 a float64.
+
+    >>> result_type(float32, 1.0)
+    dtype('float32')
+    """
+    backend = None
+    found = []
+    for one in arrays_and_dtypes:
+        if type(one) in SCALARS:
+            found.append(one)
+            continue
+        if is_array(one):
+            backend = backend_for(one)
+        found.append(_dtype_of(one))
+    dtype = np.result_type(*found)
+    return dtype if backend is None else native_dtype(backend, dtype)
+
+
+def _dtype_of(value: Any) -> Any:
+    return numpy_dtype(untracked(value).dtype if is_array(value) else value)

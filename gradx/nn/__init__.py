@@ -1,0 +1,30 @@
+"""Layers as trees of parameters, their initial values, and losses."""
+
+from gradx.nn import init as init
+from gradx.nn.dropping import DropConnect as DropConnect
+from gradx.nn.dropping import Dropout as Dropout
+from gradx.nn.linear import Linear as Linear
+from gradx.nn.losses import binary_cross_entropy as binary_cross_entropy
+from gradx.nn.losses import cross_entropy as cross_entropy
+from gradx.nn.losses import hinge as hinge
+from gradx.nn.losses import huber as huber
+from gradx.nn.losses import mae as mae
+from gradx.nn.losses import mse as mse
+from gradx.nn.module import Module as Module
+from gradx.nn.module import static as static
+from gradx.nn.penalties import is_weight as is_weight
+from gradx.nn.penalties import l1_penalty as l1_penalty
+from gradx.nn.penalties import l2_penalty as l2_penalty
+from gradx.nn.reshaping import Flatten as Flatten
+from gradx.nn.sequential import Sequential as Sequential
+from gradx.ops.trigonometric import tanh as tanh
+from gradx.ops.neural import elu as elu
+from gradx.ops.neural import gelu as gelu
+from gradx.ops.neural import leaky_relu as leaky_relu
+from gradx.ops.neural import log_softmax as log_softmax
+from gradx.ops.neural import relu as relu
+from gradx.ops.neural import sigmoid as sigmoid
+from gradx.ops.neural import silu as silu
+from gradx.ops.neural import softmax as softmax
+from gradx.ops.neural import softmax_cross_entropy as softmax_cross_entropy
+from gradx.ops.neural import softplus as softplus

@@ -1,0 +1,155 @@
+"""Losses: how far predictions are from targets.
+
+``reduction`` says what becomes of the loss of each element (of each sample, where
+labels are classes): ``"mean"`` of them all, their ``"sum"``, or ``"none"`` for
+one loss each. Shapes must match: nothing is broadcast.
+"""
+
+from math import prod
+from typing import Any
+
+from gradx.core.arrays import is_kind
+from gradx.errors import DTypeError, ShapeError
+from gradx.ops.arithmetic import where
+from gradx.ops.extremes import clip
+from gradx.ops.neural import class_mask, relu, softmax_cross_entropy, softplus
+from gradx.ops.shapes import astype, sum
+from gradx.ops.signs import abs
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def mse(predictions: Any, targets: Any, reduction: str = "mean") -> Any:
+    """Return the squared error, ``(prediction - target)**2``; the mean is over all elements.
+
+    >>> import numpy as np, gradx as gx
+    >>> float(gx.nn.mse(np.asarray([1.0, 2.0]), np.asarray([1.0, 4.0])))
+    2.0
+    """
+    error = predictions - _matching("mse", predictions, targets)
+    return _reduced("mse", error * error, reduction)
+
+
+def mae(predictions: Any, targets: Any, reduction: str = "mean") -> Any:
+    """Return the absolute error, ``|prediction - target|``; the mean is over all elements.
+
+    >>> import numpy as np, gradx as gx
+    >>> float(gx.nn.mae(np.asarray([1.0, 2.0]), np.asarray([1.0, 4.0])))
+    1.0
+    """
+    error = predictions - _matching("mae", predictions, targets)
+    return _reduced("mae", abs(error), reduction)
+
+
+def huber(predictions: Any, targets: Any, delta: float = 1.0, reduction: str = "mean") -> Any:
+    """Return half the squared error up to an error of ``delta``, and go on straight beyond.
+
+    That is ``error**2 / 2``, and ``delta * (|error| - delta / 2)``; the mean is
+    over all elements. Source: Huber, "Robust estimation of a location parameter"
+    (Annals of Mathematical Statistics 35, 1964).
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.nn.huber(np.asarray([1.0, 4.0]), np.asarray([2.0, 2.0]), reduction="none")
+    array([0.5, 1.5])
+    """
+    if not delta > 0:
+        raise ShapeError(f"huber: delta={delta!r}, expected a number above 0")
+    error = predictions - _matching("huber", predictions, targets)
+    # Both pieces in one: the clipped error is the error, or delta with its sign.
+    clipped = clip(error, -float(delta), float(delta))
+    return _reduced("huber", clipped * (error - 0.5 * clipped), reduction)
+
+
+def cross_entropy(logits: Any, labels: Any, reduction: str = "mean") -> Any:
+    """Return the negative log-likelihood of integer ``labels`` under ``softmax(logits)``.
+
+    ``logits`` are ``(..., classes)``, before the softmax, and ``labels`` ``(...)``,
+    from 0 to ``classes - 1``; the mean is over samples.
+
+    Raise ``ShapeError`` where the shapes are others, ``DTypeError`` for labels that
+    are not integers.
+
+    >>> import numpy as np, gradx as gx
+    >>> loss = gx.nn.cross_entropy(np.zeros((4, 10)), np.asarray([3, 1, 4, 1]))
+    >>> round(float(loss), 6)
+    2.302585
+    """
+    _require_labels("cross_entropy", logits, labels)
+    return _reduced("cross_entropy", softmax_cross_entropy(logits, labels), reduction)
+
+
+def binary_cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:
+    """Return the negative log-likelihood of ``targets`` under ``sigmoid(logits)``.
+
+    ``targets`` are 0 or 1, or probabilities; the mean is over all elements. It is
+    computed from the logits, so that large ones neither overflow nor round to 0.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.nn.binary_cross_entropy(np.asarray([800.0, -800.0]), np.asarray([1.0, 1.0]), "none")
+    array([  0., 800.])
+    """
+    targets = _matching("binary_cross_entropy", logits, targets)
+    return _reduced("binary_cross_entropy", softplus(logits) - logits * targets, reduction)
+
+
+def hinge(scores: Any, labels: Any, margin: float = 1.0, reduction: str = "mean") -> Any:
+    """Return how far scores fall short of being right by ``margin``.
+
+    With labels of the shape of the scores, each -1 or 1: ``max(0, margin - label *
+    score)``; the mean is over all elements. With scores ``(..., classes)`` and
+    integer labels ``(...)``: the sum over the wrong classes of ``max(0, score -
+    right score + margin)``; the mean is over samples. Sources: Cortes, Vapnik,
+    "Support-vector networks" (1995); Weston, Watkins, "Support vector machines for
+    multi-class pattern recognition" (ESANN 1999).
+
+    >>> import numpy as np, gradx as gx
+    >>> float(gx.nn.hinge(np.asarray([0.5, -3.0]), np.asarray([1, -1])))
+    0.25
+    >>> float(gx.nn.hinge(np.asarray([[2.0, 1.5, 0.0]]), np.asarray([0])))
+    0.5
+    """
+    if len(labels.shape) == len(scores.shape):
+        labels = _matching("hinge", scores, labels)
+        return _reduced("hinge", relu(margin - labels * scores), reduction)
+    _require_labels("hinge", scores, labels)
+    is_right = class_mask(labels, classes=scores.shape[-1])
+    right = sum(where(is_right, scores, 0.0), axis=-1, keepdims=True)
+    excess = where(is_right, 0.0, relu(scores - right + margin))
+    return _reduced("hinge", sum(excess, axis=-1), reduction)
+
+
+def _matching(name, predictions, targets):
+    """Return targets as floats of the predictions' kind, if their shape is the same."""
+    if tuple(targets.shape) != tuple(predictions.shape):
+        raise ShapeError(
+            f"{name}: predictions {tuple(predictions.shape)} and targets "
+            f"{tuple(targets.shape)} have different shapes"
+        )
+    if is_kind(targets, ("bool", "integral")):
+        return astype(targets, predictions.dtype)
+    return targets
+
+
+def _require_labels(name, scores, labels):
+    if not scores.shape or tuple(labels.shape) != tuple(scores.shape[:-1]):
+        raise ShapeError(
+            f"{name}: expected scores (..., classes) and labels (...), got "
+            f"{tuple(scores.shape)} and {tuple(labels.shape)}"
+        )
+    if not is_kind(labels, "integral"):
+        dtype = str(labels.dtype).rpartition(".")[2]
+        raise DTypeError(f"{name}: expected labels that are integers, got {dtype}")
+
+
+def _reduced(name, values, reduction):
+    if reduction not in REDUCTIONS:
+        allowed = ", ".join(map(repr, REDUCTIONS))
+        raise ShapeError(f"{name}: reduction={reduction!r}, expected one of {allowed}")
+    if reduction == "none":
+        return values
+    count = prod(values.shape)
+    if reduction == "sum":
+        return sum(values)
+    if count == 0:
+        raise ShapeError(f"{name}: the mean over no elements, of {tuple(values.shape)}")
+    return sum(values) / count

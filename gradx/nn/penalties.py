@@ -1,0 +1,63 @@
+"""Penalties on the size of parameters, to be added to a loss."""
+
+from collections.abc import Callable
+from typing import Any
+
+from gradx.core import tree
+from gradx.core.arrays import is_kind
+from gradx.errors import DTypeError, ShapeError
+from gradx.ops.complex import conj
+from gradx.ops.signs import abs
+from gradx.ops.shapes import real, sum
+from gradx.transforms.boundary import as_array, is_differentiable
+
+Select = Callable[[Any], bool]
+
+
+def is_weight(leaf: Any) -> bool:
+    """Tell whether a leaf of a model is a weight: a float array of two or more axes, no bias."""
+    return is_differentiable(leaf) and len(as_array(leaf).shape) >= 2
+
+
+def l2_penalty(parameters: Any, strength: float, select: Select = is_differentiable) -> Any:
+    """Return ``strength * sum(|w|**2)`` over all elements of the float leaves of a tree.
+
+    With ``select=gx.nn.is_weight``, or another function of a leaf, only those count.
+
+    >>> import numpy as np, gradx as gx
+    >>> float(gx.nn.l2_penalty({"weight": np.asarray([[1.0, -2.0]])}, strength=0.5))
+    2.5
+    """
+    return _penalty("l2_penalty", sum_of_squares, parameters, strength, select)
+
+
+def l1_penalty(parameters: Any, strength: float, select: Select = is_differentiable) -> Any:
+    """Return ``strength * sum(|w|)``, as ``l2_penalty`` does with squares.
+
+    >>> import numpy as np, gradx as gx
+    >>> float(gx.nn.l1_penalty({"weight": np.asarray([[1.0, -2.0]])}, strength=0.5))
+    1.5
+    """
+    return _penalty("l1_penalty", _sum_of_sizes, parameters, strength, select)
+
+
+def sum_of_squares(x: Any) -> Any:
+    """Return ``sum(|x|**2)``."""
+    # Not by abs, whose second derivative at 0 is another.
+    return sum(real(conj(x) * x) if is_kind(x, "complex floating") else x * x)
+
+
+def _sum_of_sizes(x):
+    return sum(abs(x))
+
+
+def _penalty(name, total_of, parameters, strength, select):
+    if isinstance(strength, bool) or not isinstance(strength, (int, float)):
+        raise DTypeError(f"{name}: strength={strength!r}, expected a number")
+    if not strength >= 0:
+        raise ShapeError(f"{name}: strength={strength!r}, expected 0 or more")
+    total: Any = 0.0
+    for leaf in tree.leaves(parameters):
+        if is_differentiable(leaf) and select(leaf):
+            total = total + total_of(as_array(leaf))
+    return strength * total

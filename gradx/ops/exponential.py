@@ -1,0 +1,98 @@
+"""Exponentials and logarithms, and the logistic function that joins them."""
+
+import math
+
+from gradx.core.op import elementwise, primitive
+from gradx.core.samples import Sample, broadcast_pairs, single_arrays
+from gradx.ops.arithmetic import where
+from gradx.ops.comparison import equal, isinf, logical_and
+
+
+def _signed_or_complex(draw):
+    yield from single_arrays(draw)
+    yield Sample((draw(4) * 2 - 2.5,))
+    yield Sample((draw(3) - 1j * draw(3),))
+
+
+def _positive_or_complex(draw):
+    yield from single_arrays(draw)
+    yield Sample((draw(3) - 1j * draw(3),))
+    yield Sample((-draw(3) + 1j * draw(3),))
+
+
+@elementwise(partials={"x": lambda out: out}, samples=_signed_or_complex)
+def exp(xp, x, /):
+    """Raise e to each element."""
+    return xp.exp(x)
+
+
+@elementwise(partials={"x": lambda out: out + 1}, samples=_signed_or_complex)
+def expm1(xp, x, /):
+    """Compute ``exp(x) - 1``, accurately near 0."""
+    return xp.expm1(x)
+
+
+# One division, where a partial derivative 1 / x would take two operations.
+_LOG = {"x": lambda g, x: g / x}
+_LOG1P = {"x": lambda g, x: g / (1 + x)}
+_LOG2 = {"x": lambda g, x: g / (x * math.log(2))}
+_LOG10 = {"x": lambda g, x: g / (x * math.log(10))}
+
+
+@primitive(vjp=_LOG, jvp=_LOG, samples=_positive_or_complex)
+def log(xp, x, /):
+    """Take the natural logarithm."""
+    return xp.log(x)
+
+
+@primitive(vjp=_LOG1P, jvp=_LOG1P, samples=_positive_or_complex)
+def log1p(xp, x, /):
+    """Compute ``log(1 + x)``, accurately near 0."""
+    return xp.log1p(x)
+
+
+@primitive(vjp=_LOG2, jvp=_LOG2, samples=_positive_or_complex)
+def log2(xp, x, /):
+    """Take the logarithm to base 2."""
+    return xp.log2(x)
+
+
+@primitive(vjp=_LOG10, jvp=_LOG10, samples=_positive_or_complex)
+def log10(xp, x, /):
+    """Take the logarithm to base 10."""
+    return xp.log10(x)
+
+
+def _signed_real(draw):
+    yield from single_arrays(draw)
+    yield Sample((draw(4) * 8 - 10.0,))
+
+
+@elementwise(partials={"x": lambda out: out * (1 - out)}, samples=_signed_real)
+def sigmoid(xp, x, /):
+    """Compute ``1 / (1 + exp(-x))``, without overflow."""
+    small = xp.exp(-xp.abs(x))
+    return xp.where(x < 0, small, xp.ones_like(x)) / (1 + small)
+
+
+def _share_of_sum(x, y):
+    """Return ``exp(x) / (exp(x) + exp(y))``; half where both are the same infinity."""
+    level = logical_and(equal(x, y), isinf(x))
+    return sigmoid(where(level, 0.0, x) - where(level, 0.0, y))
+
+
+def _pairs(draw):
+    yield from broadcast_pairs(draw)
+    x = draw(3)
+    yield Sample((x, x + 0.0))
+    yield Sample((draw(3), 1.0))
+    yield Sample((draw(3), -40 * draw(3)))
+
+
+@elementwise(
+    partials={"x": _share_of_sum, "y": lambda x, y: _share_of_sum(y, x)},
+    samples=_pairs,
+)
+def logaddexp(xp, x, y, /):
+    """Compute ``log(exp(x) + exp(y))``, without overflow."""
+    return xp.logaddexp(x, y)

@@ -1,0 +1,129 @@
+"""Powers, roots and the length of a vector of two.
+
+What happens at 0 is promised in the documentation: ``sqrt`` and ``x**0.5`` have an
+infinite derivative there, ``x**0`` and ``hypot`` have 0.
+"""
+
+import cmath
+import math
+
+from gradx.core.op import elementwise, primitive
+from gradx.core.samples import Sample, broadcast_pairs, single_arrays
+from gradx.ops.arithmetic import quotient, where
+from gradx.ops.comparison import equal, isinf, logical_and, logical_or
+from gradx.ops.exponential import log
+from gradx.ops.signs import sign
+
+NUMBERS = {bool, int, float, complex}
+
+
+def _signed(draw):
+    yield from single_arrays(draw)
+    yield Sample((draw(4) * 2 - 2.5,))
+
+
+def _signed_or_complex(draw):
+    yield from _signed(draw)
+    yield Sample((draw(3) - 1j * draw(3),))
+
+
+def _positive_or_complex(draw):
+    yield from single_arrays(draw)
+    yield Sample((draw(3) - 1j * draw(3),))
+
+
+@elementwise(partials={"x": lambda x: 2 * x}, samples=_signed_or_complex)
+def square(xp, x, /):
+    """Multiply each element by itself."""
+    return xp.square(x)
+
+
+# Infinite at 0, without a warning.
+_SQRT = {"x": lambda g, out: quotient(0.5 * g, out)}
+
+
+@primitive(vjp=_SQRT, jvp=_SQRT, samples=_positive_or_complex)
+def sqrt(xp, x, /):
+    """Take the square root, the one in the right half plane."""
+    return xp.sqrt(x)
+
+
+def _power_by_x(x, y):
+    """Return ``y * x**(y - 1)``, and 0 where ``y`` is 0, at 0 too."""
+    if type(y) not in NUMBERS:
+        # x**(y - 1) does not matter where y is 0, unless it is infinite.
+        both_zero = logical_and(equal(x, 0), equal(y, 0))
+        return y * quiet_pow(x, where(both_zero, 1, y - 1))
+    if y in (0, 1):
+        return y
+    return y * x if y == 2 else y * quiet_pow(x, y - 1)
+
+
+def _power_by_y(x, y, out):
+    """Return ``x**y * log(x)``, and 0 where ``x`` is 0."""
+    if type(x) not in NUMBERS:
+        return out * log(where(equal(x, 0), 1.0, x))
+    if type(x) is complex:
+        return out * (cmath.log(x) if x else 0.0)
+    return out * (math.log(x) if x > 0 else 0.0 if x == 0 else math.nan)
+
+
+def _powers(draw):
+    yield from broadcast_pairs(draw)
+    yield Sample((draw(3) + 1j * draw(3), draw(3) - 1j * draw(3)))
+    for exponent in [0, 1, 2, 3, -1, -2, 0.5, 1.5, -0.5, 2.0]:
+        yield Sample((draw(3), exponent))
+    yield Sample((draw(3) - 1j * draw(3), 2))
+    yield Sample((-draw(3), 3))
+    yield Sample((2.0, draw(3)))
+
+
+_POWER = {"x": _power_by_x, "y": _power_by_y}
+
+
+@elementwise(partials=_POWER, samples=_powers)
+def pow(xp, x, y, /):
+    """Raise to a power: ``x**y``."""
+    return xp.pow(x, y)
+
+
+@elementwise(partials=_POWER, samples=_powers)
+def quiet_pow(xp, x, y, /):
+    """Raise to a power where 0 to a negative one is expected: infinite, without a warning."""
+    if type(x) in NUMBERS:
+        return xp.pow(x, y)
+    if _is_complex(xp, x, y):
+        return xp.pow(x, y)
+    singular = (x == 0) & (y < 0)
+    return xp.where(singular, math.inf, xp.pow(xp.where(singular, xp.ones_like(x), x), y))
+
+
+def _is_complex(xp, *values):
+    return any(
+        type(v) is complex if type(v) in NUMBERS else xp.isdtype(v.dtype, "complex floating")
+        for v in values
+    )
+
+
+def part_of_length(x, length):
+    """Return ``x / length``: 0 where the length is 0, the sign of ``x`` where that is infinite."""
+    special = logical_or(equal(length, 0), isinf(x))
+    return where(special, sign(x), x / where(special, 1.0, length))
+
+
+def _plane(draw):
+    yield from broadcast_pairs(draw)
+    yield Sample((draw(4) * 2 - 2.5, draw(4) * 2 - 2.5))
+    yield Sample((draw(3), -1.5))
+
+
+@elementwise(
+    partials={
+        "x": lambda x, out: part_of_length(x, out),
+        "y": lambda y, out: part_of_length(y, out),
+    },
+    samples=_plane,
+)
+def hypot(xp, x, y, /):
+    """Return the length of the vector ``(x, y)``, without overflow."""
+    return xp.hypot(x, y)

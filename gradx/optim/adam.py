@@ -1,0 +1,76 @@
+"""Adam: steps along an average of gradients, divided by the root of one of squares."""
+
+from typing import Any, NamedTuple
+
+from gradx.ops.powers import sqrt
+from gradx.optim.arithmetic import moved_to, moved_to_square, plus, times
+from gradx.optim.numbers import (
+    LearningRate,
+    first_count,
+    rate_at,
+    read,
+    require_fraction,
+    require_not_negative,
+    require_rate,
+    root,
+    write,
+)
+from gradx.optim.optimizer import Optimizer, each_leaf, zeros_for
+
+
+class AdamState(NamedTuple):
+    """Steps done, and moving averages of gradients and of their squares."""
+
+    count: Any
+    mean: Any
+    square: Any
+
+
+def adam(
+    learning_rate: LearningRate = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+) -> Optimizer:
+    """Step by ``-learning_rate * mean / (sqrt(square) + eps)``, both corrected for their start.
+
+    ``mean`` and ``square`` are moving averages of ``g`` and ``g**2`` with decays
+    ``beta1`` and ``beta2``, divided by ``1 - beta**steps``. Source: Kingma, Ba,
+    "Adam: a method for stochastic optimization" (ICLR 2015).
+
+    Raise ``ShapeError`` for a negative rate or a beta outside [0, 1).
+
+    >>> import numpy as np, gradx as gx
+    >>> optimizer, params = gx.optim.adam(0.1), np.asarray([1.0, -2.0])
+    >>> state = optimizer.init(params)
+    >>> for _ in range(200):
+    ...     grads = gx.grad(lambda p: gx.sum(p * p))(params)
+    ...     updates, state = optimizer.update(grads, state, params)
+    ...     params = gx.optim.apply_updates(params, updates)
+    >>> bool(abs(params).max() < 0.01)
+    True
+    """
+    require_rate("adam: learning_rate", learning_rate)
+    require_fraction("adam: beta1", beta1)
+    require_fraction("adam: beta2", beta2)
+    require_not_negative("adam: eps", eps)
+
+    def init(params):
+        return AdamState(first_count(params), zeros_for(params, "adam"), zeros_for(params, "adam"))
+
+    def update(grads, state, params=None):
+        done = read(state.count)
+        rate, step = rate_at(learning_rate, done), done + 1
+        # sqrt(square) / c + eps is (sqrt(square) + eps * c) / c, with one pass less.
+        c = root(1 - beta2**step)
+        size, offset = -rate * c / (1 - beta1**step), eps * c
+
+        def leaf(g, mean, square):
+            mean = moved_to(mean, g, 1 - beta1)
+            square = moved_to_square(square, g, 1 - beta2)
+            return times(mean / plus(sqrt(square), offset), size), mean, square
+
+        updates, mean, square = each_leaf("adam", leaf, 3, grads, state.mean, state.square)
+        return updates, AdamState(write(step, state.count), mean, square)
+
+    return Optimizer(init, update)

@@ -1,0 +1,71 @@
+"""AdamW: Adam, and weights that decay at the learning rate by themselves."""
+
+from typing import Any, NamedTuple
+
+from gradx.ops.powers import sqrt
+from gradx.optim.arithmetic import moved_to, moved_to_square, plus, scaled, times
+from gradx.optim.numbers import (
+    LearningRate,
+    first_count,
+    rate_at,
+    read,
+    require_fraction,
+    require_not_negative,
+    require_rate,
+    root,
+    write,
+)
+from gradx.optim.optimizer import Optimizer, each_leaf, require_params, zeros_for
+
+
+class AdamWState(NamedTuple):
+    """Steps done, and moving averages of gradients and of their squares."""
+
+    count: Any
+    mean: Any
+    square: Any
+
+
+def adamw(
+    learning_rate: LearningRate = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 1e-2,
+) -> Optimizer:
+    """Step as Adam does, and by ``-learning_rate * weight_decay * params`` besides.
+
+    The decay does not pass through the averages. Source: Loshchilov, Hutter,
+    "Decoupled weight decay regularization" (ICLR 2019).
+
+    Raise ``ShapeError`` for a negative rate or decay or a beta outside [0, 1).
+    """
+    require_rate("adamw: learning_rate", learning_rate)
+    require_fraction("adamw: beta1", beta1)
+    require_fraction("adamw: beta2", beta2)
+    require_not_negative("adamw: eps", eps)
+    require_not_negative("adamw: weight_decay", weight_decay)
+
+    def init(params):
+        return AdamWState(first_count(params), zeros_for(params, "adamw"), zeros_for(params, "adamw"))
+
+    def update(grads, state, params):
+        require_params("adamw", params)
+        done = read(state.count)
+        rate, step = rate_at(learning_rate, done), done + 1
+        # As in adam.py, with one pass less than sqrt(square) / c + eps.
+        c = root(1 - beta2**step)
+        size, offset = -rate * c / (1 - beta1**step), eps * c
+
+        def leaf(g, parameter, mean, square):
+            mean = moved_to(mean, g, 1 - beta1)
+            square = moved_to_square(square, g, 1 - beta2)
+            step = times(mean / plus(sqrt(square), offset), size)
+            return plus(step, scaled(parameter, -rate * weight_decay)), mean, square
+
+        updates, mean, square = each_leaf(
+            "adamw", leaf, 3, grads, params, state.mean, state.square
+        )
+        return updates, AdamWState(write(step, state.count), mean, square)
+
+    return Optimizer(init, update)

@@ -1,0 +1,49 @@
+"""Clipping gradients by the norm of all of them together."""
+
+from typing import Any
+
+from gradx.core import tree
+from gradx.nn.penalties import sum_of_squares
+from gradx.ops.extremes import maximum
+from gradx.ops.powers import sqrt
+from gradx.ops.shapes import astype
+from gradx.optim.arithmetic import scaled
+from gradx.optim.numbers import require_not_negative
+from gradx.optim.optimizer import Optimizer, each_leaf
+from gradx.transforms.boundary import as_array
+
+
+def global_norm(values: Any) -> Any:
+    """Return the root of the sum of the squares of all elements of all leaves.
+
+    >>> import numpy as np, gradx as gx
+    >>> float(gx.optim.global_norm({"a": np.asarray([3.0]), "b": np.asarray(4.0)}))
+    5.0
+    """
+    squares = [sum_of_squares(as_array(leaf)) for leaf in tree.leaves(values)]
+    total = squares[0] if squares else as_array(0.0)
+    for square in squares[1:]:
+        total = total + astype(square, total.dtype)
+    return sqrt(total)
+
+
+def clip_by_global_norm(max_norm: float) -> Optimizer:
+    """Scale all gradients by one factor, such that their norm is at most ``max_norm``.
+
+    Source: Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent
+    neural networks" (ICML 2013). Put it before an optimizer with ``chain``.
+    """
+    require_not_negative("clip_by_global_norm: max_norm", max_norm)
+
+    def init(params):
+        return ()
+
+    def update(grads, state, params=None):
+        if max_norm == 0:
+            return each_leaf("clip_by_global_norm", lambda g: (g * 0.0,), 1, grads)[0], state
+        # At most one, with no branch: max_norm / max(norm, max_norm).
+        factor = max_norm / maximum(global_norm(grads), float(max_norm))
+        (updates,) = each_leaf("clip_by_global_norm", lambda g: (scaled(g, factor),), 1, grads)
+        return updates, state
+
+    return Optimizer(init, update)

@@ -1,0 +1,132 @@
+"""Learning rates that change: functions of the number of steps done, from 0.
+
+Any function of the step is a schedule; these are the usual ones. They take a
+Python number, or an array where a step is compiled, and return the same.
+"""
+
+from collections.abc import Sequence
+from math import pi
+from typing import Any
+
+from gradx.errors import ShapeError
+from gradx.optim.numbers import (
+    Schedule,
+    at_most,
+    choose,
+    cosine as cosine_of,
+    require_not_negative,
+    require_number,
+)
+
+
+def constant(value: float) -> Schedule:
+    """Stay at ``value``.
+
+    >>> import gradx as gx
+    >>> gx.optim.schedules.constant(0.1)(5)
+    0.1
+    """
+    require_not_negative("constant: value", value)
+    return lambda step: value
+
+
+def step(initial: float, every: int, factor: float = 0.1) -> Schedule:
+    """Multiply by ``factor`` once ``every`` steps.
+
+    >>> import gradx as gx
+    >>> [gx.optim.schedules.step(1.0, every=2, factor=0.5)(n) for n in range(5)]
+    [1.0, 1.0, 0.5, 0.5, 0.25]
+    """
+    require_not_negative("step: initial", initial)
+    require_not_negative("step: factor", factor)
+    _require_steps("step: every", every)
+    return lambda step: initial * factor ** (step // every)
+
+
+def exponential(initial: float, factor: float) -> Schedule:
+    """Multiply by ``factor`` every step.
+
+    >>> import gradx as gx
+    >>> [gx.optim.schedules.exponential(1.0, 0.5)(n) for n in range(3)]
+    [1.0, 0.5, 0.25]
+    """
+    require_not_negative("exponential: initial", initial)
+    require_not_negative("exponential: factor", factor)
+    return lambda step: initial * factor**step
+
+
+def linear(initial: float, final: float, steps: int) -> Schedule:
+    """Go straight from ``initial`` to ``final`` in ``steps`` steps, and stay there.
+
+    >>> import gradx as gx
+    >>> [gx.optim.schedules.linear(0.0, 1.0, steps=2)(n) for n in range(4)]
+    [0.0, 0.5, 1.0, 1.0]
+    """
+    require_not_negative("linear: initial", initial)
+    require_not_negative("linear: final", final)
+    _require_steps("linear: steps", steps)
+    return lambda step: initial + (final - initial) * (at_most(step, steps) / steps)
+
+
+def cosine(initial: float, steps: int, final: float = 0.0) -> Schedule:
+    """Go from ``initial`` to ``final`` along half a cosine in ``steps`` steps, and stay there.
+
+    Source: Loshchilov, Hutter, "SGDR: stochastic gradient descent with warm
+    restarts" (ICLR 2017), without the restarts.
+
+    >>> import gradx as gx
+    >>> [round(gx.optim.schedules.cosine(1.0, steps=2)(n), 6) for n in range(4)]
+    [1.0, 0.5, 0.0, 0.0]
+    """
+    require_not_negative("cosine: initial", initial)
+    require_not_negative("cosine: final", final)
+    _require_steps("cosine: steps", steps)
+
+    def rate(step):
+        angle = at_most(step, steps) * (pi / steps)
+        return final + (initial - final) * (0.5 + 0.5 * cosine_of(angle))
+
+    return rate
+
+
+def warmup(steps: int, then: Schedule | float) -> Schedule:
+    """Rise straight from 0 to where ``then`` begins in ``steps`` steps, then follow ``then``.
+
+    >>> import gradx as gx
+    >>> [gx.optim.schedules.warmup(2, then=1.0)(n) for n in range(4)]
+    [0.0, 0.5, 1.0, 1.0]
+    """
+    _require_steps("warmup: steps", steps)
+    following = then if callable(then) else constant(then)
+    return join([linear(0.0, following(0), steps), following], [steps])
+
+
+def join(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> Schedule:
+    """Follow one schedule after another: the next begins, at its own 0, at each boundary.
+
+    Raise ``ShapeError`` unless the boundaries increase and there is one less than schedules.
+
+    >>> import gradx as gx
+    >>> from gradx.optim.schedules import constant, exponential, join
+    >>> [join([constant(1.0), exponential(1.0, 0.5)], [2])(n) for n in range(4)]
+    [1.0, 1.0, 1.0, 0.5]
+    """
+    if len(boundaries) != len(schedules) - 1 or sorted({*boundaries, 0}) != [0, *boundaries]:
+        raise ShapeError(
+            f"join: {len(schedules)} schedules and boundaries {list(boundaries)!r}: expected one "
+            "boundary less than schedules, increasing and above 0"
+        )
+
+    def rate(step):
+        value = schedules[0](step)
+        for schedule, boundary in zip(schedules[1:], boundaries, strict=True):
+            value = choose(step >= boundary, schedule(step - boundary), value)
+        return value
+
+    return rate
+
+
+def _require_steps(name: str, value: Any) -> None:
+    require_number(name, value)
+    if value != int(value) or value < 1:
+        raise ShapeError(f"{name}={value!r}: expected a number of steps, an integer of 1 or more")

@@ -1,0 +1,27 @@
+"""Training: ``fit``, and what it is made of.
+
+    loop.py            fit: epochs, steps, who is told
+    losses.py          the two ways to write a loss
+    sources.py         what is accepted as data
+    evaluation.py      evaluate: loss and metrics on other data
+    metrics.py         accuracy, errors, r2
+    state.py           what callbacks see, and the result
+    callbacks.py       the events of training
+    early_stopping.py  stop in time, and go back to the best
+    finite.py          no step on numbers that are not finite
+    history.py         what happened in each epoch
+    progress.py        a bar on a terminal, lines elsewhere
+"""
+
+from gradx.train.early_stopping import EarlyStopping as EarlyStopping
+from gradx.train.evaluation import evaluate as evaluate
+from gradx.train.finite import NonFiniteError as NonFiniteError
+from gradx.train.history import History as History
+from gradx.train.history import PlotError as PlotError
+from gradx.train.loop import fit as fit
+from gradx.train.metrics import accuracy as accuracy
+from gradx.train.metrics import mean_absolute_error as mean_absolute_error
+from gradx.train.metrics import mean_squared_error as mean_squared_error
+from gradx.train.metrics import r2 as r2
+from gradx.train.state import Result as Result
+from gradx.train.state import State as State

@@ -1,0 +1,214 @@
+"""The training loop: batches, gradients, optimizer, validation, and who is told.
+
+It holds no mathematics and nothing random of its own: every number comes from
+the loss, the optimizer and ``key``, so the same call gives the same bits again.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gradx.core import tree
+from gradx.device import to_device
+from gradx.errors import ShapeError
+from gradx.optim.optimizer import Optimizer, apply_updates
+from gradx.random import fold_in, split
+from gradx.train.callbacks import Handler, handlers
+from gradx.train.early_stopping import EarlyStopping
+from gradx.train.evaluation import Metric, measure, named_metrics
+from gradx.train.finite import NonFiniteError, first_not_finite, is_finite
+from gradx.train.history import History
+from gradx.train.losses import Objective, as_objective
+from gradx.train.progress import reporter
+from gradx.train.sources import Source, evaluation_source, rows_in, set_apart, training_source
+from gradx.train.state import Result, State, Weights
+from gradx.transforms.grad import value_and_grad
+
+
+def fit(
+    model: Any,
+    loss: Callable[..., Any],
+    optimizer: Optimizer,
+    data: Any,
+    *,
+    epochs: int,
+    key: Any,
+    validation: Any = None,
+    metrics: Iterable[Metric] | Mapping[str, Metric] = (),
+    early_stopping: EarlyStopping | None = None,
+    callbacks: Iterable[Any] = (),
+    batch_size: int = 32,
+    sampling: str = "subsets",
+    progress: str | None = "auto",
+    device: Any = None,
+) -> Result:
+    """Train ``model`` for ``epochs`` and return a ``Result`` with ``.model`` and ``.history``.
+
+    ``model`` is a tree of floating-point arrays; it is not changed.
+
+    ``loss`` is a loss of the model, recognised by its parameters ``key`` and
+    ``train``: ``loss(model, *batch, key, train)`` returns a scalar, or a scalar
+    and the predictions. In training every step has a key of its own; in
+    evaluation ``key`` is None and ``train`` False. Or it is a loss of
+    predictions with neither: ``loss(model(inputs, key=key, train=train), targets)``,
+    where a model that takes no ``key`` or no ``train`` is not given it.
+
+    ``data`` is a tuple or dictionary of arrays with one number of rows, drawn
+    in batches of ``batch_size`` (``sampling``: see ``gx.data.batches``); or
+    ``gx.data.batches(...)``; or a function of the epoch's key that returns
+    batches; or any iterable of batches that can be gone through again.
+
+    ``validation`` is data to evaluate on after each epoch, or the fraction of
+    ``data`` to set apart for that. ``metrics`` are functions of all its
+    predictions and targets (the last part of a batch).
+
+    ``callbacks`` are functions of the ``State``, called after each epoch, or
+    objects with methods ``on_start``, ``on_step_end``, ``on_epoch_end``,
+    ``on_end``. ``progress`` is ``"auto"`` (a bar on a terminal, else a line an
+    epoch), ``"log"`` (lines) or None. With ``device``, the model and every
+    batch are moved there.
+
+    Ctrl-C ends training and returns what is trained so far, with
+    ``result.stopped == "interrupted"``; the epoch it cut off is not in the
+    history. Raise ``NonFiniteError``, which holds the last good model, before a
+    loss, gradient or parameter that is not finite is used.
+
+    >>> import numpy as np
+    >>> import gradx as gx
+    >>> def loss(model, x, y, *, key, train):
+    ...     return gx.sum((model * x - y) ** 2) / x.shape[0]
+    >>> x = np.asarray([1.0, 2.0, 3.0, 4.0])
+    >>> result = gx.train.fit(np.asarray(0.0), loss, gx.optim.sgd(0.05), (x, 3 * x),
+    ...     epochs=20, batch_size=2, key=gx.random.key(0), progress=None)
+    >>> round(float(result.model), 4)
+    3.0
+    """
+    if epochs < 0:
+        raise ShapeError(f"fit: epochs={epochs}: it is 0 or more")
+    data_key, split_key, step_key = split(key, 3)
+    if isinstance(validation, float):
+        data, validation = set_apart(data, validation, split_key)
+    if device is not None:
+        model = to_device(model, device)
+    run = Run(
+        objective=as_objective(loss),
+        optimizer=optimizer,
+        source=training_source(data, batch_size, sampling, data_key),
+        validation=None if validation is None else evaluation_source(validation, batch_size),
+        metrics=_with_validation(named_metrics(metrics), validation),
+        handlers=handlers([*_present(early_stopping), *callbacks, *reporter(progress)]),
+        key=step_key,
+        device=device,
+    )
+    return run.train(model, epochs)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What stays the same from the first step to the last."""
+
+    objective: Objective
+    optimizer: Optimizer
+    source: Source
+    validation: Source | None
+    metrics: Mapping[str, Metric]
+    handlers: dict[str, list[Handler]]
+    key: Any
+    device: Any
+
+    def train(self, model: Any, epochs: int) -> Result:
+        """Go through the epochs until they are over or somebody stops."""
+        weights = Weights(model, self.optimizer.init(model))
+        state = State(weights, History(self._columns()), epochs, self.source.steps)
+        try:
+            self._tell("on_start", state)
+            while state.epoch < epochs and not state.stopped:
+                self._epoch(state)
+        except KeyboardInterrupt:
+            state.stop("interrupted")
+        finally:
+            self._tell("on_end", state)
+        return Result(state.model, state.history, state.weights.optimizer_state, state.stopped)
+
+    def _epoch(self, state: State) -> None:
+        began = time.perf_counter()
+        state.epoch, state.step = state.epoch + 1, 0
+        row = {"epoch": state.epoch, "loss": self._steps(state)}
+        if self.validation is not None:
+            found = measure(state.model, self.objective, self.validation, self.metrics, self.device)
+            row |= {f"validation_{name}": value for name, value in found.items()}
+        if "learning_rate" in state.history:
+            row["learning_rate"] = self._learning_rate(state.total_steps - 1)
+        state.history.add(row | {"seconds": time.perf_counter() - began})
+        self._tell("on_epoch_end", state)
+
+    def _steps(self, state: State) -> float:
+        """Take the steps of an epoch, and return the mean loss over the samples in them."""
+        key = fold_in(self.key, state.epoch - 1)
+        total, rows = 0.0, 0
+        for number, batch in enumerate(self.source.epoch(state.epoch - 1)):
+            if self.device is not None:
+                batch = to_device(batch, self.device)
+            state.step = number + 1
+            state.weights, state.loss = self._step(state, batch, fold_in(key, number))
+            state.total_steps += 1
+            total += state.loss * rows_in(batch)
+            rows += rows_in(batch)
+            self._tell("on_step_end", state)
+            if state.stopped:
+                break
+        if not rows:
+            raise ShapeError(
+                f"fit: no batch in epoch {state.epoch}: an iterator can be gone through only "
+                "once; give a function that returns a new one, as in data=lambda key: ..."
+            )
+        return total / rows
+
+    def _step(self, state: State, batch: Any, key: Any) -> tuple[Weights, float]:
+        model, optimizer_state = state.weights
+        differentiate = value_and_grad(self.objective, has_aux=True)
+        (loss, _), gradients = differentiate(model, batch, key, True)
+        if not is_finite([loss, *tree.leaves(gradients)]):
+            raise _not_finite(state, f"the loss is {float(loss)}", "the gradient of", gradients)
+        updates, optimizer_state = self.optimizer.update(gradients, optimizer_state, model)
+        model = apply_updates(model, updates)
+        if not is_finite(tree.leaves(model)):
+            raise _not_finite(state, f"the loss is {float(loss)}", "the update of", model)
+        return Weights(model, optimizer_state), float(loss)
+
+    def _columns(self) -> list[str]:
+        measured = ["loss", *self.metrics] if self.validation is not None else []
+        rate = [] if getattr(self.optimizer, "learning_rate", None) is None else ["learning_rate"]
+        return ["epoch", "loss", *[f"validation_{name}" for name in measured], *rate, "seconds"]
+
+    def _learning_rate(self, step: int) -> float:
+        rate = self.optimizer.learning_rate  # type: ignore[attr-defined]
+        return float(rate(step) if callable(rate) else rate)
+
+    def _tell(self, event: str, state: State) -> None:
+        for handler in self.handlers[event]:
+            handler(state)
+
+
+def _present(early_stopping: EarlyStopping | None) -> list[EarlyStopping]:
+    return [] if early_stopping is None else [early_stopping]
+
+
+def _with_validation(metrics: Mapping[str, Metric], validation: Any) -> Mapping[str, Metric]:
+    if metrics and validation is None:
+        raise ShapeError(f"fit: metrics ({', '.join(metrics)}) are of validation data: give validation=...")
+    return metrics
+
+
+def _not_finite(state: State, loss: str, kind: str, values: Any) -> NonFiniteError:
+    bad = first_not_finite(values)
+    problem = loss if bad is None else f"{loss}, and {kind} {bad} is not finite"
+    return NonFiniteError(
+        f"fit: epoch {state.epoch}, step {state.step}: {problem}; "
+        "the step was not taken, and error.model is the model before it",
+        state.model,
+        state.history,
+        state.epoch,
+        state.step,
+    )

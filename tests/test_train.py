@@ -1,0 +1,589 @@
+"""Training: what ``fit`` computes, records, tells, and refuses to do."""
+
+import os
+import signal
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+import optree
+import pytest
+
+import gradx as gx
+from gradx.data import batches
+from gradx.errors import DTypeError, ShapeError
+from gradx.optim.optimizer import Optimizer
+from gradx.optim.sgd import sgd
+from gradx.random import key, normal, uniform
+from gradx.train import EarlyStopping, History, NonFiniteError, PlotError, evaluate, fit
+from gradx.train.metrics import accuracy, mean_absolute_error, mean_squared_error, r2
+from gradx.train.progress import Bar
+
+
+class Line(gx.nn.Module):
+    """``inputs @ weight + bias``; in training with noise from the key, if asked for."""
+
+    weight: Any
+    bias: Any
+    noise: float = gx.nn.static(0.0)
+
+    def __call__(self, inputs, *, key, train):
+        seen.append((key, train))
+        out = gx.matmul(inputs, self.weight) + self.bias
+        return out + normal(key, out.shape) * self.noise if train and self.noise else out
+
+
+seen: list[tuple[Any, bool]] = []
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    seen.clear()
+
+
+def squared_error(predictions, targets):
+    """Return the mean over samples, as a loss of predictions."""
+    error = predictions - targets
+    return gx.sum(error * error) / targets.shape[0]
+
+
+def model_loss(model, inputs, targets, *, key, train):
+    """Return the same, as a loss of the model."""
+    predictions = model(inputs, key=key, train=train)
+    return squared_error(predictions, targets), predictions
+
+
+def data(rows=20, seed=1, backend=None):
+    """Return inputs (rows, 3) and targets that a line explains but for some noise."""
+    inputs = normal(key(seed), (rows, 3))
+    noise = normal(key(seed + 100), (rows,))
+    targets = inputs @ np.asarray([1.0, -2.0, 0.5]) + 0.3 + 0.1 * noise
+    move = np.asarray if backend is None else backend.xp.asarray
+    return move(inputs), move(targets)
+
+
+def line(noise=0.0, backend=None):
+    move = np.asarray if backend is None else backend.xp.asarray
+    return Line(move(np.zeros(3)), move(np.zeros(())), noise)
+
+
+def run(loss=squared_error, model=None, rows=None, optimizer=None, **settings):
+    settings = {"epochs": 3, "key": key(0), "batch_size": 6, "progress": None} | settings
+    rows = data() if rows is None else rows
+    return fit(line() if model is None else model, loss, optimizer or sgd(0.05), rows, **settings)
+
+
+def parameters(model):
+    return np.asarray(model.weight), np.asarray(model.bias)
+
+
+class Constant(NamedTuple):
+    """An optimizer's functions, and the rate that it tells."""
+
+    init: Any
+    update: Any
+    learning_rate: Any
+
+
+# What is computed
+
+
+@pytest.mark.parametrize("sampling", ["subsets", "random"])
+def test_fit_finds_the_least_squares_solution_with_both_samplers(sampling, backend):
+    inputs, targets = data()
+    design = np.concatenate([inputs, np.ones((20, 1))], axis=1)
+    expected = np.linalg.lstsq(design, targets, rcond=None)[0]
+
+    result = run(
+        model=line(backend=backend), rows=data(backend=backend), epochs=300, sampling=sampling,
+        optimizer=sgd(lambda step: 0.1 / (1 + 0.1 * step)),
+    )
+
+    found = np.append(*map(backend.to_numpy, (result.model.weight, result.model.bias)))
+    np.testing.assert_allclose(found, expected, atol=5e-3)
+
+
+def test_the_samplers_differ_and_subsets_uses_every_row_once():
+    rows = {"subsets": [], "random": []}
+
+    for sampling, collected in rows.items():
+        def loss(model, x, *, key, train, collected=collected):
+            collected.extend(np.asarray(x).tolist())
+            return gx.sum(model * 0.0 + 1.0)
+
+        run(loss, np.asarray(0.0), np.arange(20.0), epochs=1, sampling=sampling)
+
+    assert sorted(rows["subsets"]) == list(range(20))
+    assert sorted(rows["random"]) != list(range(20))
+
+
+def test_a_full_batch_epoch_is_one_step_of_gradient_descent():
+    inputs, targets = data()
+
+    result = run(epochs=1, batch_size=20)
+
+    gradient = -2 * inputs.T @ targets / 20
+    np.testing.assert_allclose(result.model.weight, -0.05 * gradient, rtol=1e-12)
+    assert result.optimizer_state.count == 1
+
+
+def test_both_kinds_of_loss_give_the_same_bits():
+    of_predictions, of_model = run(), run(model_loss)
+
+    assert of_predictions.history["loss"] == of_model.history["loss"]
+    np.testing.assert_array_equal(parameters(of_predictions.model)[0], parameters(of_model.model)[0])
+
+
+def test_the_same_key_gives_the_same_bits_and_another_key_others():
+    first, again, other = (run(model=line(noise=0.5), key=key(seed)) for seed in (0, 0, 1))
+
+    assert first.history["loss"] == again.history["loss"]
+    for x, y in zip(parameters(first.model), parameters(again.model), strict=True):
+        assert x.tobytes() == y.tobytes()
+    assert first.history["loss"] != other.history["loss"]
+
+
+def test_every_step_has_a_key_of_its_own():
+    run(epochs=2)
+
+    keys = {tuple(step_key.tolist()) for step_key, _ in seen}
+    assert len(keys) == len(seen) == 2 * 4
+
+
+def test_the_given_model_is_not_changed():
+    model = line()
+
+    run(model=model)
+
+    assert not np.any(model.weight)
+    assert model.bias == 0
+
+
+def test_no_epoch_returns_the_model_as_it_was():
+    result = run(epochs=0)
+
+    assert not np.any(result.model.weight)
+    assert len(result.history) == 0
+
+
+# Validation and metrics
+
+
+def test_validation_has_no_key_and_no_noise():
+    validation = data(seed=2)
+
+    result = run(model=line(noise=3.0), validation=validation, epochs=1)
+
+    assert [train for _, train in seen] == [True] * 4 + [False] * 4
+    assert all(step_key is None for step_key, train in seen if not train)
+    exact = validation[0] @ result.model.weight + result.model.bias - validation[1]
+    assert result.history["validation_loss"] == [pytest.approx(np.mean(exact**2), rel=1e-12)]
+
+
+def test_batches_weigh_as_much_as_they_have_rows():
+    inputs, targets = data(rows=11)
+    errors = inputs @ np.ones(3) + 1.0 - targets
+    model = Line(np.ones(3), np.asarray(1.0))
+
+    found = evaluate(
+        model, squared_error, (inputs, targets), batch_size=4, metrics=[mean_absolute_error, r2]
+    )
+
+    assert found["loss"] == pytest.approx(np.mean(errors**2), rel=1e-12)
+    assert found["mean_absolute_error"] == pytest.approx(np.mean(abs(errors)), rel=1e-12)
+    assert found["r2"] == pytest.approx(1 - np.mean(errors**2) / np.var(targets), rel=1e-12)
+
+
+def test_the_training_loss_of_an_epoch_is_the_mean_over_its_samples():
+    losses = []
+
+    class Collect:
+        def on_step_end(self, state):
+            losses.append(state.loss)
+
+    result = run(epochs=1, callbacks=[Collect()])
+
+    assert result.history["loss"] == [pytest.approx(np.average(losses, weights=[6, 6, 6, 2]))]
+
+
+def test_a_fraction_is_set_apart_and_never_trained_on():
+    trained, validated = set(), set()
+
+    def loss(model, x, *, key, train):
+        (trained if train else validated).update(np.asarray(x).tolist())
+        return gx.sum(model * 1.0)
+
+    run(loss, np.asarray(0.0), np.arange(20.0), validation=0.25)
+
+    assert len(trained) == 15
+    assert trained | validated == set(range(20))
+    assert not trained & validated
+
+
+def test_metrics_take_the_names_that_a_mapping_gives():
+    result = run(validation=0.2, metrics={"mae": mean_absolute_error}, epochs=1)
+
+    assert "validation_mae" in result.history
+
+
+def test_a_metric_needs_predictions_and_validation():
+    def loss(model, x, y, *, key, train):
+        return model_loss(model, x, y, key=key, train=train)[0]
+
+    with pytest.raises(DTypeError, match=r"let the loss return \(loss, predictions\)"):
+        run(loss, validation=0.2, metrics=[r2])
+    with pytest.raises(ShapeError, match=r"metrics \(r2\) are of validation data"):
+        run(metrics=[r2])
+
+
+# What is taken as data
+
+
+def test_batches_dictionaries_functions_and_lists_are_data():
+    def named(model, batch, *, key, train):
+        return model_loss(model, batch["x"], batch["y"], key=key, train=train)
+
+    x, y = data()
+    made = batches((x, y), 6, key=key(3))
+    keys = []
+
+    def function(epoch_key):
+        keys.append(tuple(epoch_key.tolist()))
+        return [(x, y)]
+
+    assert len(run(named, rows={"x": x, "y": y}).history) == 3
+    assert run(rows=made).history["loss"] == run(rows=made, batch_size=1).history["loss"]
+    assert run(rows=[(x, y)]).history["loss"] == run(rows=function).history["loss"]
+    assert len(set(keys)) == 3
+
+
+def test_data_that_cannot_be_used_is_named():
+    with pytest.raises(DTypeError, match="fit: data is int"):
+        run(rows=7)
+    with pytest.raises(ShapeError, match="no batch in epoch 2: an iterator can be gone through only once"):
+        run(rows=iter([data()]))
+    with pytest.raises(DTypeError, match="validation=0.2 divides arrays, but data is list"):
+        run(rows=[data()], validation=0.2)
+    with pytest.raises(ShapeError, match="takes batches .inputs, targets., got one of 1 parts"):
+        run(rows=data()[0])
+    with pytest.raises(ShapeError, match="validation=1.5"):
+        run(validation=1.5)
+
+
+@pytest.mark.parametrize(
+    "loss", [lambda model, x, y: 0.0, lambda model, x, y, key: 0.0, lambda x: 0.0, 3]
+)
+def test_a_loss_of_neither_kind_is_refused(loss):
+    with pytest.raises(DTypeError, match="with the parameters key and train"):
+        run(loss)
+
+
+def test_device_moves_the_model_and_every_batch():
+    pytest.importorskip("array_api_strict")
+
+    result = run(device="strict:device1", validation=0.2, metrics=[r2])
+
+    assert gx.backends.device_of(result.model.weight) == "strict:device1"
+    np.testing.assert_allclose(
+        result.history["loss"], run(validation=0.2).history["loss"], rtol=1e-12
+    )
+
+
+# History
+
+
+def test_history_has_one_number_a_column_and_epoch():
+    result = run(validation=0.2, metrics=[r2])
+
+    assert list(result.history.to_dict()) == ["epoch", "loss", "validation_loss", "validation_r2", "seconds"]
+    assert result.history["epoch"] == [1, 2, 3]
+    assert all(len(values) == 3 for values in result.history.to_dict().values())
+    assert result.history["loss"][2] < result.history["loss"][0]
+    assert all(seconds > 0 for seconds in result.history["seconds"])
+    assert "validation_r2" in repr(result)
+
+
+def test_the_learning_rate_of_the_last_step_of_an_epoch_is_recorded():
+    schedule = lambda step: 0.1 * 0.5 ** (step // 4)  # noqa: E731 (the rate of each of 4 steps)
+
+    result = run(optimizer=Constant(*sgd(schedule), schedule))
+    fixed = run(optimizer=Constant(*sgd(0.2), 0.2), epochs=1)
+
+    assert result.history["learning_rate"] == [0.1, 0.05, 0.025]
+    assert fixed.history["learning_rate"] == [0.2]
+
+
+def test_to_dict_is_a_copy_and_a_wrong_name_lists_the_right_ones():
+    history = History(["epoch", "loss"])
+    history.add({"epoch": 1, "loss": 2.0})
+
+    history.to_dict()["loss"].append(3.0)
+
+    assert history["loss"] == [2.0]
+    with pytest.raises(ShapeError, match="no column 'validation_loss': there are epoch, loss"):
+        history["validation_loss"]
+    with pytest.raises(ShapeError, match="expected epoch, loss, got epoch"):
+        history.add({"epoch": 2})
+
+
+def test_a_long_history_shows_its_ends():
+    history = History(["epoch", "loss"])
+    for epoch in range(1, 31):
+        history.add({"epoch": epoch, "loss": 1 / epoch})
+
+    lines = repr(history).splitlines()
+
+    assert len(lines) == 1 + 6 + 1 + 6
+    assert lines[1].split() == ["1", "1"]
+    assert lines[-1].split() == ["30", "0.03333"]
+
+
+def test_plot_returns_axes_with_the_losses():
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    history = run(validation=0.2, metrics=[r2]).history
+    _, given = pyplot.subplots()
+
+    ax = history.plot()
+    one = history.plot(given, columns=["validation_r2"])
+
+    assert one is given is not ax
+    assert [curve.get_label() for curve in ax.lines] == ["loss", "validation loss"]
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), history["loss"])
+    assert [curve.get_label() for curve in one.lines] == ["validation r2"]
+    pyplot.close("all")
+
+
+def test_plot_without_matplotlib_says_how_to_install_it(monkeypatch):
+    history = run(epochs=1).history
+
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr("gradx.train.history.import_module", missing)
+    with pytest.raises(PlotError, match=r"pip install 'gradx\[plot\]'"):
+        history.plot()
+
+
+# Progress
+
+
+def test_off_a_terminal_each_epoch_is_one_line(capsys):
+    result = run(progress="auto", validation=0.2, metrics=[r2], epochs=10)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 10
+    assert lines[0].startswith(f"epoch  1/10  loss {result.history['loss'][0]:.4g}  validation_loss ")
+    assert " validation_r2 " in lines[9]
+    assert lines[9].startswith("epoch 10/10")
+    assert lines[9].endswith(" s")
+
+
+def test_progress_none_prints_nothing_and_log_says_why_it_stopped(capsys):
+    stop = lambda state: state.stop("seen enough")  # noqa: E731
+
+    run(progress=None, callbacks=[stop])
+    silent = capsys.readouterr()
+    run(progress="log", callbacks=[stop])
+    lines = capsys.readouterr().out.splitlines()
+
+    assert silent.out == silent.err == ""
+    assert lines[1:] == ["stopped: seen enough"]
+    with pytest.raises(ShapeError, match="progress='loud': use 'auto', 'log' or None"):
+        run(progress="loud")
+
+
+def test_the_bar_shows_the_epoch_loss_rate_and_validation():
+    console = import_module("rich.console").Console(
+        force_terminal=True, width=150, file=import_module("io").StringIO(), _environ={}
+    )
+    bar = Bar(console)
+    shown = []
+
+    class Draw:
+        def on_step_end(self, state):
+            with console.capture() as capture:
+                console.print(bar.bar)
+            shown.append(capture.get())
+
+    run(callbacks=[bar, Draw()], validation=0.2, epochs=2, batch_size=4)
+
+    assert "epoch 1/2" in shown[0]
+    assert "1/4" in shown[0]
+    assert "loss" in shown[0]
+    assert "validation_loss" not in shown[0]
+    assert "epoch 2/2" in shown[-1]
+    assert "4/4" in shown[-1]
+    assert "validation_loss" in shown[-1]
+    assert "steps/s" in shown[-1]
+    assert console.file.getvalue().count("epoch 1/2  loss") == 1
+    assert not bar.bar.live.is_started
+
+
+# Callbacks
+
+
+def test_callbacks_are_told_what_happens_in_order():
+    told = []
+
+    class Everything:
+        def on_start(self, state):
+            told.append(("start", state.epoch, state.steps))
+
+        def on_step_end(self, state):
+            told.append(("step", state.epoch, state.step))
+
+        def on_epoch_end(self, state):
+            told.append(("epoch", state.epoch, len(state.history)))
+
+        def on_end(self, state):
+            told.append(("end", state.epoch, state.total_steps))
+
+    run(callbacks=[Everything()], epochs=2, batch_size=10)
+
+    assert told == [
+        ("start", 0, 2), ("step", 1, 1), ("step", 1, 2), ("epoch", 1, 1),
+        ("step", 2, 1), ("step", 2, 2), ("epoch", 2, 2), ("end", 2, 4),
+    ]  # fmt: skip
+
+
+def test_a_callback_can_stop_after_an_epoch_or_a_step():
+    class AfterStep:
+        def on_step_end(self, state):
+            if state.total_steps == 6:
+                state.stop("six")
+
+    after_epoch = run(callbacks=[lambda state: state.stop("one")])
+    after_step = run(callbacks=[AfterStep()])
+
+    assert (after_epoch.stopped, len(after_epoch.history)) == ("one", 1)
+    assert (after_step.stopped, len(after_step.history)) == ("six", 2)
+    assert after_step.optimizer_state.count == 6
+    assert run().stopped is None
+
+
+def test_what_is_no_callback_is_refused():
+    with pytest.raises(DTypeError, match="3 is neither a function nor has one of on_start"):
+        run(callbacks=[3])
+
+
+# Numbers that are not finite
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_loss_that_is_not_finite_stops_before_the_step(backend):
+    x, y = data(backend=backend)
+    poisoned = [(x, y), (x, y * float("nan"))]
+    good = run(model=line(backend=backend), rows=[(x, y)], epochs=1)
+
+    with pytest.raises(NonFiniteError) as caught:
+        run(model=line(backend=backend), rows=lambda epoch_key: poisoned)
+
+    assert "epoch 1, step 2: the loss is nan" in str(caught.value)
+    assert "the gradient of model.weight (3 of 3 elements)" in str(caught.value)
+    assert (caught.value.epoch, caught.value.step) == (1, 2)
+    np.testing.assert_array_equal(
+        backend.to_numpy(caught.value.model.weight), backend.to_numpy(good.model.weight)
+    )
+
+
+def root_of_bias(model, inputs, targets, *, key, train):
+    return gx.sum(model.weight * model.weight) + gx.sqrt(model.bias)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_gradient_that_is_not_finite_stops_though_the_loss_is():
+    with pytest.raises(NonFiniteError, match=r"the loss is 0.0, and the gradient of model.bias"):
+        run(root_of_bias)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_an_update_that_is_not_finite_is_not_applied():
+    def update(grads, state, params):
+        return optree.tree_map(lambda g: g * float("inf"), grads, namespace="gradx"), state
+
+    with pytest.raises(NonFiniteError, match="the update of model.weight") as caught:
+        run(optimizer=Optimizer(lambda params: None, update))
+
+    assert not np.any(caught.value.model.weight)
+    assert isinstance(caught.value, FloatingPointError)
+    assert isinstance(caught.value, gx.GradxError)
+
+
+# Ctrl-C
+
+
+@pytest.mark.parametrize("early_stopping", [None, EarlyStopping("loss")])
+def test_control_c_returns_what_is_trained_so_far(early_stopping):
+    class Interrupt:
+        def on_step_end(self, state):
+            if state.total_steps == 7:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        def on_end(self, state):
+            ended.append(state.stopped)
+
+    ended: list[str | None] = []
+    result = run(callbacks=[Interrupt()], early_stopping=early_stopping, epochs=5)
+
+    assert result.stopped == "interrupted"
+    assert ended == ["interrupted"]
+    assert len(result.history) == 1
+    # With early stopping the model is the best of the finished epochs.
+    assert result.optimizer_state.count == (7 if early_stopping is None else 4)
+
+
+# Metrics
+
+
+def test_accuracy_counts_the_largest_score_or_equal_labels(backend):
+    metrics = pytest.importorskip("sklearn.metrics")
+    scores, labels = np.asarray(uniform(key(0), (50, 4))), np.arange(50) % 4
+    expected = metrics.accuracy_score(labels, np.argmax(scores, axis=1))
+    scores, labels = backend.xp.asarray(scores), backend.xp.asarray(labels)
+
+    assert accuracy(scores, labels) == pytest.approx(expected)
+    assert accuracy(backend.xp.argmax(scores, axis=1), labels) == pytest.approx(expected)
+
+
+REGRESSION = [
+    (mean_absolute_error, "mean_absolute_error"),
+    (mean_squared_error, "mean_squared_error"),
+    (r2, "r2_score"),
+]
+
+
+@pytest.mark.parametrize("shape", [(30,), (30, 2)])
+@pytest.mark.parametrize(("metric", "name"), REGRESSION, ids=lambda value: str(value))
+def test_metrics_of_regression_agree_with_scikit_learn(metric, name, shape, backend):
+    metrics = pytest.importorskip("sklearn.metrics")
+    predictions, targets = normal(key(0), shape), normal(key(1), shape)
+
+    found = metric(backend.xp.asarray(predictions), backend.xp.asarray(targets))
+
+    assert found == pytest.approx(getattr(metrics, name)(targets, predictions), rel=1e-12)
+
+
+def test_r2_of_constant_targets_is_as_in_scikit_learn():
+    score = pytest.importorskip("sklearn.metrics").r2_score
+    constant, other = np.ones(3), np.asarray([1.0, 1.0, 2.0])
+
+    assert r2(constant, constant) == score(constant, constant) == 1.0
+    assert r2(other, constant) == score(constant, other) == 0.0
+
+
+def test_float32_and_integers_are_compared_in_float64():
+    predictions = np.full(3, 16777216.0, dtype=np.float32)
+
+    assert mean_absolute_error(predictions, np.full(3, 16777217)) == 1.0
+
+
+@pytest.mark.parametrize("metric", [metric for metric, _ in REGRESSION])
+def test_a_column_against_a_row_is_refused(metric):
+    with pytest.raises(ShapeError, match=r"predictions have shape \(3, 1\), targets \(3,\)"):
+        metric(np.ones((3, 1)), np.ones(3))
+
+
+def test_scores_of_another_shape_are_refused():
+    with pytest.raises(ShapeError, match=r"scores of shape \(3, 2\) need targets of shape \(3,\)"):
+        accuracy(np.ones((3, 2)), np.ones((3, 2)))
