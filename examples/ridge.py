@@ -30,12 +30,12 @@ def difference(model, exact):
 def main(device, seed):
     inputs, targets = gx.data.datasets.diabetes(dtype=np.float64)
     inputs = inputs / inputs.std(axis=0)  # condition number about 500
-    exact = Ridge(alpha=PENALTY, tol=1e-12).fit(inputs, targets)
+    exact = Ridge(alpha=PENALTY).fit(inputs, targets)
 
     model = {"weight": np.zeros(10), "intercept": np.asarray(0.0)}
     stages = [
-        ("batches of 32, steps 0.02 / (1 + n / 100)", 32, 50, gx.optim.sgd(lambda n: 0.02 / (1 + n / 100))),
-        ("full batches, Nesterov's momentum", 442, 600, gx.optim.sgd(0.1, momentum=0.95, nesterov=True)),
+        ("batches of 32, rate 0.05 / (1 + n / 1000)", 32, 200, gx.optim.sgd(lambda n: 0.05 / (1 + n / 1000))),
+        ("full batches, Nesterov's momentum", 442, 600, gx.optim.sgd(0.1, momentum=0.92, nesterov=True)),
     ]
     for name, size, epochs, optimizer in stages:
         model = gx.train.fit(

@@ -55,12 +55,9 @@ def array_to_device(array: Any, device: str) -> Any:
     """Return one plain ``array`` on ``device``: itself if it is there already."""
     source = backend_of(type(array))
     target, native = backend_for_device(device)
-    name = target.device_name(native)
-    if source is not target:
-        return target.from_numpy(source.to_numpy(array), name)
-    if source.device_of(array) == name:
-        return array
-    return target.transfer(array, native)
+    if source is target:
+        return target.transfer(array, native)
+    return target.from_numpy(source.to_numpy(array), target.device_name(native))
 
 
 def asarray(x: Any, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""The dtypes under their standard names, and questions about them.
+"""The dtypes and constants under their standard names, and questions about dtypes.
 
 They are NumPy's. gradx takes them, their names (``"float32"``) and those of any
 other array library everywhere that it takes a dtype.
@@ -17,6 +17,8 @@ int8, int16, int32, int64 = np.int8, np.int16, np.int32, np.int64
 uint8, uint16, uint32, uint64 = np.uint8, np.uint16, np.uint32, np.uint64
 float32, float64 = np.float32, np.float64
 complex64, complex128 = np.complex64, np.complex128
+
+e, pi, inf, nan, newaxis = np.e, np.pi, np.inf, np.nan, None
 
 SCALARS = {builtins.bool, int, float, complex}
 

@@ -87,7 +87,7 @@ LAYERS = [
     ["backends"],
     ["core"],
     ["ops", "device", "dtypes", "creation"],
-    ["tensor", "transforms"],
+    ["operators", "namespace", "numpy_protocols", "transforms", "linalg", "special"],
     ["graph", "nn", "random"],
     ["optim"],
     ["data"],

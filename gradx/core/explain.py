@@ -57,6 +57,10 @@ def _matmul_reason(arrays: tuple[Any, ...], error: Exception) -> str | None:
     return None
 
 
+def _concat_reason(arrays: tuple[Any, ...], error: Exception) -> str | None:
+    return None if arrays else "at least one array is needed, got none"
+
+
 def _broadcast_reason(arrays: tuple[Any, ...], error: Exception) -> str | None:
     shapes = [tuple(array.shape) for array in arrays if hasattr(array, "shape")]
     if len(shapes) < 2 or not isinstance(error, ValueError) or "broadcast" not in str(error):
@@ -67,6 +71,7 @@ def _broadcast_reason(arrays: tuple[Any, ...], error: Exception) -> str | None:
 # Op -> what was wrong, in better words than the array library's, or None.
 _REASONS: dict[str, Callable[[tuple[Any, ...], Exception], str | None]] = {
     "matmul": _matmul_reason,
+    "concat": _concat_reason,
 }
 
 

@@ -7,6 +7,7 @@ came back along it. A value used twice receives the sum of both.
 
 from collections import Counter
 from dataclasses import dataclass
+from math import prod
 from typing import Any, NamedTuple
 
 from gradx.graph.local import gradient_summary, local_derivative
@@ -44,7 +45,7 @@ class Leaf(NamedTuple):
 
 @dataclass
 class Box:
-    """A leaf, an op or the result. ``kind`` is "input", "parameter", "constant", "op" or "output"."""
+    """``kind`` is "input", "parameter" (in a tree), "constant", "op" or "output"."""
 
     kind: str
     label: str
@@ -105,11 +106,10 @@ def tape_diagram(
     unused = [leaf for leaf in leaves if leaf.node not in walk.found]
     boxes = [_leaf_box(leaf, zeros_like(leaf.node.value), uses=0) for leaf in unused]
     places = {node: place for place, node in enumerate(walk.nodes, start=len(boxes))}
-    arrows = [arrow for node in walk.nodes for arrow in _arrows_into(node, walk, places)]
+    into = {node: list(_arrows_into(node, walk, places)) for node in walk.nodes}
+    arrows = [arrow for group in into.values() for arrow in group]
     uses = Counter([places[end], *[arrow.source for arrow in arrows]])
-    for node, place in places.items():
-        into = [arrow.title for arrow in arrows if arrow.target == place]
-        boxes.append(_box(node, walk, into, uses[place]))
+    boxes += [_box(node, walk, into[node], uses[places[node]]) for node in walk.nodes]
     diagram = Diagram(heading, boxes, arrows)
     _add_output(diagram, places[end], name, end.value, seed)
     return diagram
@@ -125,7 +125,7 @@ def _box(node, walk, into, uses):
         op,
         f"output {_named(node)}{summarize(node.value).sentence}",
         f"upstream gradient {gradient.sentence}",
-        *into,
+        *[arrow.title for arrow in into],
     ]
     return Box("op", SYMBOLS.get(op, op), "\n".join(title), _total(gradient, uses))
 
@@ -152,14 +152,17 @@ def _arrows_into(node, walk, places):
     """Describe each input of an op: its value, and downstream = upstream x local."""
     for number, (parent, rule, saved) in enumerate(node.edges, start=1):
         upstream = walk.found[node]
-        downstream = conform(rule.apply(upstream, *saved), parent.shape, parent.dtype)
+        part = rule.apply(upstream, *saved)
+        downstream = conform(part, parent.shape, parent.dtype)
+        summed = ", summed" if prod(part.shape) > prod(parent.shape) else ""
         forward, gradient = summarize(parent.value), gradient_summary(downstream)
         place = next((i for i, r in enumerate(node.op.vjp, start=1) if r is rule), number)
         title = (
             f"input {place if len(node.op.vjp) > 1 else number}: "
             f"{_named(parent)}{forward.sentence}\n"
             f"  upstream {gradient_summary(upstream).sentence}"
-            f"{_through(local_derivative(node, rule, saved))} downstream {gradient.sentence}"
+            f"{_through(local_derivative(node, rule, saved))}{summed}"
+            f" = downstream {gradient.sentence}"
         )
         above = _above(forward, parent.name if parent.edges else None)
         yield Arrow(places[parent], places[node], above, gradient.lines, title)
@@ -172,7 +175,7 @@ def _above(forward, name):
 
 
 def _through(local: Summary | None) -> str:
-    return " through a linear map =" if local is None else f" × local {local.sentence} ="
+    return " through a linear map" if local is None else f" × local {local.sentence}"
 
 
 def _add_output(diagram, place, name, value, seed):

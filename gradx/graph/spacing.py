@@ -6,6 +6,7 @@ of hierarchical system structures", IEEE Trans. SMC 11 (1981).
 """
 
 from bisect import bisect_right, insort
+from itertools import pairwise
 from typing import Any
 
 APART = 9.0  # between items of a layer
@@ -21,7 +22,7 @@ def place_in_order(layers: list[list[Any]], sweeps: int) -> None:
             break
         side = "before" if sweep % 2 == 0 else "after"
         for layer in layers if side == "before" else reversed(layers):
-            layer.sort(key=lambda item: _mean_index(item, side))  # noqa: B023 (called at once)
+            layer.sort(key=lambda item: _mean_index(item, side))
             _number([layer])
         count = _crossings(layers)
         if count < least:
@@ -106,6 +107,6 @@ def _settle(layer, wanted):
 
 def _offsets(layer):
     offsets = [0.0]
-    for above, below in zip(layer, layer[1:], strict=False):
+    for above, below in pairwise(layer):
         offsets.append(offsets[-1] + (above.height + below.height) / 2 + APART)
     return offsets[: len(layer)]

@@ -10,8 +10,9 @@ import unicodedata
 
 from gradx.graph.diagram import Arrow, Box, Diagram
 from gradx.graph.layout import Item, Layout, arrange
+from gradx.graph.text import GREEN, INK, RED, printable
 
-GREEN, RED, INK, PALE = "#18752f", "#c4122f", "#30363d", "#f6f8fa"
+PALE = "#f6f8fa"
 NAME_SIZE, LABEL_SIZE, LINE = 14, 11, 13
 RADIUS = 16.0
 MARGIN = 14.0
@@ -50,9 +51,8 @@ def to_svg(diagram: Diagram) -> str:
 
 
 def escape(text: str) -> str:
-    """Make any text safe in XML, whose documents cannot hold control characters at all."""
-    printable = "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return html.escape(printable)
+    """Make any text safe in XML."""
+    return html.escape(printable(text))
 
 
 def text_width(text: str, size: float) -> float:

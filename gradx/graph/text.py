@@ -4,6 +4,7 @@ import html
 
 from gradx.graph.diagram import Arrow, Box, Diagram
 
+GREEN, RED, INK = "#18752f", "#c4122f", "#30363d"
 DOT_SHAPES = {
     "input": "shape=plaintext",
     "output": "shape=plaintext",
@@ -20,12 +21,17 @@ MERMAID_SHAPES = {
 }
 
 
+def printable(text: str) -> str:
+    """Replace control characters, which neither XML nor DOT can hold; lines stay lines."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def to_dot(diagram: Diagram) -> str:
     """Write a diagram as a Graphviz digraph, with tooltips."""
     lines = [
         "digraph {",
         f"  label={_quoted(diagram.heading)} labelloc=t rankdir=LR",
-        '  edge [fontsize=10 color="#30363d"]',
+        f'  edge [fontsize=10 color="{INK}"]',
     ]
     lines += [f"  n{i} [{_dot_box(box)}]" for i, box in enumerate(diagram.boxes)]
     lines += [f"  n{a.source} -> n{a.target} [{_dot_arrow(a)}]" for a in diagram.arrows]
@@ -39,13 +45,15 @@ def _dot_box(box: Box) -> str:
 
 
 def _dot_arrow(arrow: Arrow) -> str:
-    lines = [f'<font color="#18752f">{html.escape(line)}</font>' for line in arrow.forward]
-    lines += [f'<font color="#c4122f">{html.escape(line)}</font>' for line in arrow.gradient]
-    return f"label=<{'<br/>'.join(lines)}> tooltip={_quoted(arrow.title)}"
+    lines = [(GREEN, line) for line in arrow.forward] + [(RED, line) for line in arrow.gradient]
+    label = "<br/>".join(
+        f'<font color="{colour}">{html.escape(printable(line))}</font>' for colour, line in lines
+    )
+    return f"label=<{label}> tooltip={_quoted(arrow.title)}"
 
 
 def _quoted(text):
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    escaped = printable(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 
 
@@ -64,7 +72,5 @@ def to_mermaid(diagram: Diagram) -> str:
 
 def _in_mermaid(text):
     """Replace what Mermaid would read as its own signs by its entities."""
-    signs = {"\n": "<br/>"}
-    return "".join(
-        signs.get(c) or (f"#{ord(c)};" if c in '#"<>&`\\' or not c.isprintable() else c) for c in text
-    )
+    entities = {sign: f"#{ord(sign)};" for sign in '#"<>&`\\'} | {"\n": "<br/>"}
+    return "".join(entities.get(c, c) for c in printable(text))

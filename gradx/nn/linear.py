@@ -6,6 +6,8 @@ from typing import Any
 from gradx.errors import DTypeError, ShapeError
 from gradx.nn import init
 from gradx.nn.module import Module
+from gradx.ops.arithmetic import add
+from gradx.ops.linalg import matmul
 from gradx.random import split
 
 Initializer = Callable[..., Any]
@@ -53,8 +55,8 @@ class Linear(Module):
         inputs = self.weight.shape[0]
         if not x.shape or x.shape[-1] != inputs:
             raise ShapeError(f"Linear: expected (..., {inputs}), got {tuple(x.shape)}")
-        out = x @ self.weight
-        return out if self.bias is None else out + self.bias
+        out = matmul(x, self.weight)
+        return out if self.bias is None else add(out, self.bias)
 
 
 def require_width(name: str, value: Any) -> None:

@@ -8,9 +8,9 @@ one loss each. Shapes must match: nothing is broadcast.
 from math import prod
 from typing import Any
 
-from gradx.core.arrays import is_kind
-from gradx.errors import DTypeError, ShapeError
-from gradx.ops.arithmetic import where
+from gradx.core.arrays import backend_for, is_kind, untracked
+from gradx.errors import DTypeError, OutOfBoundsError, ShapeError
+from gradx.ops.arithmetic import multiply, subtract, where
 from gradx.ops.extremes import clip
 from gradx.ops.neural import class_mask, relu, softmax_cross_entropy, softplus
 from gradx.ops.shapes import astype, sum
@@ -26,7 +26,7 @@ def mse(predictions: Any, targets: Any, reduction: str = "mean") -> Any:
     >>> float(gx.nn.mse(np.asarray([1.0, 2.0]), np.asarray([1.0, 4.0])))
     2.0
     """
-    error = predictions - _matching("mse", predictions, targets)
+    error = _error("mse", predictions, targets)
     return _reduced("mse", error * error, reduction)
 
 
@@ -37,7 +37,7 @@ def mae(predictions: Any, targets: Any, reduction: str = "mean") -> Any:
     >>> float(gx.nn.mae(np.asarray([1.0, 2.0]), np.asarray([1.0, 4.0])))
     1.0
     """
-    error = predictions - _matching("mae", predictions, targets)
+    error = _error("mae", predictions, targets)
     return _reduced("mae", abs(error), reduction)
 
 
@@ -54,7 +54,7 @@ def huber(predictions: Any, targets: Any, delta: float = 1.0, reduction: str = "
     """
     if not delta > 0:
         raise ShapeError(f"huber: delta={delta!r}, expected a number above 0")
-    error = predictions - _matching("huber", predictions, targets)
+    error = _error("huber", predictions, targets)
     # Both pieces in one: the clipped error is the error, or delta with its sign.
     clipped = clip(error, -float(delta), float(delta))
     return _reduced("huber", clipped * (error - 0.5 * clipped), reduction)
@@ -89,7 +89,7 @@ def binary_cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> 
     array([  0., 800.])
     """
     targets = _matching("binary_cross_entropy", logits, targets)
-    return _reduced("binary_cross_entropy", softplus(logits) - logits * targets, reduction)
+    return _reduced("binary_cross_entropy", subtract(softplus(logits), multiply(logits, targets)), reduction)
 
 
 def hinge(scores: Any, labels: Any, margin: float = 1.0, reduction: str = "mean") -> Any:
@@ -110,12 +110,17 @@ def hinge(scores: Any, labels: Any, margin: float = 1.0, reduction: str = "mean"
     """
     if len(labels.shape) == len(scores.shape):
         labels = _matching("hinge", scores, labels)
-        return _reduced("hinge", relu(margin - labels * scores), reduction)
+        return _reduced("hinge", relu(margin - multiply(labels, scores)), reduction)
     _require_labels("hinge", scores, labels)
+    _require_classes("hinge", labels, scores.shape[-1])
     is_right = class_mask(labels, classes=scores.shape[-1])
     right = sum(where(is_right, scores, 0.0), axis=-1, keepdims=True)
     excess = where(is_right, 0.0, relu(scores - right + margin))
     return _reduced("hinge", sum(excess, axis=-1), reduction)
+
+
+def _error(name, predictions, targets):
+    return subtract(predictions, _matching(name, predictions, targets))
 
 
 def _matching(name, predictions, targets):
@@ -139,6 +144,16 @@ def _require_labels(name, scores, labels):
     if not is_kind(labels, "integral"):
         dtype = str(labels.dtype).rpartition(".")[2]
         raise DTypeError(f"{name}: expected labels that are integers, got {dtype}")
+
+
+def _require_classes(name, labels, classes):
+    plain = untracked(labels)
+    outside = (plain < 0) | (plain >= classes)
+    if backend_for(plain).xp.any(outside):
+        raise OutOfBoundsError(
+            f"{name}: label {int(plain[outside][0])}, expected 0 to {classes - 1}: "
+            f"the last axis of the scores has {classes} classes"
+        )
 
 
 def _reduced(name, values, reduction):

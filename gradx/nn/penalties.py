@@ -1,11 +1,13 @@
 """Penalties on the size of parameters, to be added to a loss."""
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 from gradx.core import tree
 from gradx.core.arrays import is_kind
 from gradx.errors import DTypeError, ShapeError
+from gradx.ops.arithmetic import add
 from gradx.ops.complex import conj
 from gradx.ops.signs import abs
 from gradx.ops.shapes import real, sum
@@ -56,8 +58,6 @@ def _penalty(name, total_of, parameters, strength, select):
         raise DTypeError(f"{name}: strength={strength!r}, expected a number")
     if not strength >= 0:
         raise ShapeError(f"{name}: strength={strength!r}, expected 0 or more")
-    total: Any = 0.0
-    for leaf in tree.leaves(parameters):
-        if is_differentiable(leaf) and select(leaf):
-            total = total + total_of(as_array(leaf))
-    return strength * total
+    chosen = [x for x in tree.leaves(parameters) if is_differentiable(x) and select(x)]
+    totals = [total_of(as_array(leaf)) for leaf in chosen]
+    return strength * reduce(add, totals) if totals else 0.0

@@ -6,6 +6,7 @@ from gradx.core.op import elementwise, primitive
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays
 from gradx.ops.arithmetic import where
 from gradx.ops.comparison import equal, isinf, logical_and
+from gradx.ops.creation import zeros_like
 
 
 def _signed_or_complex(draw):
@@ -77,6 +78,8 @@ def sigmoid(xp, x, /):
 
 def _share_of_sum(x, y):
     """Return ``exp(x) / (exp(x) + exp(y))``; half where both are the same infinity."""
+    if type(y) in (bool, int, float):
+        y = y + zeros_like(x)
     level = logical_and(equal(x, y), isinf(x))
     return sigmoid(where(level, 0.0, x) - where(level, 0.0, y))
 

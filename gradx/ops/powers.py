@@ -11,6 +11,7 @@ from gradx.core.op import elementwise, primitive
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays
 from gradx.ops.arithmetic import quotient, where
 from gradx.ops.comparison import equal, isinf, logical_and, logical_or
+from gradx.ops.creation import zeros_like
 from gradx.ops.exponential import log
 from gradx.ops.signs import sign
 
@@ -107,6 +108,8 @@ def _is_complex(xp, *values):
 
 def part_of_length(x, length):
     """Return ``x / length``: 0 where the length is 0, the sign of ``x`` where that is infinite."""
+    if type(x) in NUMBERS:
+        x = x + zeros_like(length)
     special = logical_or(equal(length, 0), isinf(x))
     return where(special, sign(x), x / where(special, 1.0, length))
 

@@ -1,5 +1,7 @@
 """Signs and sizes, of complex numbers too: directions and moduli."""
 
+import math
+
 from gradx.core.arrays import is_kind
 from gradx.core.op import elementwise, primitive
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays
@@ -64,10 +66,18 @@ def _turned_back(g, x):
 @primitive(vjp={"x": _turned_back}, jvp={"x": _turned}, samples=_signed_or_complex)
 def sign(xp, x, /):
     """Return -1, 0 or 1; of complex numbers ``x / abs(x)``, and 0 at 0."""
-    return xp.sign(x)
+    if not xp.isdtype(x.dtype, "complex floating"):
+        return xp.sign(x)
+    # Some libraries divide 0 by 0 here, and warn.
+    size = xp.abs(x)
+    return x / xp.where(size == 0, xp.ones_like(size), size)
 
 
-@elementwise(partials={"x": lambda x, y: sign(x) * copysign(1.0, y)}, samples=_magnitudes)
+def _copysign_partial(x, y):
+    return sign(x) * (math.copysign if type(y) in (int, float) else copysign)(1.0, y)
+
+
+@elementwise(partials={"x": _copysign_partial}, samples=_magnitudes)
 def copysign(xp, x, y, /):
     """Give ``x`` the sign of ``y``."""
     return xp.copysign(x, y)

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from gradx.ops.arithmetic import divide
 from gradx.ops.powers import sqrt
 from gradx.optim.arithmetic import moved_to_square, scaled, times
 from gradx.optim.numbers import (
@@ -47,7 +48,7 @@ def adadelta(
 
         def leaf(g, square, square_step):
             square = moved_to_square(square, g, 1 - rho)
-            direction = times(sqrt(square_step + eps) / sqrt(square + eps), g)
+            direction = times(divide(sqrt(square_step + eps), sqrt(square + eps)), g)
             square_step = moved_to_square(square_step, direction, 1 - rho)
             return scaled(direction, -rate), square, square_step
 

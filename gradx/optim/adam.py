@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from gradx.ops.arithmetic import divide
 from gradx.ops.powers import sqrt
 from gradx.optim.arithmetic import moved_to, moved_to_square, plus, times
 from gradx.optim.numbers import (
@@ -68,7 +69,7 @@ def adam(
         def leaf(g, mean, square):
             mean = moved_to(mean, g, 1 - beta1)
             square = moved_to_square(square, g, 1 - beta2)
-            return times(mean / plus(sqrt(square), offset), size), mean, square
+            return times(divide(mean, plus(sqrt(square), offset)), size), mean, square
 
         updates, mean, square = each_leaf("adam", leaf, 3, grads, state.mean, state.square)
         return updates, AdamState(write(step, state.count), mean, square)

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from gradx.ops.arithmetic import divide
 from gradx.ops.powers import sqrt
 from gradx.optim.arithmetic import moved_to, moved_to_square, plus, scaled, times
 from gradx.optim.numbers import (
@@ -60,7 +61,7 @@ def adamw(
         def leaf(g, parameter, mean, square):
             mean = moved_to(mean, g, 1 - beta1)
             square = moved_to_square(square, g, 1 - beta2)
-            step = times(mean / plus(sqrt(square), offset), size)
+            step = times(divide(mean, plus(sqrt(square), offset)), size)
             return plus(step, scaled(parameter, -rate * weight_decay)), mean, square
 
         updates, mean, square = each_leaf(

@@ -7,6 +7,7 @@ holds; a Tensor is never written to, so that updates are differentiable.
 from typing import Any
 
 from gradx.core.call import Tensor
+from gradx.ops.arithmetic import add, multiply, subtract
 from gradx.optim.optimizer import in_dtype_of
 
 
@@ -14,7 +15,7 @@ def plus(mine: Any, other: Any) -> Any:
     """Return ``mine + other``, where ``mine`` may be overwritten."""
     other = in_dtype_of(mine, other)
     if type(mine) is Tensor or type(other) is Tensor:
-        return mine + other
+        return add(mine, other)
     mine += other
     return mine
 
@@ -22,7 +23,7 @@ def plus(mine: Any, other: Any) -> Any:
 def minus(mine: Any, other: Any) -> Any:
     """Return ``mine - other``, where ``mine`` may be overwritten."""
     if type(mine) is Tensor or type(other) is Tensor:
-        return mine - other
+        return subtract(mine, other)
     mine -= other
     return mine
 
@@ -31,19 +32,19 @@ def times(mine: Any, other: Any) -> Any:
     """Return ``mine * other``, where ``mine`` may be overwritten."""
     other = in_dtype_of(mine, other)
     if type(mine) is Tensor or type(other) is Tensor:
-        return mine * other
+        return multiply(mine, other)
     mine *= other
     return mine
 
 
 def scaled(x: Any, factor: Any) -> Any:
     """Return ``x * factor`` in the dtype of ``x``, as a new array."""
-    return x * in_dtype_of(x, factor)
+    return multiply(x, in_dtype_of(x, factor))
 
 
 def moved_to(average: Any, x: Any, share: float) -> Any:
     """Return ``average + share * (x - average)``: an exponential moving average."""
-    return plus(times(x - average, share), average)
+    return plus(times(subtract(x, average), share), average)
 
 
 def moved_to_square(average: Any, x: Any, share: float) -> Any:

@@ -1,9 +1,11 @@
 """Clipping gradients by the norm of all of them together."""
 
+from functools import reduce
 from typing import Any
 
 from gradx.core import tree
 from gradx.nn.penalties import sum_of_squares
+from gradx.ops.arithmetic import add
 from gradx.ops.extremes import maximum
 from gradx.ops.powers import sqrt
 from gradx.ops.shapes import astype
@@ -21,10 +23,11 @@ def global_norm(values: Any) -> Any:
     5.0
     """
     squares = [sum_of_squares(as_array(leaf)) for leaf in tree.leaves(values)]
-    total = squares[0] if squares else as_array(0.0)
-    for square in squares[1:]:
-        total = total + astype(square, total.dtype)
-    return sqrt(total)
+    return sqrt(reduce(_add_up, squares) if squares else as_array(0.0))
+
+
+def _add_up(total: Any, square: Any) -> Any:
+    return add(total, astype(square, total.dtype))
 
 
 def clip_by_global_norm(max_norm: float) -> Optimizer:

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from gradx.ops.arithmetic import divide
 from gradx.ops.powers import sqrt
 from gradx.optim.arithmetic import moved_to, moved_to_square, plus, scaled
 from gradx.optim.numbers import (
@@ -72,7 +73,7 @@ def nadam(
             mean = moved_to(mean, g, 1 - beta1)
             square = moved_to_square(square, g, 1 - beta2)
             direction = plus(scaled(g, g_size), scaled(mean, mean_size))
-            return direction / plus(sqrt(square), offset), mean, square
+            return divide(direction, plus(sqrt(square), offset)), mean, square
 
         updates, mean, square = each_leaf("nadam", leaf, 3, grads, state.mean, state.square)
         count, product = write(step, state.count), write(product, state.product)

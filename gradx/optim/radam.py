@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from gradx.ops.arithmetic import multiply
 from gradx.ops.extremes import maximum
 from gradx.ops.powers import sqrt
 from gradx.optim.arithmetic import moved_to, moved_to_square, plus, scaled
@@ -62,7 +63,7 @@ def radam(
             mean = moved_to(mean, g, 1 - beta1)
             square = moved_to_square(square, g, 1 - beta2)
             adaptive = in_dtype_of(mean, scale) / plus(sqrt(square), eps)
-            return scaled(mean, size) * choose(known, adaptive, 1.0), mean, square
+            return multiply(scaled(mean, size), choose(known, adaptive, 1.0)), mean, square
 
         updates, mean, square = each_leaf("radam", leaf, 3, grads, state.mean, state.square)
         return updates, RadamState(write(step, state.count), mean, square)

@@ -1,0 +1,91 @@
+"""What gradx costs beside the array library: small ops in every system, and the import.
+
+    python benchmarks/overhead.py [--rounds 7] [--seconds 0.03] [--json FILE]
+
+Prints medians with ratios, and whether each budget holds.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from _small_ops import OPS
+from _turns import Result, limit_threads, pin, print_table, take_turns, write_json
+
+PLAIN, RECORDED, IMPORT = 0.3, 1.0, 150e3  # us beyond NumPy
+OF_TORCH, OF_AUTOGRAD = 1 / 2, 1 / 3  # forward + backward
+
+IMPORTING = """
+import time, numpy
+start = time.perf_counter()
+import gradx
+print(1e6 * (time.perf_counter() - start))
+"""
+
+
+def time_import(rounds: int) -> Result:
+    """Time ``import gradx`` after ``import numpy``, each in a process of its own."""
+    times = [_time_one_import() for _ in range(rounds + 1)]
+    return Result("import", "gradx", 1, times[1:])  # The first one reads from the disk.
+
+
+def _time_one_import():
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTING],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        preexec_fn=lambda: pin(1),
+    )
+    return float(done.stdout)
+
+
+def check_budgets(results: list[Result]) -> None:
+    """Print each budget, what was measured, and whether it holds."""
+    by_name = {(result.work, result.system): result for result in results}
+    for op in OPS:
+        for kind, budget in (("plain", PLAIN), ("recorded", RECORDED)):
+            ours, theirs = by_name[f"{kind} {op}", "gradx"], by_name[f"plain {op}", "numpy"]
+            _report(f"{kind} {op}: us beyond numpy", _paired(ours, theirs, "-"), budget)
+    for kind in ("chain of 4", "forward + backward"):
+        for op in OPS:
+            for system, budget in (("torch", OF_TORCH), ("autograd", OF_AUTOGRAD)):
+                ours, theirs = by_name[f"{kind} {op}", "gradx"], by_name.get((f"{kind} {op}", system))
+                if theirs is not None:
+                    _report(f"{kind} {op}: of {system}'s", _paired(ours, theirs, "/"), budget)
+    _report("import: us beyond numpy's", by_name["import", "gradx"].times, IMPORT)
+
+
+def _paired(ours, theirs, sign):
+    pairs = zip(ours.times, theirs.times, strict=True)
+    return [a - b if sign == "-" else a / b for a, b in pairs]
+
+
+def _report(what, values, budget):
+    median = statistics.median(values)
+    holds = "holds" if median <= budget else "BROKEN"
+    spread = f"[{min(values):.3g}, {max(values):.3g}]"
+    print(f"{holds:<6} {what:<44} {median:10.3g} {spread:<18} at most {budget:.3g}")
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.03, help="of each turn")
+    parser.add_argument("--json", type=Path, help="file for the records")
+    options = parser.parse_args()
+
+    limit_threads(1)
+    results = take_turns("_small_ops", rounds=options.rounds, seconds=options.seconds, cores=1)
+    results.append(time_import(options.rounds))
+    print_table(results)
+    print()
+    check_budgets(results)
+    write_json(results, options.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The graph that every lecture on backpropagation begins with: f = (x + y) z, by hand.
+
+Prints what went forward and what comes back, then draws it to lecture_graph.svg:
+hover over a node in a browser to read upstream, local and downstream gradients.
+"""
+
+import argparse
+from pathlib import Path
+
+import gradx as gx
+
+
+def build():
+    """Compute f = (x + y) z at x = -2, y = 5, z = -4, and name what is on the way."""
+    x = gx.tensor(-2.0, name="x")
+    y = gx.tensor(5.0, name="y")
+    z = gx.tensor(-4.0, name="z")
+    q = x + y
+    q.name = "q"
+    f = q * z
+    f.name = "f"
+    return x, y, z, q, f
+
+
+def show(name, upstream, local):
+    """Print the chain rule for one input of one op."""
+    downstream = upstream * local
+    print(f"{name:>6}: upstream {upstream:3g} x local {local:3g} = downstream {downstream:3g}")
+
+
+def main():
+    """Run the graph forwards and backwards, and draw it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path(), help="directory for the drawing")
+    output = parser.parse_args().output
+
+    x, y, z, q, f = build()
+    picture = gx.draw(f)  # Before backward(), which frees the graph.
+    f.backward()
+
+    print("forward")
+    for tensor in (x, y, z, q, f):
+        print(f"{tensor.name:>6} = {float(tensor.detach()):g}")
+    print("backward")
+    show("df/dq", float(f.grad), float(z.detach()))
+    show("df/dz", float(f.grad), float(q.detach()))
+    show("df/dx", float(q.grad), 1.0)
+    show("df/dy", float(q.grad), 1.0)
+    assert (float(x.grad), float(y.grad), float(z.grad)) == (-4.0, -4.0, 3.0)
+
+    output.mkdir(parents=True, exist_ok=True)
+    picture.save(output / "lecture_graph.svg")
+    print(f"the drawing is in {output / 'lecture_graph.svg'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""Tensor's operators and methods: the whole array object of the standard.
+
+A plain function is a descriptor, so an op itself can be the method:
+``x * y`` calls ``multiply(x, y)`` with nothing in between.
+"""
+
+from math import prod as product
+from typing import Any
+
+from gradx.core.arrays import backend_for, untracked
+from gradx.core.call import Tensor
+from gradx.core.explain import describe
+from gradx.core.views import rebind
+from gradx.device import LEAF_MOVES
+from gradx.errors import DTypeError, ShapeError, TrackedError
+from gradx.ops.elementwise import (
+    abs,
+    add,
+    conj,
+    divide,
+    equal,
+    floor_divide,
+    greater,
+    greater_equal,
+    imag,
+    less,
+    less_equal,
+    multiply,
+    negative,
+    not_equal,
+    positive,
+    pow,
+    real,
+    remainder,
+    sign,
+    subtract,
+)
+from gradx.ops.indexing import (
+    getitem,
+    setitem,
+)
+from gradx.ops.linalg import (
+    matmul,
+)
+from gradx.ops.products import (
+    prod,
+)
+from gradx.ops.shapes import (
+    astype,
+    matrix_transpose,
+    permute_dims,
+    reshape,
+    sum,
+    swapaxes,
+)
+from gradx.ops.statistical import (
+    all,
+    any,
+    max,
+    mean,
+    min,
+    std,
+    var,
+)
+from gradx.namespace import namespace_of
+from gradx.numpy_protocols import array_function, array_ufunc
+from gradx.transforms.explore import backward, detach, read_grad, read_name, write_grad, write_name
+
+
+def _swapped(op):
+    return lambda x, y: op(y, x)
+
+
+def _in_place(op, sign):
+    """Rebind the Tensor to the result of ``op``, as NumPy would overwrite it."""
+
+    def write(x, y):
+        updated = op(x, y)
+        if updated.shape != x.shape:
+            raise ShapeError(f"{sign}: {describe(x)} cannot hold a result of shape {updated.shape}")
+        if updated.dtype != x.dtype:
+            raise DTypeError(f"{sign}: {describe(x)} cannot hold a result of dtype {updated.dtype}")
+        rebind(x, updated)
+        return x
+
+    return write
+
+
+def _set_item(self, key, value):
+    rebind(self, setitem(self, value, key))
+
+
+def _refuse(what):
+    def method(self, *args, **kwargs):
+        raise TrackedError(
+            f"{what} of a Tensor tracked by {self.trace.name} would lose its derivative: use gx "
+            "functions of it, such as gx.where, or say that no derivative is wanted, "
+            "with t.detach() or gx.stop_gradient(t)"
+        )
+
+    return method
+
+
+def _length(self):
+    if not self.shape:
+        raise DTypeError("len() of a 0-d Tensor")
+    return self.shape[0]
+
+
+def _iterate(self):
+    return iter([self[i] for i in range(_length(self))])
+
+
+def _repr(self):
+    name = read_name(self)
+    label = f", name={name!r}" if name else ""
+    return f"Tensor({self.value!r}{label}, tracked by {self.trace.name})"
+
+
+def _flexible_reshape(self, *shape, copy=None):
+    shape = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
+    return reshape(self, tuple(shape), copy=copy)
+
+
+def _transpose(self, *axes):
+    axes = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+    return permute_dims(self, tuple(axes or reversed(range(self.ndim))))
+
+
+def _to_device(self, device, *, stream=None):
+    raise TrackedError(
+        f"to_device of a Tensor tracked by {self.trace.name}: move the array before it is tracked"
+    )
+
+
+OPERATORS: dict[str, Any] = {
+    "__abs__": abs,
+    "__neg__": negative,
+    "__pos__": positive,
+    "__eq__": equal,
+    "__ne__": not_equal,
+    "__lt__": less,
+    "__le__": less_equal,
+    "__gt__": greater,
+    "__ge__": greater_equal,
+    "__getitem__": getitem,
+    "__setitem__": _set_item,
+    "__len__": _length,
+    "__iter__": _iterate,
+    "__repr__": _repr,
+    "__hash__": None,
+}
+
+ARITHMETIC = {
+    "add": add,
+    "sub": subtract,
+    "mul": multiply,
+    "truediv": divide,
+    "floordiv": floor_divide,
+    "mod": remainder,
+    "pow": pow,
+    "matmul": matmul,
+}
+
+for _name, _op in ARITHMETIC.items():
+    OPERATORS[f"__{_name}__"] = _op
+    OPERATORS[f"__r{_name}__"] = _swapped(_op)
+    OPERATORS[f"__i{_name}__"] = _in_place(_op, f"__i{_name}__")
+
+PROTOCOLS: dict[str, Any] = {
+    "__array_ufunc__": array_ufunc,
+    "__array_function__": array_function,
+    "__array_namespace__": namespace_of,
+    "__array__": _refuse("np.asarray()"),
+    "__bool__": _refuse("bool()"),
+    "__complex__": _refuse("complex()"),
+    "__dlpack__": _refuse("DLPack export"),
+    "__float__": _refuse("float()"),
+    "__index__": _refuse("operator.index()"),
+    "__int__": _refuse("int()"),
+}
+
+ATTRIBUTES = {
+    "T": property(_transpose),
+    "device": property(lambda self: backend_for(self).device_of(untracked(self))),
+    "dtype": property(lambda self: self.value.dtype),
+    "grad": property(read_grad, write_grad),
+    "imag": property(imag),
+    "mT": property(matrix_transpose),
+    "name": property(read_name, write_name),
+    "ndim": property(lambda self: len(self.shape)),
+    "real": property(real),
+    "shape": property(lambda self: self.trace.shape_of(self)),
+    "size": property(lambda self: product(self.shape)),
+}
+
+METHODS: dict[str, Any] = {
+    "all": all,
+    "any": any,
+    "astype": astype,
+    "backward": backward,
+    "conj": conj,
+    "copy": positive,
+    "detach": detach,
+    "flatten": lambda self: +reshape(self, (-1,)),
+    "item": lambda self: untracked(self).item(),
+    "max": max,
+    "mean": mean,
+    "min": min,
+    "prod": prod,
+    "ravel": lambda self: reshape(self, (-1,)),
+    "reshape": _flexible_reshape,
+    "std": std,
+    "sum": sum,
+    "swapaxes": swapaxes,
+    "to_device": _to_device,
+    "tolist": lambda self: untracked(self).tolist(),
+    "transpose": _transpose,
+    "var": var,
+}
+
+for _table in (OPERATORS, PROTOCOLS, ATTRIBUTES, METHODS):
+    for _name, _method in _table.items():
+        setattr(Tensor, _name, _method)
