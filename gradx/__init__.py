@@ -52,7 +52,10 @@ from gradx.errors import GradxError as GradxError
 from gradx.graph.draw import draw as draw
 from gradx.ops.along import take as take
 from gradx.ops.along import take_along_axis as take_along_axis
+from gradx.ops.creation import empty_like as empty_like
+from gradx.ops.creation import ones_like as ones_like
 from gradx.ops.creation import stop_gradient as stop_gradient
+from gradx.ops.creation import zeros_like as zeros_like
 from gradx.ops.elementwise import abs as abs
 from gradx.ops.elementwise import acos as acos
 from gradx.ops.elementwise import acosh as acosh
@@ -106,6 +109,7 @@ from gradx.ops.elementwise import nextafter as nextafter
 from gradx.ops.elementwise import not_equal as not_equal
 from gradx.ops.elementwise import positive as positive
 from gradx.ops.elementwise import pow as pow
+from gradx.ops.elementwise import real as real
 from gradx.ops.elementwise import reciprocal as reciprocal
 from gradx.ops.elementwise import remainder as remainder
 from gradx.ops.elementwise import round as round

@@ -14,7 +14,8 @@ from gradx.core.call import Tensor
 from gradx.errors import DTypeError, ShapeError, TrackedError
 from gradx.ops.creation import empty_like as empty_like
 from gradx.ops.creation import ones_like as ones_like
-from gradx.ops.creation import place_of, zeros_like as zeros_like
+from gradx.ops.creation import place_of
+from gradx.ops.creation import zeros_like as zeros_like
 from gradx.ops.elementwise import add, divide, multiply, subtract
 from gradx.ops.joining import stack
 from gradx.ops.shapes import as_shape, astype, broadcast_to
@@ -120,7 +121,9 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) 
     if find_backend(type(fill_value)) is None and type(fill_value) is not Tensor:
         return _create("full", (shape, fill_value), dtype, device)
     if fill_value.shape != ():
-        raise ShapeError(f"full: fill_value is a number or a 0-d array, got shape {fill_value.shape}")
+        raise ShapeError(
+            f"full: fill_value is a number or a 0-d array, got shape {fill_value.shape}"
+        )
     value = asarray(fill_value, dtype=dtype, device=device)
     # Cast to its own dtype: a copy, which may be written to.
     return astype(broadcast_to(value, shape), value.dtype)
@@ -134,10 +137,14 @@ def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = No
     """
     plain = untracked(x)
     dtype = plain.dtype if dtype is None else dtype
-    return full(plain.shape, fill_value, dtype=dtype, device=place_of(x)[1] if device is None else device)
+    return full(
+        plain.shape, fill_value, dtype=dtype, device=place_of(x)[1] if device is None else device
+    )
 
 
-def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None) -> Any:
+def arange(
+    start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None
+) -> Any:
     """Count from ``start`` up to but not including ``stop``; from 0 up to ``start`` if it is alone.
 
     >>> arange(3), arange(1.0, 2.0, 0.5)
@@ -147,7 +154,16 @@ def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None,
     return _create("arange", bounds, dtype, device)
 
 
-def linspace(start: Any, stop: Any, /, num: int, *, dtype: Any = None, device: Any = None, endpoint: bool = True) -> Any:
+def linspace(
+    start: Any,
+    stop: Any,
+    /,
+    num: int,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    endpoint: bool = True,
+) -> Any:
     """Divide an interval evenly: ``num`` numbers, the last one ``stop`` if ``endpoint``.
 
     Either end may be a 0-d Tensor: the result varies with it.
@@ -166,7 +182,9 @@ def linspace(start: Any, stop: Any, /, num: int, *, dtype: Any = None, device: A
     return asarray(line, dtype=dtype, device=device)
 
 
-def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None) -> Any:
+def eye(
+    n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None
+) -> Any:
     """Make a matrix with ones on the diagonal ``k`` above the main one, else zeros.
 
     >>> eye(2)
@@ -190,7 +208,9 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
     array([1., 2.])
     """
     if type(x) is Tensor:
-        raise TrackedError("from_dlpack: a Tensor's memory is not lent: use gx.asarray, or detach() it")
+        raise TrackedError(
+            "from_dlpack: a Tensor's memory is not lent: use gx.asarray, or detach() it"
+        )
     try:
         kind, index = x.__dlpack_device__()
     except AttributeError:

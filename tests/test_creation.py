@@ -10,7 +10,14 @@ from gradx.backends import default_device, device_of
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.views import rebind
-from gradx.errors import AxisError, DeviceError, GradxError, OutOfBoundsError, ShapeError, TrackedError
+from gradx.errors import (
+    AxisError,
+    DeviceError,
+    GradxError,
+    OutOfBoundsError,
+    ShapeError,
+    TrackedError,
+)
 from gradx.ops.elementwise import add
 from gradx.ops.indexing import getitem, setitem
 from gradx.ops.joining import concat, meshgrid, split, stack
@@ -109,7 +116,9 @@ def test_linspace_between_tensors_is_differentiable():
     start, stop = np.asarray(1.0, dtype=np.float32), np.asarray(3.0, dtype=np.float32)
 
     out, of_start = jvp(lambda a: creation.linspace(a, stop, 5), (start,), (np.ones_like(start),))
-    of_stop = vjp(lambda b: creation.linspace(start, b, 4, endpoint=False), stop)[1](np.ones(4, np.float32))
+    of_stop = vjp(lambda b: creation.linspace(start, b, 4, endpoint=False), stop)[1](
+        np.ones(4, np.float32)
+    )
 
     np.testing.assert_array_equal(out, np.linspace(1, 3, 5, dtype=np.float32), strict=True)
     np.testing.assert_array_equal(of_start, np.linspace(1, 0, 5, dtype=np.float32), strict=True)
@@ -198,32 +207,72 @@ Y = np.ones((4, 3))
 @pytest.mark.parametrize(
     ("act", "kind", "message"),
     [
-        (lambda: matmul(np.ones((128, 784)), np.ones((512, 10))), ShapeError, r"matmul: \(128, 784\) @ \(512, 10\): 784 != 512"),
+        (
+            lambda: matmul(np.ones((128, 784)), np.ones((512, 10))),
+            ShapeError,
+            r"matmul: \(128, 784\) @ \(512, 10\): 784 != 512",
+        ),
         (lambda: matmul(X, np.ones(2)), ShapeError, r"matmul: \(2, 3\) @ \(2,\): 3 != 2"),
-        (lambda: matmul(X, np.ones(())), ShapeError, r"matmul: \(2, 3\) @ \(\): .* use \* for scalars"),
+        (
+            lambda: matmul(X, np.ones(())),
+            ShapeError,
+            r"matmul: \(2, 3\) @ \(\): .* use \* for scalars",
+        ),
         (lambda: add(X, Y), ShapeError, r"add: shapes \(2, 3\) and \(4, 3\) do not broadcast"),
-        (lambda: broadcast_to(X, (3, 2)), ShapeError, r"broadcast_to\(float64 \(2, 3\), shape=\(3, 2\)\)"),
+        (
+            lambda: broadcast_to(X, (3, 2)),
+            ShapeError,
+            r"broadcast_to\(float64 \(2, 3\), shape=\(3, 2\)\)",
+        ),
         (lambda: reshape(X, (4, 2)), ShapeError, r"reshape\(float64 \(2, 3\), shape=\(4, 2\)\)"),
-        (lambda: sum(X, axis=2), AxisError, r"sum\(float64 \(2, 3\), axis=2.*axis 2 is out of bounds"),
-        (lambda: expand_dims(X, (0, 9)), AxisError, "expand_dims: axis 9 is out of bounds for 4 dimensions"),
+        (
+            lambda: sum(X, axis=2),
+            AxisError,
+            r"sum\(float64 \(2, 3\), axis=2.*axis 2 is out of bounds",
+        ),
+        (
+            lambda: expand_dims(X, (0, 9)),
+            AxisError,
+            "expand_dims: axis 9 is out of bounds for 4 dimensions",
+        ),
         (lambda: moveaxis(X, (0, -2), (0, 1)), AxisError, "an axis is named twice"),
         (lambda: moveaxis(X, (0, 1), 0), ShapeError, "2 axes to move, 1 positions"),
         (lambda: squeeze(X, 0), ShapeError, "squeeze.*size not equal to one"),
         (lambda: concat([X, np.ones((2, 3, 1))]), ShapeError, "concat"),
-        (lambda: stack([X, Y]), ShapeError, r"stack: arrays of one shape, got \(2, 3\) and \(4, 3\)"),
+        (
+            lambda: stack([X, Y]),
+            ShapeError,
+            r"stack: arrays of one shape, got \(2, 3\) and \(4, 3\)",
+        ),
         (lambda: concat([]), ShapeError, "concat: at least one array is needed"),
         (lambda: split(X, 2, axis=1), ShapeError, "3 elements do not make 2 equal sections"),
-        (lambda: tensordot(X, Y, axes=((1,), (0,))), ShapeError, r"shapes \(2, 3\) and \(4, 3\) differ"),
+        (
+            lambda: tensordot(X, Y, axes=((1,), (0,))),
+            ShapeError,
+            r"shapes \(2, 3\) and \(4, 3\) differ",
+        ),
         (lambda: tensordot(X, Y, axes=3), ShapeError, "axes=3"),
         (lambda: pad(X, -1), ShapeError, "none negative, got -1"),
-        (lambda: pad(X, 1, "mirror"), ShapeError, "unknown mode 'mirror': use one of 'constant', 'edge'"),
+        (
+            lambda: pad(X, 1, "mirror"),
+            ShapeError,
+            "unknown mode 'mirror': use one of 'constant', 'edge'",
+        ),
         (lambda: getitem(X, (0, 3)), OutOfBoundsError, "3 is out of bounds for axis 1 with size 3"),
         (lambda: creation.zeros((-1,)), ShapeError, r"zeros\(\(-1,\),\)"),
         (lambda: creation.zeros(2, device="gpu"), DeviceError, "unknown device 'gpu'"),
         (lambda: creation.zeros(2, dtype="number"), TypeError, "'number'"),
         (lambda: creation.arange(0, 1, 0), ShapeError, "arange"),
-        (lambda: grad(lambda x: sum(creation.arange(x)))(np.asarray(2.0)), TrackedError, "arange: its arguments are plain numbers"),
-        (lambda: creation.full((2,), np.ones(2)), ShapeError, r"fill_value is a number or a 0-d array, got shape \(2,\)"),
+        (
+            lambda: grad(lambda x: sum(creation.arange(x)))(np.asarray(2.0)),
+            TrackedError,
+            "arange: its arguments are plain numbers",
+        ),
+        (
+            lambda: creation.full((2,), np.ones(2)),
+            ShapeError,
+            r"fill_value is a number or a 0-d array, got shape \(2,\)",
+        ),
     ],
 )
 def test_error_says_what_was_wrong(act, kind, message):

@@ -1,7 +1,7 @@
 """CUDA by name: why it cannot be used, and CuPy on a machine of which all is known."""
 
 import sys
-from importlib import metadata
+from importlib import import_module, metadata
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def no_wheels(monkeypatch):
             return wheels[distribution]
         raise metadata.PackageNotFoundError(distribution)
 
-    monkeypatch.setattr(cuda.metadata, "version", version)
+    monkeypatch.setattr(metadata, "version", version)
     return wheels
 
 
@@ -66,6 +66,8 @@ def test_cuda_without_cupy_is_refused(no_wheels, monkeypatch):
 
 def test_cuda_without_a_dependency_of_cupy_is_refused(machine, monkeypatch):
     def fail(name):
+        if name != "cupy":
+            return import_module(name)
         raise ModuleNotFoundError("No module named 'fastrlock'", name="fastrlock")
 
     monkeypatch.setattr(cuda, "import_module", fail)
@@ -75,6 +77,8 @@ def test_cuda_without_a_dependency_of_cupy_is_refused(machine, monkeypatch):
 
 def test_cuda_with_a_broken_cupy_is_refused_with_its_last_words(machine, monkeypatch):
     def fail(name):
+        if name != "cupy":
+            return import_module(name)
         raise ImportError("====\nFailed to import CuPy.\n\nlibcudart.so.13: cannot open\n====\n")
 
     monkeypatch.setattr(cuda, "import_module", fail)

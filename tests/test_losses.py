@@ -65,10 +65,12 @@ def test_value_and_gradient_are_those_of_torch(name, reduction, backend):
 
 def hinge_by_hand(scores, labels, margin):
     """The sum over wrong classes, one by one."""
-    return np.asarray([
-        sum(max(0.0, row[j] - row[k] + margin) for j in range(len(row)) if j != k)
-        for row, k in zip(scores, labels, strict=True)
-    ])
+    return np.asarray(
+        [
+            sum(max(0.0, row[j] - row[k] + margin) for j in range(len(row)) if j != k)
+            for row, k in zip(scores, labels, strict=True)
+        ]
+    )
 
 
 @pytest.mark.parametrize("margin", [1.0, 0.3])
@@ -142,7 +144,9 @@ def test_a_label_that_is_no_class_is_refused():
 @pytest.mark.parametrize("name", LIKE_TORCH)
 def test_an_unknown_reduction_is_named(name):
     ours, _, targets = LIKE_TORCH[name]
-    with pytest.raises(ShapeError, match="reduction='average', expected one of 'mean', 'sum', 'none'"):
+    with pytest.raises(
+        ShapeError, match="reduction='average', expected one of 'mean', 'sum', 'none'"
+    ):
         ours(VALUES, targets, reduction="average")
 
 
@@ -158,7 +162,12 @@ def test_huber_needs_a_positive_delta():
 
 def test_float32_losses_stay_float32(backend):
     x = placed(backend, VALUES.astype(np.float32))
-    for loss, targets in [(nn.mse, SIGNS), (nn.huber, SIGNS), (nn.cross_entropy, LABELS), (nn.hinge, LABELS)]:
+    for loss, targets in [
+        (nn.mse, SIGNS),
+        (nn.huber, SIGNS),
+        (nn.cross_entropy, LABELS),
+        (nn.hinge, LABELS),
+    ]:
         assert loss(x, placed(backend, targets)).dtype == backend.xp.float32
 
 
@@ -166,7 +175,11 @@ def test_float32_losses_stay_float32(backend):
 
 
 def test_penalties_are_sums_over_all_float_leaves(backend):
-    params = {"w": placed(backend, [[1.0, -2.0]]), "b": placed(backend, [3.0]), "steps": placed(backend, [7])}
+    params = {
+        "w": placed(backend, [[1.0, -2.0]]),
+        "b": placed(backend, [3.0]),
+        "steps": placed(backend, [7]),
+    }
 
     assert float(nn.l2_penalty(params, 0.5)) == 0.5 * (1 + 4 + 9)
     assert float(nn.l1_penalty(params, 0.5)) == 0.5 * (1 + 2 + 3)

@@ -65,7 +65,9 @@ def test_a_tree_is_rebuilt_with_anything_and_without_init():
 
 def test_the_gradient_of_a_model_is_a_model(backend):
     device = backend.devices()[0]
-    model = nn.Sequential(linear(3, 4, device=device), nn.relu, linear(4, 1, 1, device=device, bias=False))
+    model = nn.Sequential(
+        linear(3, 4, device=device), nn.relu, linear(4, 1, 1, device=device, bias=False)
+    )
     x = placed(backend, np.ones((5, 3), np.float32))
 
     gradient = gx.grad(lambda m: gx.sum(m(x)))(model)
@@ -111,7 +113,9 @@ def test_a_module_is_changed_by_replace_only():
     changed = scale.replace(power=2)
 
     assert (scale.power, changed.power, changed.factor is scale.factor) == (1, 2, True)
-    with pytest.raises(DTypeError, match=r"Scale\.power cannot be changed: model\.replace\(power=\.\.\.\)"):
+    with pytest.raises(
+        DTypeError, match=r"Scale\.power cannot be changed: model\.replace\(power=\.\.\.\)"
+    ):
         scale.power = 2
     with pytest.raises(DTypeError, match=r"Scale\.factor cannot be deleted"):
         del scale.factor
@@ -158,11 +162,16 @@ def test_a_subclass_keeps_the_constructor_it_inherits():
 def test_the_repr_shows_arrays_by_dtype_and_shape():
     assert repr(linear(3, 2)) == "Linear(weight=float32 (3, 2), bias=float32 (2,))"
     assert repr(linear(3, 2, bias=False)) == "Linear(weight=float32 (3, 2), bias=None)"
-    assert repr(Residual([np.zeros(2)], {"a": (1,)})) == "Residual(inner=[float64 (2,)], others={'a': (1,)})"
+    assert (
+        repr(Residual([np.zeros(2)], {"a": (1,)}))
+        == "Residual(inner=[float64 (2,)], others={'a': (1,)})"
+    )
 
 
 def test_the_repr_of_a_long_model_is_indented():
-    model = nn.Sequential(linear(3, 2), nn.relu, nn.Sequential(nn.Dropout(0.5), linear(2, 2)), nn.Flatten())
+    model = nn.Sequential(
+        linear(3, 2), nn.relu, nn.Sequential(nn.Dropout(0.5), linear(2, 2)), nn.Flatten()
+    )
 
     assert repr(model).splitlines() == [
         "Sequential(",
@@ -306,7 +315,9 @@ def test_key_and_train_reach_the_layers_that_take_them():
         seen.append(train)
         return x
 
-    model = nn.Sequential(takes_both, nn.relu, np.tanh, partial(nn.softmax, axis=0), nn.Sequential(takes_train))
+    model = nn.Sequential(
+        takes_both, nn.relu, np.tanh, partial(nn.softmax, axis=0), nn.Sequential(takes_train)
+    )
 
     model(np.ones(2), key=KEY, train=True)
     model(np.ones(2))
@@ -346,10 +357,14 @@ def test_dropconnect_keeps_expectation_and_has_the_variance_of_dropped_weights(b
     x = np.linspace(0.5, 2, 6)[None]
     w = backend.to_numpy(layer.weight)
 
-    outs = np.asarray([
-        backend.to_numpy(dropping(placed(backend, x), key=random.fold_in(KEY, i), train=True))[0, 0]
-        for i in range(draws)
-    ])
+    outs = np.asarray(
+        [
+            backend.to_numpy(dropping(placed(backend, x), key=random.fold_in(KEY, i), train=True))[
+                0, 0
+            ]
+            for i in range(draws)
+        ]
+    )
 
     # Each weight is w / (1 - rate) or 0, independently.
     variance = rate / (1 - rate) * np.sum((x[0] * w[:, 0]) ** 2)
@@ -396,7 +411,9 @@ def test_dropping_layers_say_what_is_missing_or_out_of_range(make):
     with pytest.raises(ShapeError, match=rf"needs a key.*, in layers\[1\] \({name}\)"):
         nn.Sequential(nn.relu, make(0.5))(np.ones((2, 4), np.float32), train=True)
     for rate in (1.0, -0.1, float("nan")):
-        with pytest.raises(ShapeError, match=f"{name}: rate={rate}, expected from 0 to 1, without 1"):
+        with pytest.raises(
+            ShapeError, match=f"{name}: rate={rate}, expected from 0 to 1, without 1"
+        ):
             make(rate)
     with pytest.raises(DTypeError, match=f"{name}: rate='half', expected a number"):
         make("half")
@@ -408,7 +425,9 @@ def test_dropconnect_needs_a_module():
 
 
 def test_dropconnect_hands_key_and_train_to_what_it_wraps():
-    model = nn.DropConnect(nn.Sequential(linear(4, 400, weight_init=init.ones), nn.Dropout(0.5)), 0.0)
+    model = nn.DropConnect(
+        nn.Sequential(linear(4, 400, weight_init=init.ones), nn.Dropout(0.5)), 0.0
+    )
 
     out = model(np.ones((1, 4), np.float32), key=KEY, train=True)
 

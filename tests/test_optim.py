@@ -28,12 +28,17 @@ VARIANTS = {
     "rmsprop": [
         ({"momentum": 0.9}, {"momentum": 0.9}),
         ({"centered": True}, {"centered": True}),
-        ({"momentum": 0.5, "centered": True, "alpha": 0.8}, {"momentum": 0.5, "centered": True, "alpha": 0.8}),
+        (
+            {"momentum": 0.5, "centered": True, "alpha": 0.8},
+            {"momentum": 0.5, "centered": True, "alpha": 0.8},
+        ),
     ],
     "adam": [({"beta1": 0.5, "beta2": 0.8, "eps": 1e-3}, {"betas": (0.5, 0.8), "eps": 1e-3})],
     "adamw": [({"weight_decay": 0.3}, {"weight_decay": 0.3})],
     "adadelta": [({"rho": 0.5}, {"rho": 0.5})],
-    "nadam": [({"beta1": 0.5, "momentum_decay": 0.1}, {"betas": (0.5, 0.999), "momentum_decay": 0.1})],
+    "nadam": [
+        ({"beta1": 0.5, "momentum_decay": 0.1}, {"betas": (0.5, 0.999), "momentum_decay": 0.1})
+    ],
     "radam": [({"beta2": 0.9}, {"betas": (0.9, 0.9)}), ({"beta2": 0.5}, {"betas": (0.9, 0.5)})],
 }
 
@@ -41,7 +46,9 @@ VARIANTS = {
 def optimizers():
     """Return the names of the functions of ``gradx.optim`` that take a learning rate."""
     functions = {n: f for n, f in vars(optim).items() if inspect.isfunction(f)}
-    return sorted(n for n, f in functions.items() if "learning_rate" in inspect.signature(f).parameters)
+    return sorted(
+        n for n, f in functions.items() if "learning_rate" in inspect.signature(f).parameters
+    )
 
 
 def variants():
@@ -59,7 +66,10 @@ def placed(backend, array):
 
 def start(dtype=np.float64):
     rng = np.random.default_rng(0)
-    return {"weight": rng.normal(size=(3, 2)).astype(dtype), "bias": rng.normal(size=2).astype(dtype)}
+    return {
+        "weight": rng.normal(size=(3, 2)).astype(dtype),
+        "bias": rng.normal(size=2).astype(dtype),
+    }
 
 
 def gradients(params, step):
@@ -191,7 +201,9 @@ PUBLISHED = [
 ]
 
 
-@pytest.mark.parametrize(("optimizer", "published"), PUBLISHED, ids=lambda x: getattr(x, "__name__", ""))
+@pytest.mark.parametrize(
+    ("optimizer", "published"), PUBLISHED, ids=lambda x: getattr(x, "__name__", "")
+)
 def test_the_trajectory_is_that_of_the_published_update(optimizer, published, backend):
     params, memories, expected = start(), {"weight": {}, "bias": {}}, []
     for step in range(STEPS):
@@ -246,7 +258,10 @@ def test_nothing_given_is_written_or_returned(name, backend):
         np.testing.assert_array_equal(backend.to_numpy(array), copy)
     made = tree.leaves((updates, after, moved))
     shared = [
-        (a, b) for i, a in enumerate(made) for b in [*given, *made[:i]] if backend.shares_memory(a, b)
+        (a, b)
+        for i, a in enumerate(made)
+        for b in [*given, *made[:i]]
+        if backend.shares_memory(a, b)
     ]
     assert not shared
 
@@ -394,7 +409,9 @@ def test_hyper_parameters_out_of_range_are_named(name):
 
 
 def test_nesterov_needs_momentum():
-    with pytest.raises(ShapeError, match=r"nesterov=True needs a momentum above 0, got momentum=0\.0"):
+    with pytest.raises(
+        ShapeError, match=r"nesterov=True needs a momentum above 0, got momentum=0\.0"
+    ):
         optim.sgd(0.1, nesterov=True)
 
 
@@ -406,7 +423,9 @@ def test_another_structure_or_shape_of_gradients_is_refused(name):
 
     with pytest.raises(ShapeError, match=f"{name}: the state or parameters have another structure"):
         optimizer.update({"b": np.ones(3)}, state, params)
-    with pytest.raises(ShapeError, match=r"a gradient of float64 \(2, 3\) for .* of float64 \(3,\)"):
+    with pytest.raises(
+        ShapeError, match=r"a gradient of float64 \(2, 3\) for .* of float64 \(3,\)"
+    ):
         optimizer.update({"a": np.ones((2, 3))}, state, params)
 
 

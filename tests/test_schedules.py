@@ -36,7 +36,9 @@ CASES = {
     ],
     "join": [
         (
-            lambda s: s.join([s.linear(0.02, 0.2, 4), s.exponential(0.2, 0.9), s.step(0.2, 5)], [4, 20]),
+            lambda s: s.join(
+                [s.linear(0.02, 0.2, 4), s.exponential(0.2, 0.9), s.step(0.2, 5)], [4, 20]
+            ),
             lambda t, o: t.SequentialLR(
                 o, [t.LinearLR(o, 0.1, 1.0, 4), t.ExponentialLR(o, 0.9), t.StepLR(o, 5)], [4, 20]
             ),
@@ -44,7 +46,11 @@ CASES = {
     ],
 }
 
-cases = [pytest.param(*pair, id=f"{name}-{i}") for name, pairs in CASES.items() for i, pair in enumerate(pairs)]
+cases = [
+    pytest.param(*pair, id=f"{name}-{i}")
+    for name, pairs in CASES.items()
+    for i, pair in enumerate(pairs)
+]
 every_case = pytest.mark.parametrize(("ours", "theirs"), cases)
 
 
@@ -99,7 +105,10 @@ def test_warm_up_begins_at_zero_and_meets_what_follows():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: schedules.constant(-1.0), r"constant: value=-1\.0: expected a number of 0 or more"),
+        (
+            lambda: schedules.constant(-1.0),
+            r"constant: value=-1\.0: expected a number of 0 or more",
+        ),
         (lambda: schedules.step(0.1, 0), "step: every=0: expected a number of steps"),
         (lambda: schedules.step(0.1, 2.5), r"step: every=2\.5: expected a number of steps"),
         (lambda: schedules.exponential(0.1, -0.5), r"exponential: factor=-0\.5: expected"),
@@ -107,7 +116,10 @@ def test_warm_up_begins_at_zero_and_meets_what_follows():
         (lambda: schedules.cosine(0.1, -3), "cosine: steps=-3: expected"),
         (lambda: schedules.warmup(0, 0.1), "warmup: steps=0: expected"),
         (lambda: schedules.join([], []), "join: 0 schedules"),
-        (lambda: schedules.join([schedules.constant(1.0)], [3]), r"1 schedules and boundaries \[3\]"),
+        (
+            lambda: schedules.join([schedules.constant(1.0)], [3]),
+            r"1 schedules and boundaries \[3\]",
+        ),
         (lambda: schedules.join([schedules.constant(1.0)] * 3, [5, 2]), "increasing and above 0"),
         (lambda: schedules.join([schedules.constant(1.0)] * 2, [0]), "increasing and above 0"),
     ],

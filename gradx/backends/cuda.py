@@ -7,7 +7,7 @@ turn, the first time that a CUDA device is asked for and never before.
 """
 
 from collections.abc import Callable
-from importlib import import_module, metadata
+from importlib import import_module
 
 from gradx.backends.base import Backend
 from gradx.errors import DeviceError
@@ -55,6 +55,8 @@ def _find_two_wheels() -> str | None:
 
 
 def _is_installed(distribution: str) -> bool:
+    # Imported here because it takes 15 ms, and most programs never come here.
+    metadata = import_module("importlib.metadata")
     try:
         metadata.version(distribution)
     except metadata.PackageNotFoundError:

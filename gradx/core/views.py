@@ -75,10 +75,12 @@ def rebind(tensor: Tensor, updated: Tensor) -> None:
                 f"an in-place write to {node.links.frozen}, which is being differentiated: "
                 "write to a copy of it, as in x = gx.asarray(x, copy=True)"
             )
+    views = _live_views(path[-1])
     _become(tensor, updated)
     for view, base in zip(path, path[1:], strict=False):
         _become(base, view.links.op.view(base, view, view.links.params))
-    _refresh_views(path[-1])
+    for view, base in views:
+        _become(view, view.links.op.run((base,), view.links.params))
 
 
 def _path_to_root(tensor: Tensor) -> list[Tensor]:
@@ -93,17 +95,17 @@ def _path_to_root(tensor: Tensor) -> list[Tensor]:
     return path
 
 
-def _refresh_views(root: Tensor) -> None:
+def _live_views(root: Tensor) -> list[tuple[Any, Tensor]]:
+    """Return each living view below ``root`` with its base, bases first."""
+    found: list[tuple[Any, Tensor]] = []
     pending = [root]
     while pending:
         base = pending.pop()
-        if base.links is None:
-            continue
-        for view in [weak() for weak in base.links.views]:
-            if view is None or not view.links.op.shares_memory(view, base):
-                continue
-            _become(view, view.links.op.run((base,), view.links.params))
-            pending.append(view)
+        for view in [weak() for weak in base.links.views] if base.links else []:
+            if view is not None and view.links.op.shares_memory(view, base):
+                found.append((view, base))
+                pending.append(view)
+    return found
 
 
 def _become(tensor: Tensor, updated: Tensor) -> None:

@@ -17,7 +17,6 @@ from gradx.nn.penalties import l1_penalty as l1_penalty
 from gradx.nn.penalties import l2_penalty as l2_penalty
 from gradx.nn.reshaping import Flatten as Flatten
 from gradx.nn.sequential import Sequential as Sequential
-from gradx.ops.trigonometric import tanh as tanh
 from gradx.ops.neural import elu as elu
 from gradx.ops.neural import gelu as gelu
 from gradx.ops.neural import leaky_relu as leaky_relu
@@ -28,3 +27,4 @@ from gradx.ops.neural import silu as silu
 from gradx.ops.neural import softmax as softmax
 from gradx.ops.neural import softmax_cross_entropy as softmax_cross_entropy
 from gradx.ops.neural import softplus as softplus
+from gradx.ops.trigonometric import tanh as tanh

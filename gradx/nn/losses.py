@@ -89,7 +89,9 @@ def binary_cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> 
     array([  0., 800.])
     """
     targets = _matching("binary_cross_entropy", logits, targets)
-    return _reduced("binary_cross_entropy", subtract(softplus(logits), multiply(logits, targets)), reduction)
+    return _reduced(
+        "binary_cross_entropy", subtract(softplus(logits), multiply(logits, targets)), reduction
+    )
 
 
 def hinge(scores: Any, labels: Any, margin: float = 1.0, reduction: str = "mean") -> Any:

@@ -9,8 +9,8 @@ from gradx.core.arrays import is_kind
 from gradx.errors import DTypeError, ShapeError
 from gradx.ops.arithmetic import add
 from gradx.ops.complex import conj
-from gradx.ops.signs import abs
 from gradx.ops.shapes import real, sum
+from gradx.ops.signs import abs
 from gradx.transforms.boundary import as_array, is_differentiable
 
 Select = Callable[[Any], bool]

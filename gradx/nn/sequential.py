@@ -76,7 +76,9 @@ class Sequential(Module):
         if isinstance(index, bool) or not isinstance(index, int):
             raise DTypeError(f"Sequential: expected an integer or a slice, got {index!r}")
         if not -len(self.layers) <= index < len(self.layers):
-            raise OutOfBoundsError(f"Sequential: index {index}, but it has {len(self.layers)} layers")
+            raise OutOfBoundsError(
+                f"Sequential: index {index}, but it has {len(self.layers)} layers"
+            )
         return index % len(self.layers)
 
 

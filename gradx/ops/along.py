@@ -86,7 +86,9 @@ def add_at(xp, x, indices, /, *, length, axis):
     places = wrapped(xp, xp.reshape(indices, (-1,)), length)
     rows = xp.reshape(x, (blocks, places.shape[0], width))
     rows = xp.reshape(xp.permute_dims(rows, (1, 0, 2)), (places.shape[0], blocks * width))
-    out = xp.permute_dims(xp.reshape(_add_rows(xp, rows, places, length), (length, blocks, width)), (1, 0, 2))
+    out = xp.permute_dims(
+        xp.reshape(_add_rows(xp, rows, places, length), (length, blocks, width)), (1, 0, 2)
+    )
     return xp.reshape(out, (*before, length, *after))
 
 
@@ -118,7 +120,11 @@ def _runs(xp, places, length):
 
 
 def _markings(draw):
-    for indices in [sample_indices(draw(1), 2, 0, -1, 2), sample_indices(draw(1), 0, 1, 2), sample_indices(draw(1), 1)[:0]]:
+    for indices in [
+        sample_indices(draw(1), 2, 0, -1, 2),
+        sample_indices(draw(1), 0, 1, 2),
+        sample_indices(draw(1), 1)[:0],
+    ]:
         yield Sample((indices,), {"length": 3})
     yield Sample((sample_indices(draw(1), 0, 1, 1, 0).reshape(2, 2),), {"length": 2})
 
@@ -141,7 +147,10 @@ def _puts(draw):
         axis = sample.params["axis"]
         shape = (*value.shape[:axis], sample.params["length"], *value.shape[axis + indices.ndim :])
         x = draw(*shape)
-        yield Sample((x + 1j * draw(*shape) if value.dtype.kind == "c" else x, value, indices), {"axis": axis})
+        yield Sample(
+            (x + 1j * draw(*shape) if value.dtype.kind == "c" else x, value, indices),
+            {"axis": axis},
+        )
 
 
 def _read_last(g, indices, x_shape, axis):
@@ -210,7 +219,9 @@ def add_along_axis(x, indices, *, shape, axis):
 
 
 def _flattenings(draw):
-    yield Sample((sample_indices(draw(1), 2, 0, 1, -1).reshape(2, 2),), {"shape": (2, 3), "axis": 1})
+    yield Sample(
+        (sample_indices(draw(1), 2, 0, 1, -1).reshape(2, 2),), {"shape": (2, 3), "axis": 1}
+    )
     yield Sample((sample_indices(draw(1), 1, 0).reshape(1, 2),), {"shape": (3, 2), "axis": 0})
     yield Sample((sample_indices(draw(1), 1, 0),), {"shape": (2,), "axis": 0})
 
@@ -221,7 +232,9 @@ def flat_places(xp, indices, /, *, shape, axis):
     places = wrapped(xp, indices, shape[axis])
     stride = 1
     device = place_of(indices)[1]
-    total = xp.zeros((*shape[:axis], indices.shape[axis], *shape[axis + 1 :]), dtype=xp.int64, device=device)
+    total = xp.zeros(
+        (*shape[:axis], indices.shape[axis], *shape[axis + 1 :]), dtype=xp.int64, device=device
+    )
     for a in reversed(range(len(shape))):
         along = places
         if a != axis:

@@ -28,7 +28,9 @@ SCALARS = {bool, int, float, complex}
 
 
 def _merges(draw):
-    yield Sample(([sample_indices(draw(1), 1, -1), sample_indices(draw(1), 0, 2)],), {"lengths": (2, 3)})
+    yield Sample(
+        ([sample_indices(draw(1), 1, -1), sample_indices(draw(1), 0, 2)],), {"lengths": (2, 3)}
+    )
     column = sample_indices(draw(1), 1, 0).reshape(2, 1)
     yield Sample(([column, sample_indices(draw(1), 2, -3, 0)],), {"lengths": (2, 3)})
 
@@ -85,7 +87,8 @@ def _as_part(part: Any, x: Any) -> Any:
         return array
     if not is_kind(array, "integral"):
         raise OutOfBoundsError(
-            f"an index is an integer, a slice, '...', None, or an integer or boolean array, got {describe(part)}"
+            "an index is an integer, a slice, '...', None, or an integer or boolean array, "
+            f"got {describe(part)}"
         )
     return int(array) if array.ndim == 0 and type(array) is not Tensor else array
 
@@ -164,7 +167,8 @@ def _as_item(part, shape, axis):
 def _check_mask(mask, shape):
     if tuple(mask.shape) != tuple(shape):
         raise OutOfBoundsError(
-            f"a boolean index of shape {tuple(mask.shape)} does not fit axes of shape {tuple(shape)}"
+            f"a boolean index of shape {tuple(mask.shape)} "
+            f"does not fit axes of shape {tuple(shape)}"
         )
 
 
@@ -306,7 +310,9 @@ def _as_value(value, x):
     if type(value) in SCALARS:
         return value
     if not is_array(value):
-        value = array_to_device(asarray(value, device="cpu"), backend_for(x).device_of(untracked(x)))
+        value = array_to_device(
+            asarray(value, device="cpu"), backend_for(x).device_of(untracked(x))
+        )
     return value if value.dtype == x.dtype else astype(value, x.dtype)
 
 

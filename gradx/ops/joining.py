@@ -8,7 +8,14 @@ from math import prod
 from gradx.core.op import composed, primitive
 from gradx.core.samples import Sample
 from gradx.errors import ShapeError
-from gradx.ops.shapes import astype, broadcast_shape, broadcast_to, checked_axes, expand_dims, reshape
+from gradx.ops.shapes import (
+    astype,
+    broadcast_shape,
+    broadcast_to,
+    checked_axes,
+    expand_dims,
+    reshape,
+)
 from gradx.ops.slicing import getitem, scatter
 
 
@@ -116,7 +123,9 @@ def split(x, indices_or_sections, axis=0):
     if isinstance(indices_or_sections, int):
         size, rest = divmod(length, max(indices_or_sections, 1))
         if rest or indices_or_sections < 1:
-            raise ShapeError(f"split: {length} elements do not make {indices_or_sections} equal sections")
+            raise ShapeError(
+                f"split: {length} elements do not make {indices_or_sections} equal sections"
+            )
         cuts = [size * section for section in range(1, indices_or_sections)]
     else:
         cuts = [int(index) for index in indices_or_sections]

@@ -21,7 +21,13 @@ from gradx.ops.slicing import getitem
 
 def _products(draw):
     yield from matrix_pairs(draw)
-    for x, y in [((0, 3), (3, 2)), ((2, 3), (3, 0)), ((0,), (0,)), ((0, 2, 3), (3, 4)), ((2, 3), (0, 3, 1))]:
+    for x, y in [
+        ((0, 3), (3, 2)),
+        ((2, 3), (3, 0)),
+        ((0,), (0,)),
+        ((0, 2, 3), (3, 4)),
+        ((2, 3), (0, 3, 1)),
+    ]:
         yield Sample((draw(*x), draw(*y)))
     yield Sample((draw(2, 3, 4), draw(4, 2)))
     yield Sample((draw(2, 3) + 1j * draw(2, 3), draw(3, 2)))
@@ -45,7 +51,11 @@ def _matmul_x(g, y, x_shape):
 
 def _matmul_y(g, x, y_shape):
     if len(x.shape) == 1:
-        return multiply(g, x) if len(y_shape) == 1 else multiply(expand_dims(x, -1), expand_dims(g, -2))
+        return (
+            multiply(g, x)
+            if len(y_shape) == 1
+            else multiply(expand_dims(x, -1), expand_dims(g, -2))
+        )
     if len(y_shape) == 1:
         return matmul(reshape(g, (prod(g.shape),)), _as_rows(x))
     if len(y_shape) == 2 and len(x.shape) > 2:

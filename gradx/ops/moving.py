@@ -51,7 +51,7 @@ def _repeats(draw):
     yield Sample((draw(2, 2), sample_indices(draw(1), 1, 0, 3, 1)), {"axis": None})
     yield Sample((draw(3), sample_indices(draw(1), 2)), {"axis": 0})
     yield Sample((draw(2), 0), {"axis": 0})
-    yield Sample((draw(),  3))
+    yield Sample((draw(), 3))
 
 
 def _undo_repeat(g, x_shape, repeats, axis):
@@ -184,6 +184,8 @@ SOURCES = {
 def _source_indices(x, axis, before, after, mode):
     length = x.shape[axis]
     if length == 0:
-        raise ShapeError(f"pad: mode {mode!r} has nothing to go on from along axis {axis} of {tuple(x.shape)}")
+        raise ShapeError(
+            f"pad: mode {mode!r} has nothing to go on from along axis {axis} of {tuple(x.shape)}"
+        )
     space, device = place_of(x)
     return SOURCES[mode](space, space.arange(-before, length + after, device=device), length)

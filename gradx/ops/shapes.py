@@ -319,10 +319,16 @@ def astype(xp, x, /, dtype, *, copy=True, device=None):
     """
     backend = backend_for(x)
     if device is not None and canonical_device(device) != backend.device_of(x):
-        raise DeviceError(f"astype: x is on {backend.device_of(x)!r}; move it with gx.to_device(x, {device!r})")
+        raise DeviceError(
+            f"astype: x is on {backend.device_of(x)!r}; move it with gx.to_device(x, {device!r})"
+        )
     dtype = native_dtype(backend, dtype)
-    if xp.isdtype(x.dtype, "complex floating") and not xp.isdtype(dtype, ("complex floating", "bool")):
-        raise DTypeError(f"astype: {x.dtype} to {dtype} loses a part: take gx.real(x) or gx.imag(x)")
+    if xp.isdtype(x.dtype, "complex floating") and not xp.isdtype(
+        dtype, ("complex floating", "bool")
+    ):
+        raise DTypeError(
+            f"astype: {x.dtype} to {dtype} loses a part: take gx.real(x) or gx.imag(x)"
+        )
     return xp.astype(x, dtype, copy=copy)
 
 
@@ -341,7 +347,9 @@ def conform(g, shape, dtype):
     if g.shape != shape:
         g = _add_up_broadcast(g, shape)
     if g.dtype != dtype:
-        complex_to_real = is_kind(g, "complex floating") and not str(dtype).rpartition(".")[2].startswith("complex")
+        complex_to_real = is_kind(g, "complex floating") and not str(dtype).rpartition(".")[
+            2
+        ].startswith("complex")
         g = astype(real(g) if complex_to_real else g, dtype)
     return g
 

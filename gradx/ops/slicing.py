@@ -21,7 +21,7 @@ def is_basic(key: Any) -> bool:
     """Tell whether a key has no arrays, so that reading it gives a view."""
     if type(key) is not tuple:
         return type(key) in BASIC
-    return all([type(part) in BASIC for part in key])
+    return BASIC.issuperset(map(type, key))
 
 
 def expanded(key: Any, ndim: int) -> tuple[Any, ...]:

@@ -26,9 +26,7 @@ class AdadeltaState(NamedTuple):
     square_step: Any
 
 
-def adadelta(
-    learning_rate: LearningRate = 1.0, rho: float = 0.9, eps: float = 1e-6
-) -> Optimizer:
+def adadelta(learning_rate: LearningRate = 1.0, rho: float = 0.9, eps: float = 1e-6) -> Optimizer:
     """Step by ``-learning_rate * g * sqrt(square_step + eps) / sqrt(square + eps)``.
 
     ``rho`` is the decay of both averages. Source: Zeiler, "ADADELTA: an adaptive

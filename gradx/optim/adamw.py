@@ -48,7 +48,9 @@ def adamw(
     require_not_negative("adamw: weight_decay", weight_decay)
 
     def init(params):
-        return AdamWState(first_count(params), zeros_for(params, "adamw"), zeros_for(params, "adamw"))
+        return AdamWState(
+            first_count(params), zeros_for(params, "adamw"), zeros_for(params, "adamw")
+        )
 
     def update(grads, state, params):
         require_params("adamw", params)
@@ -64,9 +66,7 @@ def adamw(
             step = times(divide(mean, plus(sqrt(square), offset)), size)
             return plus(step, scaled(parameter, -rate * weight_decay)), mean, square
 
-        updates, mean, square = each_leaf(
-            "adamw", leaf, 3, grads, params, state.mean, state.square
-        )
+        updates, mean, square = each_leaf("adamw", leaf, 3, grads, params, state.mean, state.square)
         return updates, AdamWState(write(step, state.count), mean, square)
 
     return Optimizer(init, update)

@@ -95,7 +95,9 @@ def each_leaf(
     real ones, as in PyTorch.
     """
     leaves, structure = tree.flatten(grads)
-    columns = [leaves_like(structure, other, f"{name}: the state or parameters") for other in others]
+    columns = [
+        leaves_like(structure, other, f"{name}: the state or parameters") for other in others
+    ]
     rows = [_run(rule, *row) for row in zip(leaves, *columns, strict=True)]
     results = zip(*rows, strict=True) if rows else [()] * outputs
     return [tree.unflatten(structure, column) for column in results]

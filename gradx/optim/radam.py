@@ -48,7 +48,9 @@ def radam(
     longest = 2 / (1 - beta2) - 1
 
     def init(params):
-        return RadamState(first_count(params), zeros_for(params, "radam"), zeros_for(params, "radam"))
+        return RadamState(
+            first_count(params), zeros_for(params, "radam"), zeros_for(params, "radam")
+        )
 
     def update(grads, state, params=None):
         done = read(state.count)

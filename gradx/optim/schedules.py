@@ -13,9 +13,11 @@ from gradx.optim.numbers import (
     Schedule,
     at_most,
     choose,
-    cosine as cosine_of,
     require_not_negative,
     require_number,
+)
+from gradx.optim.numbers import (
+    cosine as cosine_of,
 )
 
 

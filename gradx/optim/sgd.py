@@ -23,9 +23,7 @@ class SGDState(NamedTuple):
     velocity: Any
 
 
-def sgd(
-    learning_rate: LearningRate, momentum: float = 0.0, nesterov: bool = False
-) -> Optimizer:
+def sgd(learning_rate: LearningRate, momentum: float = 0.0, nesterov: bool = False) -> Optimizer:
     """Step against the gradient, or against a decaying sum of gradients.
 
     As PyTorch has it: ``velocity = momentum * velocity + g``, and the step is

@@ -12,7 +12,7 @@ from gradx.core import tree
 from gradx.core.arrays import backend_for, is_array, is_kind, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
-from gradx.core.trace import Trace
+from gradx.core.trace import Ended, Trace
 from gradx.errors import DTypeError, ShapeError, TapeError
 
 DIFFERENTIABLE = ("real floating", "complex floating")
@@ -79,7 +79,7 @@ def leave(trace: Trace, out: Any) -> tuple[Any, Any]:
         return out, None
     if out.trace is trace:
         return out.value, out.payload
-    if out.trace.level > trace.level:
+    if isinstance(out.trace, Ended):
         raise TapeError(f"a Tensor outlived {out.trace.name}, which made it, and was returned")
     return out, None
 
