@@ -8,8 +8,8 @@ them. A Tensor among the arguments stays differentiable.
 from typing import Any
 
 from gradx import device as devices
-from gradx.backends import Backend, backend_for_device, current_device, find_backend, native_dtype
-from gradx.core.arrays import untracked
+from gradx.backends import backend_for_device, current_device, find_backend, native_dtype
+from gradx.core.arrays import backend_for, untracked
 from gradx.core.call import Tensor
 from gradx.errors import DTypeError, ShapeError, TrackedError
 from gradx.ops.creation import empty_like as empty_like
@@ -49,16 +49,12 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | 
 
 def _as_tensor(x, dtype, device, copy):
     moved = x if device is None else devices.to_device(x, device)
-    if dtype is not None and native_dtype(_backend(untracked(moved)), dtype) != moved.dtype:
+    if dtype is not None and native_dtype(backend_for(moved), dtype) != moved.dtype:
         moved = astype(moved, dtype)
     if copy is False and moved is not x:
         raise ShapeError("asarray: copy=False, but the Tensor has to be copied: leave copy out")
     # Its value is never written to, so a Tensor that is no view of it is a copy.
     return Tensor(x.value, x.trace, x.payload) if copy and moved is x else moved
-
-
-def _backend(x: Any) -> Backend:
-    return find_backend(type(x))
 
 
 def _place(device: Any, dtype: Any) -> tuple[Any, dict[str, Any]]:

@@ -7,7 +7,7 @@ other array library everywhere that it takes a dtype.
 import builtins
 from typing import Any
 
-import array_api_compat.numpy as np
+import numpy as np
 
 from gradx.backends import native_dtype, numpy_dtype
 from gradx.core.arrays import backend_for, is_array, untracked

@@ -2,7 +2,6 @@
 
 import math
 
-import array_api_compat.numpy as xp
 import numpy as np
 
 from gradx.backends.base import Backend
@@ -24,7 +23,7 @@ PLAIN = {int, float, type(None)}
 
 BACKEND = Backend(
     name="numpy",
-    xp=xp,
+    xp=np,
     to_numpy=np.asarray,
     from_numpy=lambda array, device: array,
     native_device=_native_device,
@@ -82,9 +81,10 @@ def add_at(xp, x, indices, /, *, length, axis):
     starts = indices.astype(np.intp).reshape(-1, 1)
     starts[starts < 0] += length
     starts = starts + length * np.arange(blocks).reshape(-1, 1, 1)
-    out = np.zeros(blocks * length * width, x.dtype)
-    np.add.at(out, (starts * width + np.arange(width)).reshape(-1), x.reshape(-1))
-    return out.reshape(*before, length, *after)
+    # Made in its own shape: who owns its memory is returned without a copy.
+    out = np.zeros((*before, length, *after), x.dtype)
+    np.add.at(out.reshape(-1), (starts * width + np.arange(width)).reshape(-1), x.reshape(-1))
+    return out
 
 
 @BACKEND.kernel("put_at")
@@ -187,3 +187,21 @@ def cumulative_sum(xp, x, /, *, axis=None, dtype=None, include_initial=False):
 def sign(xp, x, /):
     """Skip the care that other libraries need with complex zeros."""
     return np.sign(x)
+
+
+@BACKEND.kernel("prod")
+def prod(xp, x, /, *, axis=None, dtype=None, keepdims=False):
+    """Skip the Python inside ``np.prod``."""
+    return np.multiply.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+@BACKEND.kernel("any")
+def any(xp, x, /, *, axis=None, keepdims=False):
+    """Skip the Python inside ``np.any``."""
+    return np.logical_or.reduce(x, axis=axis, keepdims=keepdims)
+
+
+@BACKEND.kernel("all")
+def all(xp, x, /, *, axis=None, keepdims=False):
+    """Skip the Python inside ``np.all``."""
+    return np.logical_and.reduce(x, axis=axis, keepdims=keepdims)

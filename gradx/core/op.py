@@ -12,7 +12,7 @@ how much must be said for both derivative modes to follow:
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from gradx.backends import Backend, backend_for_device, backend_of, current_device
@@ -254,7 +254,7 @@ def _namesake(forward: Function, signature: Signature) -> str | None:
 
 def _read_signature(forward: Function) -> Signature:
     """Split ``forward(xp, x, y, /, *, axis=None)`` into inputs and params."""
-    _, *rest = inspect.signature(forward).parameters.values()
+    _, *rest = _parameters(forward)
     variadic = any(p.kind is p.VAR_POSITIONAL for p in rest)
     inputs = tuple(p.name for p in rest if p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL))
     params = tuple(p.name for p in rest if p.name not in inputs)
@@ -263,9 +263,14 @@ def _read_signature(forward: Function) -> Signature:
     return Signature(inputs, params, variadic)
 
 
+@cache
+def _parameters(forward: Function) -> list[inspect.Parameter]:
+    return list(inspect.signature(forward).parameters.values())
+
+
 def _visible_parameters(forward: Function) -> list[inspect.Parameter]:
     """Return the parameters users see: no ``xp``; ``*arrays`` as one sequence."""
-    _, *rest = inspect.signature(forward).parameters.values()
+    _, *rest = _parameters(forward)
     return [
         p.replace(kind=p.POSITIONAL_ONLY) if p.kind is p.VAR_POSITIONAL else p for p in rest
     ]

@@ -14,8 +14,8 @@ parameters name what it needs from the call, and so what must be kept:
 =============  =======================================================
 """
 
-import inspect
 from collections.abc import Callable
+from functools import cache
 from operator import mul
 from typing import Any, NamedTuple
 
@@ -50,9 +50,15 @@ class Needs(NamedTuple):
     names: tuple[str, ...]
 
 
+def _parameters(function: Function) -> tuple[str, ...]:
+    # inspect.signature would be a third of the time that importing gradx takes.
+    code = function.__code__
+    return code.co_varnames[: code.co_argcount]
+
+
 def as_written(rule: Function) -> Needs:
     """Read the names a hand-written rule needs from its parameters."""
-    g, *names = inspect.signature(rule).parameters
+    g, *names = _parameters(rule)
     if g != "g":
         raise TypeError(f"the first parameter of a rule is 'g', not {g!r}")
     return Needs(rule, tuple(names))
@@ -61,7 +67,7 @@ def as_written(rule: Function) -> Needs:
 def scaling_by(partial: Function | float) -> Needs:
     """Multiply by a partial derivative: the rule of an elementwise op."""
     if callable(partial):
-        names = tuple(inspect.signature(partial).parameters)
+        names = _parameters(partial)
         if len(names) == 1:
             # Most name one value, and many are it: then nothing but the product is called.
             itself = returns_its_argument(partial)
@@ -109,6 +115,11 @@ def compile_rule(needs: Needs, signature: Signature) -> Rule:
     if unknown := [name for name in needs.names if name not in sources]:
         raise TypeError(f"a rule names {unknown}; it may name {list(sources)}")
     saved = "".join(f"{sources[name]}, " for name in needs.names)
-    # Compiled once per rule, the way dataclasses compile __init__: a loop over
-    # names here would cost more than the rest of the recording.
-    return Rule(needs.apply, eval(f"lambda {arguments}: ({saved})"))
+    return Rule(needs.apply, _compiled(f"lambda {arguments}: ({saved})"))
+
+
+@cache
+def _compiled(source: str) -> Function:
+    # The way dataclasses compile __init__: a loop over names at every call would
+    # cost more than the rest of the recording. Many rules keep the same values.
+    return eval(source)

@@ -54,7 +54,7 @@ class Module:
         super().__init_subclass__(**options)
         dataclass(init=not _writes_its_own_init(cls), eq=False, repr=False)(cls)
         if "__call__" in vars(cls):
-            cls.__call__ = _locating(cls.__call__)  # type: ignore[attr-defined]
+            cls.__call__ = _locating(cls.__call__)  # type: ignore[method-assign]
         _register(cls)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -103,7 +103,7 @@ def _writes_its_own_init(cls: type) -> bool:
 
 def _register(cls: type) -> None:
     """Make instances nodes of gradx's trees."""
-    kinds = [("static" in f.metadata, f.name) for f in fields(cls)]  # type: ignore[arg-type]
+    kinds = [("static" in f.metadata, f.name) for f in fields(cls)]
     children = tuple(name for is_static, name in kinds if not is_static)
     settings = tuple(name for is_static, name in kinds if is_static)
 
@@ -116,7 +116,7 @@ def _register(cls: type) -> None:
 
     def unflatten(values, parts):
         # Transforms put anything into trees: nothing is checked or computed here.
-        module = object.__new__(cls)
+        module: Any = object.__new__(cls)
         module.__dict__.update(zip(children, parts, strict=True))
         module.__dict__.update(zip(settings, values, strict=True))
         return module
@@ -127,7 +127,7 @@ def _register(cls: type) -> None:
 
 
 def _build(cls, content):
-    module = object.__new__(cls)
+    module: Any = object.__new__(cls)
     module.__dict__.update(content)
     return module
 

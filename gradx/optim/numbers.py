@@ -44,7 +44,7 @@ def scalar_beside(params: Any, value: float, dtype: str) -> Any:
 
 
 def read(scalar: Any) -> Any:
-    """Return a scalar of the state as a Python number, or as a float64 array if it is not on hand."""
+    """Return a scalar of the state as a Python number, as float64 array if it is not on hand."""
     if type(scalar) in (int, float):
         return scalar
     backend = backend_for(scalar)

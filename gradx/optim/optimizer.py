@@ -108,7 +108,7 @@ def _run(rule, g, *others):
     if others:
         _require_shapes(g, others)
         g = in_dtype_of(others[0], g)
-    if not _is_complex(type(g.dtype), g.dtype):
+    if not _is_complex(type(g.dtype), g.dtype):  # type: ignore[arg-type]
         return rule(g, *others)
     row = (g, *others)
     pairs = zip(rule(*map(real, row)), rule(*map(imag, row)), strict=True)
@@ -124,7 +124,7 @@ def _require_shapes(g, others):
 
 
 @cache
-def _is_complex(kind: type, dtype: Any) -> bool:
+def _is_complex(kind: Any, dtype: Any) -> bool:
     # The type is there so that dtypes of two libraries are never compared.
     return "complex" in str(dtype)
 
