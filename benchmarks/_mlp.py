@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 SIZES = (784, 256, 128, 10)
@@ -19,7 +20,7 @@ def data() -> tuple[Any, Any, list[tuple[Any, Any]]]:
     y = draws.integers(0, SIZES[-1], size=BATCH)
     params = [
         ((draws.normal(size=(n, m)) / n**0.5).astype(np.float32), np.zeros(m, np.float32))
-        for n, m in zip(SIZES, SIZES[1:], strict=False)
+        for n, m in pairwise(SIZES)
     ]
     return x, y, params
 

@@ -115,7 +115,7 @@ def _serve(pipe, suite, system, seconds, cores):
     while (work := pipe.recv()) is not None:
         run = works[work]
         if work not in counts:
-            found[work] = run(1)  # Before the state of a training step moves on.
+            found[work] = run(3)  # More than once: what a training step updates counts too.
             counts[work] = _count_for(run, seconds / BATCHES)
         pipe.send((_least_time(run, counts[work]), found[work]))
 
@@ -159,16 +159,16 @@ def ratios(results: Iterable[Result], result: Result) -> list[float]:
 
 def print_table(results: list[Result]) -> None:
     """Print medians, and ratios to gradx with their least and greatest."""
-    print(f"{'work':<28} {'system':<14} {'cores':>5} {'median us':>12}   of gradx's [least, greatest]")
+    head = f"{'work':<28} {'system':<14} {'cores':>5} {'median us':>12}"
+    print(f"{head}   of gradx's [least, greatest]")
     for result in results:
         compared = ratios(results, result)
         ratio = ""
         if compared:
             least, greatest = min(compared), max(compared)
             ratio = f"{statistics.median(compared):7.2f} [{least:.2f}, {greatest:.2f}]"
-        print(
-            f"{result.work:<28} {result.system:<14} {result.cores:>5} {result.median:>12.3f} {ratio}"
-        )
+        name = f"{result.work:<28} {result.system:<14} {result.cores:>5}"
+        print(f"{name} {result.median:>12.3f} {ratio}")
 
 
 def write_json(results: list[Result], path: Path | None) -> None:

@@ -1,9 +1,9 @@
 """gradx: gradients, compilation and training for any array API code, on NumPy or CuPy."""
 
-from gradx import operators as operators  # gives Tensor its operators and methods
 from gradx import data as data
 from gradx import linalg as linalg
 from gradx import nn as nn
+from gradx import operators as operators  # gives Tensor its operators and methods
 from gradx import optim as optim
 from gradx import random as random
 from gradx import special as special
@@ -26,27 +26,27 @@ from gradx.creation import zeros as zeros
 from gradx.device import to_device as to_device
 from gradx.dtypes import bool as bool
 from gradx.dtypes import can_cast as can_cast
-from gradx.dtypes import complex128 as complex128
 from gradx.dtypes import complex64 as complex64
+from gradx.dtypes import complex128 as complex128
 from gradx.dtypes import e as e
 from gradx.dtypes import finfo as finfo
 from gradx.dtypes import float32 as float32
 from gradx.dtypes import float64 as float64
 from gradx.dtypes import iinfo as iinfo
 from gradx.dtypes import inf as inf
+from gradx.dtypes import int8 as int8
 from gradx.dtypes import int16 as int16
 from gradx.dtypes import int32 as int32
 from gradx.dtypes import int64 as int64
-from gradx.dtypes import int8 as int8
 from gradx.dtypes import isdtype as isdtype
 from gradx.dtypes import nan as nan
 from gradx.dtypes import newaxis as newaxis
 from gradx.dtypes import pi as pi
 from gradx.dtypes import result_type as result_type
+from gradx.dtypes import uint8 as uint8
 from gradx.dtypes import uint16 as uint16
 from gradx.dtypes import uint32 as uint32
 from gradx.dtypes import uint64 as uint64
-from gradx.dtypes import uint8 as uint8
 from gradx.errors import DeviceError as DeviceError
 from gradx.errors import GradxError as GradxError
 from gradx.graph.draw import draw as draw
@@ -93,9 +93,9 @@ from gradx.ops.elementwise import isnan as isnan
 from gradx.ops.elementwise import less as less
 from gradx.ops.elementwise import less_equal as less_equal
 from gradx.ops.elementwise import log as log
-from gradx.ops.elementwise import log10 as log10
 from gradx.ops.elementwise import log1p as log1p
 from gradx.ops.elementwise import log2 as log2
+from gradx.ops.elementwise import log10 as log10
 from gradx.ops.elementwise import logaddexp as logaddexp
 from gradx.ops.elementwise import logical_and as logical_and
 from gradx.ops.elementwise import logical_not as logical_not

@@ -21,10 +21,10 @@ from gradx.ops.joining import stack
 from gradx.ops.shapes import as_shape, astype, broadcast_to
 
 
-def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:
-    """Return ``obj`` as an array; a Tensor stays one.
+def asarray(x: Any, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:
+    """Return ``x`` as an array; a Tensor stays one.
 
-    ``obj`` is an array, a number, nested sequences of numbers or Tensors, or anything
+    ``x`` is an array, a number, nested sequences of numbers or Tensors, or anything
     that NumPy can read. Where it goes: to ``device`` if given, else to the device of the
     enclosing ``gx.default_device``; else an array stays where it is, and all else becomes
     a NumPy array. ``copy=True`` always copies; ``copy=False`` raises where it had to.
@@ -36,15 +36,15 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | 
     >>> asarray([1, 2.5])
     array([1. , 2.5])
     """
-    if type(obj) is Tensor:
-        return _as_tensor(obj, dtype, device, copy)
+    if type(x) is Tensor:
+        return _as_tensor(x, dtype, device, copy)
     try:
-        return devices.asarray(obj, dtype=dtype, device=device, copy=copy)
+        return devices.asarray(x, dtype=dtype, device=device, copy=copy)
     except TrackedError:
         # A sequence with Tensors in it.
-        if not isinstance(obj, (list, tuple)):
+        if not isinstance(x, (list, tuple)):
             raise
-        return stack([asarray(one, dtype=dtype, device=device) for one in obj])
+        return stack([asarray(one, dtype=dtype, device=device) for one in x])
 
 
 def _as_tensor(x, dtype, device, copy):

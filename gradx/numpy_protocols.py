@@ -48,9 +48,9 @@ from gradx.ops.elementwise import (
     less,
     less_equal,
     log,
-    log10,
     log1p,
     log2,
+    log10,
     logaddexp,
     maximum,
     minimum,
@@ -106,7 +106,6 @@ from gradx.ops.shapes import (
     moveaxis,
     permute_dims,
     reshape,
-    spread,
     squeeze,
     sum,
 )
@@ -255,7 +254,9 @@ def _spread(op):
 
 def _cumulative(op):
     def cumulative(x, axis=None, dtype=None, out=None):
-        return op(reshape(x, (-1,)) if axis is None else x, axis=0 if axis is None else axis, dtype=dtype)
+        return op(
+            reshape(x, (-1,)) if axis is None else x, axis=0 if axis is None else axis, dtype=dtype
+        )
 
     return cumulative
 
@@ -311,8 +312,12 @@ FUNCTIONS: dict[Any, Any] = {
     np.amax: _extremum(max),
     np.amin: _extremum(min),
     np.any: _extremum(any),
-    np.argmax: lambda x, axis=None, out=None, keepdims=False: argmax(x, axis=axis, keepdims=keepdims),
-    np.argmin: lambda x, axis=None, out=None, keepdims=False: argmin(x, axis=axis, keepdims=keepdims),
+    np.argmax: lambda x, axis=None, out=None, keepdims=False: argmax(
+        x, axis=axis, keepdims=keepdims
+    ),
+    np.argmin: lambda x, axis=None, out=None, keepdims=False: argmin(
+        x, axis=axis, keepdims=keepdims
+    ),
     np.argsort: lambda x, axis=-1: argsort(x, axis=axis),
     np.astype: astype,
     np.broadcast_to: broadcast_to,

@@ -11,8 +11,9 @@ from gradx.core.arrays import backend_for, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.views import rebind
-from gradx.device import LEAF_MOVES
 from gradx.errors import DTypeError, ShapeError, TrackedError
+from gradx.namespace import namespace_of
+from gradx.numpy_protocols import array_function, array_ufunc
 from gradx.ops.elementwise import (
     abs,
     add,
@@ -32,7 +33,6 @@ from gradx.ops.elementwise import (
     pow,
     real,
     remainder,
-    sign,
     subtract,
 )
 from gradx.ops.indexing import (
@@ -62,8 +62,6 @@ from gradx.ops.statistical import (
     std,
     var,
 )
-from gradx.namespace import namespace_of
-from gradx.numpy_protocols import array_function, array_ufunc
 from gradx.transforms.explore import backward, detach, read_grad, read_name, write_grad, write_name
 
 

@@ -54,14 +54,14 @@ def _check(f, arrays, order, rng, label):
     pulled = vjp(f, *arrays)[1](cotangents)
     _check_transpose(tangents, moved, cotangents, pulled, f"{label}: reverse mode")
     if order > 1:
-        reverse = lambda *xs: list(vjp(f, *xs)[1](cotangents))  # noqa: E731
-        forward = lambda *xs: jvp(f, xs, tuple(tangents))[1]  # noqa: E731
+        reverse = lambda *xs: list(vjp(f, *xs)[1](cotangents))
+        forward = lambda *xs: jvp(f, xs, tuple(tangents))[1]
         _check(reverse, arrays, order - 1, rng, f"{label}, of its vjp")
         _check(forward, arrays, order - 1, rng, f"{label}, of its jvp")
 
 
 def _check_forward(f, arrays, tangents, moved, label):
-    at = lambda steps: f(*[a + (steps * STEP) * t for a, t in zip(arrays, tangents, strict=True)])  # noqa: E731
+    at = lambda steps: f(*[a + (steps * STEP) * t for a, t in zip(arrays, tangents, strict=True)])
     points = zip(at(-2), at(-1), at(1), at(2), strict=True)
     for actual, (a, b, c, d) in zip(moved, points, strict=True):
         a, b, c, d = (_host(point) for point in (a, b, c, d))
@@ -71,8 +71,12 @@ def _check_forward(f, arrays, tangents, moved, label):
 
 def _check_transpose(tangents, moved, cotangents, pulled, label):
     for tangent, cotangent in zip(tangents, pulled, strict=True):
-        assert cotangent.shape == tangent.shape, f"{label}: shape {cotangent.shape}, not {tangent.shape}"
-        assert cotangent.dtype == tangent.dtype, f"{label}: dtype {cotangent.dtype}, not {tangent.dtype}"
+        assert cotangent.shape == tangent.shape, (
+            f"{label}: shape {cotangent.shape}, not {tangent.shape}"
+        )
+        assert cotangent.dtype == tangent.dtype, (
+            f"{label}: dtype {cotangent.dtype}, not {tangent.dtype}"
+        )
     forward, reverse = _pairing(moved, cotangents), _pairing(tangents, pulled)
     np.testing.assert_allclose(reverse, forward, rtol=1e-9, atol=1e-11, err_msg=label)
 

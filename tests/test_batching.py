@@ -76,7 +76,7 @@ def test_wrong_axes_are_named():
 
 @pytest.mark.parametrize("chunk_size", [1, 3, 100])
 def test_jacobian_is_the_same_in_chunks_of_any_size(chunk_size):
-    f = lambda x: gx.sin(x) * gx.sum(x)  # noqa: E731
+    f = lambda x: gx.sin(x) * gx.sum(x)
     x = np.arange(7.0)
 
     expected = np.diag(np.cos(x) * x.sum()) + np.sin(x)[:, None]

@@ -40,7 +40,9 @@ def listed_names():
 
 @pytest.mark.parametrize("op", [*OPS.values(), *COMPOSED.values()], ids=lambda op: op.name)
 def test_every_op_is_public(op):
-    assert op.name in INTERNAL or id(op.call) in listed_names(), f"list {op.name} in gradx/__init__.py"
+    assert op.name in INTERNAL or id(op.call) in listed_names(), (
+        f"list {op.name} in gradx/__init__.py"
+    )
 
 
 @pytest.mark.parametrize("op", [*OPS.values(), *COMPOSED.values()], ids=lambda op: op.name)
@@ -92,7 +94,9 @@ def test_rule_begins_with_g():
 def test_op_keeps_its_signature_and_docstring():
     assert gradx.reshape.__name__ == "reshape"
     assert gradx.reshape.__doc__.startswith("Give ``x`` a new shape")
-    with pytest.raises(TypeError, match=r"reshape\(\) missing 1 required positional argument: 'shape'"):
+    with pytest.raises(
+        TypeError, match=r"reshape\(\) missing 1 required positional argument: 'shape'"
+    ):
         gradx.reshape(np.ones(3))
 
 

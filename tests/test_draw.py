@@ -315,7 +315,7 @@ def test_a_callable_without_a_signature_is_drawn():
     assert "argument[0]" in texts(draw(Twice(), 1.0))
 
 
-NAMES = ['a<b>&"c"', "]]>", "-->", "back\\slash", "two\nlines", "nul\0", "名前", "{}", "'"]
+NAMES = ['a<b>&"c"', "]]>", "-->", "back\\slash", "end\\", "two\nlines", "nul\0", "名前", "{}", "'"]
 
 
 @pytest.mark.parametrize("name", NAMES)

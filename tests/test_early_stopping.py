@@ -133,5 +133,7 @@ def test_settings_out_of_range_are_named():
 
 
 def test_a_column_that_is_not_recorded_is_refused_before_training():
-    with pytest.raises(ShapeError, match="'validation_accuracy' will not be recorded, only epoch, loss"):
+    with pytest.raises(
+        ShapeError, match="'validation_accuracy' will not be recorded, only epoch, loss"
+    ):
         follow([1.0], EarlyStopping("validation_accuracy"))

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -96,7 +95,10 @@ def test_fit_finds_the_least_squares_solution_with_both_samplers(sampling, backe
     expected = np.linalg.lstsq(design, targets, rcond=None)[0]
 
     result = run(
-        model=line(backend=backend), rows=data(backend=backend), epochs=300, sampling=sampling,
+        model=line(backend=backend),
+        rows=data(backend=backend),
+        epochs=300,
+        sampling=sampling,
         optimizer=sgd(lambda step: 0.1 / (1 + 0.1 * step)),
     )
 
@@ -108,6 +110,7 @@ def test_the_samplers_differ_and_subsets_uses_every_row_once():
     rows = {"subsets": [], "random": []}
 
     for sampling, collected in rows.items():
+
         def loss(model, x, *, key, train, collected=collected):
             collected.extend(np.asarray(x).tolist())
             return gx.sum(model * 0.0 + 1.0)
@@ -132,7 +135,9 @@ def test_both_kinds_of_loss_give_the_same_bits():
     of_predictions, of_model = run(), run(model_loss)
 
     assert of_predictions.history["loss"] == of_model.history["loss"]
-    np.testing.assert_array_equal(parameters(of_predictions.model)[0], parameters(of_model.model)[0])
+    np.testing.assert_array_equal(
+        parameters(of_predictions.model)[0], parameters(of_model.model)[0]
+    )
 
 
 def test_the_same_key_gives_the_same_bits_and_another_key_others():
@@ -261,7 +266,9 @@ def test_batches_dictionaries_functions_and_lists_are_data():
 def test_data_that_cannot_be_used_is_named():
     with pytest.raises(DTypeError, match="fit: data is int"):
         run(rows=7)
-    with pytest.raises(ShapeError, match="no batch in epoch 2: an iterator can be gone through only once"):
+    with pytest.raises(
+        ShapeError, match="no batch in epoch 2: an iterator can be gone through only once"
+    ):
         run(rows=iter([data()]))
     with pytest.raises(DTypeError, match="validation=0.2 divides arrays, but data is list"):
         run(rows=[data()], validation=0.2)
@@ -296,7 +303,13 @@ def test_device_moves_the_model_and_every_batch():
 def test_history_has_one_number_a_column_and_epoch():
     result = run(validation=0.2, metrics=[r2])
 
-    assert list(result.history.to_dict()) == ["epoch", "loss", "validation_loss", "validation_r2", "seconds"]
+    assert list(result.history.to_dict()) == [
+        "epoch",
+        "loss",
+        "validation_loss",
+        "validation_r2",
+        "seconds",
+    ]
     assert result.history["epoch"] == [1, 2, 3]
     assert all(len(values) == 3 for values in result.history.to_dict().values())
     assert result.history["loss"][2] < result.history["loss"][0]
@@ -305,7 +318,7 @@ def test_history_has_one_number_a_column_and_epoch():
 
 
 def test_the_learning_rate_of_the_last_step_of_an_epoch_is_recorded():
-    schedule = lambda step: 0.1 * 0.5 ** (step // 4)  # noqa: E731 (the rate of each of 4 steps)
+    schedule = lambda step: 0.1 * 0.5 ** (step // 4)
 
     result = run(optimizer=Constant(*sgd(schedule), schedule))
     fixed = run(optimizer=Constant(*sgd(0.2), 0.2), epochs=1)
@@ -373,14 +386,16 @@ def test_off_a_terminal_each_epoch_is_one_line(capsys):
 
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 10
-    assert lines[0].startswith(f"epoch  1/10  loss {result.history['loss'][0]:.4g}  validation_loss ")
+    assert lines[0].startswith(
+        f"epoch  1/10  loss {result.history['loss'][0]:.4g}  validation_loss "
+    )
     assert " validation_r2 " in lines[9]
     assert lines[9].startswith("epoch 10/10")
     assert lines[9].endswith(" s")
 
 
 def test_progress_none_prints_nothing_and_log_says_why_it_stopped(capsys):
-    stop = lambda state: state.stop("seen enough")  # noqa: E731
+    stop = lambda state: state.stop("seen enough")
 
     run(progress=None, callbacks=[stop])
     silent = capsys.readouterr()

@@ -64,7 +64,9 @@ def _call_binary(op):
 
 def _run_any(op):
     implementations, resolve = op.implementations, op.resolve
-    single = op.signature.inputs if len(op.signature.inputs) == 1 and not op.signature.variadic else ()
+    single = (
+        op.signature.inputs if len(op.signature.inputs) == 1 and not op.signature.variadic else ()
+    )
 
     def run(arrays, params):
         innermost = None

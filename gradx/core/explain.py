@@ -82,7 +82,7 @@ def _place_of(array: Any) -> str | None:
         backend = backend_of(type(array))
     except GradxError:
         return None
-    return f"{backend.name}:{backend.device_of(array)}"
+    return backend.device_of(array)
 
 
 def _class_for(error: Exception) -> type[GradxError]:

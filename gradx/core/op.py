@@ -115,7 +115,7 @@ class Op:
         return f"<op {self.name}>"
 
 
-def elementwise(*, partials: Mapping[str, Function | float], samples: SampleSet) -> Declare:
+def elementwise(*, partials: Mapping[str, Any], samples: SampleSet) -> Declare:
     """Declare an elementwise op by ``d out / d input``, per input."""
 
     def declare(forward):
@@ -135,7 +135,7 @@ def multilinear(
     def declare(forward):
         op = Op(forward, samples, view)
         vjp = {name: as_written(rule) for name, rule in transpose.items()}
-        itself = lambda arrays, params: op.run(arrays, params)  # noqa: E731 (set by _finish)
+        itself = lambda arrays, params: op.run(arrays, params)
         jvp = {name: replacing(name, op.signature, itself) for name in transpose}
         if view == "transpose":
             op.view = _put_back_by_transpose(op)
@@ -146,8 +146,8 @@ def multilinear(
 
 def primitive(
     *,
-    vjp: Mapping[str, Function],
-    jvp: Mapping[str, Function],
+    vjp: Mapping[str, Any],
+    jvp: Mapping[str, Any],
     samples: SampleSet,
     view: View = None,
 ) -> Declare:
@@ -224,7 +224,7 @@ def _per_input(op: Op, rules: Mapping[str, Needs]) -> tuple[Rule | None, ...]:
 def _put_back_by_transpose(op: Op) -> Function:
     # Where an op only moves elements, its transpose moves them back.
     def put_back(base, changed, params):
-        (rule,) = op.vjp
+        rule: Any = op.vjp[0]
         return rule.apply(changed, *rule.pick(None, base, params))
 
     return put_back
@@ -271,9 +271,7 @@ def _parameters(forward: Function) -> list[inspect.Parameter]:
 def _visible_parameters(forward: Function) -> list[inspect.Parameter]:
     """Return the parameters users see: no ``xp``; ``*arrays`` as one sequence."""
     _, *rest = _parameters(forward)
-    return [
-        p.replace(kind=p.POSITIONAL_ONLY) if p.kind is p.VAR_POSITIONAL else p for p in rest
-    ]
+    return [p.replace(kind=p.POSITIONAL_ONLY) if p.kind is p.VAR_POSITIONAL else p for p in rest]
 
 
 def _public_signature(op: Op) -> inspect.Signature:
@@ -283,13 +281,12 @@ def _public_signature(op: Op) -> inspect.Signature:
 def _visible_signature(forward: Function, signature: Signature) -> tuple[str, dict[str, Any]]:
     """Return the public signature as source, and the defaults that it names."""
     defaults = {
-        f"_{p.name}": p.default
-        for p in _visible_parameters(forward)
-        if p.default is not p.empty
+        f"_{p.name}": p.default for p in _visible_parameters(forward) if p.default is not p.empty
     }
     bare = [
-        p.replace(default=_Name(f"_{p.name}") if p.default is not p.empty else p.empty)
-        .replace(annotation=p.empty)
+        p.replace(default=_Name(f"_{p.name}") if p.default is not p.empty else p.empty).replace(
+            annotation=p.empty
+        )
         for p in _visible_parameters(forward)
     ]
     return str(inspect.Signature(bare)), defaults

@@ -64,7 +64,7 @@ def as_written(rule: Function) -> Needs:
     return Needs(rule, tuple(names))
 
 
-def scaling_by(partial: Function | float) -> Needs:
+def scaling_by(partial: Any) -> Needs:
     """Multiply by a partial derivative: the rule of an elementwise op."""
     if callable(partial):
         names = _parameters(partial)

@@ -13,7 +13,7 @@ class Sample(NamedTuple):
     """The arguments of one call."""
 
     arrays: tuple[Any, ...]
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = {}  # noqa: RUF012 (of a NamedTuple: nobody writes to it)
 
 
 Draw = Callable[..., Any]

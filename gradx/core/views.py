@@ -6,6 +6,7 @@ and a write to the base reaches every view: the base is rebuilt from the view,
 then all live views are read from it again.
 """
 
+from itertools import pairwise
 from typing import Any
 from weakref import ref
 
@@ -77,15 +78,15 @@ def rebind(tensor: Tensor, updated: Tensor) -> None:
             )
     views = _live_views(path[-1])
     _become(tensor, updated)
-    for view, base in zip(path, path[1:], strict=False):
+    for view, base in pairwise(path):
         _become(base, view.links.op.view(base, view, view.links.params))
     for view, base in views:
         _become(view, view.links.op.run((base,), view.links.params))
 
 
-def _path_to_root(tensor: Tensor) -> list[Tensor]:
+def _path_to_root(tensor: Tensor) -> list[Any]:
     """Return ``tensor``, what it is a view of, what that is a view of, ..."""
-    path = [tensor]
+    path: list[Any] = [tensor]
     while (links := path[-1].links) is not None and links.base is not None:
         if not links.op.shares_memory(path[-1], links.base):
             break
@@ -101,7 +102,8 @@ def _live_views(root: Tensor) -> list[tuple[Any, Tensor]]:
     pending = [root]
     while pending:
         base = pending.pop()
-        for view in [weak() for weak in base.links.views] if base.links else []:
+        views: list[Any] = [weak() for weak in base.links.views] if base.links else []
+        for view in views:
             if view is not None and view.links.op.shares_memory(view, base):
                 found.append((view, base))
                 pending.append(view)

@@ -16,7 +16,6 @@ from gradx.graph.text import to_dot, to_mermaid
 from gradx.ops.creation import ones_like
 from gradx.transforms.boundary import (
     as_array,
-    copied,
     is_differentiable,
     leave,
     name_of,
@@ -133,14 +132,14 @@ def _watch(trace, value, name):
     if not is_differentiable(value):
         return value, None
     bare, in_a_tree = name
-    tensor = watch_named(trace, copied(as_array(untracked(value))), bare)
+    tensor = watch_named(trace, as_array(untracked(value)), bare)
     return tensor, Leaf(tensor.payload, bare, in_a_tree)
 
 
 def _start(value, seed, label):
     """Return the cotangent to begin with."""
     if seed is not None:
-        return copied(as_array(require_match(seed, value, f"{label}: the seed")))
+        return as_array(require_match(seed, value, f"{label}: the seed"))
     if value.shape != ():
         raise ShapeError(
             f"{label}: {describe(value)} is not a scalar: reduce it, as in gx.sum(...), "

@@ -94,7 +94,12 @@ def reciprocal(xp, x, /):
 
 
 def _choices(draw):
-    for condition, x, y in [((3,), (3,), (3,)), ((2, 1), (3,), ()), ((), (2, 3), (3,)), ((0,), (1,), ())]:
+    for condition, x, y in [
+        ((3,), (3,), (3,)),
+        ((2, 1), (3,), ()),
+        ((), (2, 3), (3,)),
+        ((0,), (1,), ()),
+    ]:
         yield Sample((draw(*condition) > 1.2, draw(*x), draw(*y)))
     yield Sample((draw(3) > 1.2, draw(3) + 1j * draw(3), draw(3)))
     yield Sample((draw(3) > 1.2, draw(3), 0.0))

@@ -102,5 +102,5 @@ def _plane(draw):
     samples=_plane,
 )
 def atan2(xp, x, y, /):
-    """Return the angle of the point ``(y, x)``, between -pi and pi: that of ``x / y``, by quadrant."""
+    """Return the angle of the point ``(y, x)``, from -pi to pi: that of ``x / y``, by quadrant."""
     return xp.atan2(x, y)

@@ -2,7 +2,6 @@
 
 import math
 
-from gradx.core.arrays import is_kind
 from gradx.core.op import composed, constant, elementwise, primitive
 from gradx.core.samples import Sample, single_arrays
 from gradx.errors import DTypeError, OutOfBoundsError, ShapeError

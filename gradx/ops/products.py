@@ -66,7 +66,14 @@ def prod(xp, x, /, *, axis=None, dtype=None, keepdims=False):
 
 
 def _cumulative(draw):
-    for shape, axis in [((4,), None), ((2, 3), 0), ((2, 3), -1), ((2, 5, 2), 1), ((1,), 0), ((0,), 0)]:
+    for shape, axis in [
+        ((4,), None),
+        ((2, 3), 0),
+        ((2, 3), -1),
+        ((2, 5, 2), 1),
+        ((1,), 0),
+        ((0,), 0),
+    ]:
         for include_initial in [False, True]:
             yield Sample((draw(*shape),), {"axis": axis, "include_initial": include_initial})
     yield Sample((draw(3) + 1j * draw(3),))

@@ -168,7 +168,14 @@ def all(xp, x, /, *, axis=None, keepdims=False):
 
 
 def _running(draw):
-    for shape, axis in [((4,), None), ((2, 3), 0), ((2, 3), -1), ((2, 3, 2), 1), ((1,), 0), ((0,), 0)]:
+    for shape, axis in [
+        ((4,), None),
+        ((2, 3), 0),
+        ((2, 3), -1),
+        ((2, 3, 2), 1),
+        ((1,), 0),
+        ((0,), 0),
+    ]:
         for include_initial in [False, True]:
             yield Sample((draw(*shape),), {"axis": axis, "include_initial": include_initial})
     yield Sample((draw(3) + 1j * draw(3),))
@@ -196,7 +203,7 @@ def _sums_of_exponentials(draw):
 
 
 def _shares(x, out, axis):
-    """Return ``exp(x - out)``; where ``out`` is infinite, equal parts for those that are ``out``."""
+    """Return ``exp(x - out)``; equal parts for those that are ``out``, where it is infinite."""
     out = with_ones(out, x.shape, axis)
     level = logical_and(equal(x, out), isinf(out))
     weights = exp(where(level, 0.0, x) - where(level, 0.0, out))
@@ -224,4 +231,6 @@ def logsumexp(xp, x, /, *, axis=None, keepdims=False):
     out = xp.where(empty, largest, xp.log(xp.where(empty, xp.ones_like(total), total)) + shift)
     if keepdims:
         return out
-    return xp.reshape(out, tuple(n for a, n in enumerate(x.shape) if a not in reduced_axes(x.shape, axis)))
+    return xp.reshape(
+        out, tuple(n for a, n in enumerate(x.shape) if a not in reduced_axes(x.shape, axis))
+    )

@@ -1,16 +1,16 @@
 """Training: ``fit``, and what it is made of.
 
-    loop.py            fit: epochs, steps, who is told
-    losses.py          the two ways to write a loss
-    sources.py         what is accepted as data
-    evaluation.py      evaluate: loss and metrics on other data
-    metrics.py         accuracy, errors, r2
-    state.py           what callbacks see, and the result
-    callbacks.py       the events of training
-    early_stopping.py  stop in time, and go back to the best
-    finite.py          no step on numbers that are not finite
-    history.py         what happened in each epoch
-    progress.py        a bar on a terminal, lines elsewhere
+loop.py            fit: epochs, steps, who is told
+losses.py          the two ways to write a loss
+sources.py         what is accepted as data
+evaluation.py      evaluate: loss and metrics on other data
+metrics.py         accuracy, errors, r2
+state.py           what callbacks see, and the result
+callbacks.py       the events of training
+early_stopping.py  stop in time, and go back to the best
+finite.py          no step on numbers that are not finite
+history.py         what happened in each epoch
+progress.py        a bar on a terminal, lines elsewhere
 """
 
 from gradx.train.early_stopping import EarlyStopping as EarlyStopping

@@ -46,7 +46,9 @@ class EarlyStopping:
     def __post_init__(self) -> None:
         self.mode = self.mode or MODES.get(self.monitor.rpartition("_")[2])
         if self.mode not in SIGNS:
-            raise ShapeError(f"EarlyStopping: mode={self.mode!r} for {self.monitor!r}: use 'min' or 'max'")
+            raise ShapeError(
+                f"EarlyStopping: mode={self.mode!r} for {self.monitor!r}: use 'min' or 'max'"
+            )
         if self.patience < 1:
             raise ShapeError(f"EarlyStopping: patience={self.patience}: it is 1 epoch or more")
         if self.min_delta < 0:
@@ -82,7 +84,7 @@ class EarlyStopping:
 
     def _remember(self, state: State, value: float, cost: float) -> None:
         # The best of all, though it may be too little better to count as an improvement.
-        if self.best_epoch and not cost < SIGNS[self.mode] * self.best or math.isnan(cost):
+        if (self.best_epoch and not cost < SIGNS[self.mode] * self.best) or math.isnan(cost):
             return
         self.best, self.best_epoch = value, state.epoch
         if self.restore_best:

@@ -56,7 +56,9 @@ def measure(
         if metrics:
             seen.append((_required(predictions), arguments(batch)[-1]))
     if not rows:
-        raise ShapeError("evaluate: the data gave no batch: an iterator can be gone through only once")
+        raise ShapeError(
+            "evaluate: the data gave no batch: an iterator can be gone through only once"
+        )
     gathered = tree.map(_join, *seen) if metrics else ()
     return {"loss": total / rows} | {name: float(f(*gathered)) for name, f in metrics.items()}
 

@@ -60,7 +60,9 @@ class History:
         without matplotlib.
         """
         ax = _new_axes() if ax is None else ax
-        chosen = [name for name in self.columns if name.endswith("loss")] if columns is None else columns
+        chosen = (
+            [name for name in self.columns if name.endswith("loss")] if columns is None else columns
+        )
         for name in chosen:
             ax.plot(self["epoch"], self[name], label=name.replace("_", " "))
         ax.set_xlabel("epoch")

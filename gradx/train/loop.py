@@ -197,7 +197,9 @@ def _present(early_stopping: EarlyStopping | None) -> list[EarlyStopping]:
 
 def _with_validation(metrics: Mapping[str, Metric], validation: Any) -> Mapping[str, Metric]:
     if metrics and validation is None:
-        raise ShapeError(f"fit: metrics ({', '.join(metrics)}) are of validation data: give validation=...")
+        raise ShapeError(
+            f"fit: metrics ({', '.join(metrics)}) are of validation data: give validation=..."
+        )
     return metrics
 
 

@@ -31,7 +31,9 @@ def as_objective(loss: Callable[..., Any]) -> Objective:
     parameters = inspect.signature(loss).parameters
     given = {"key", "train"} & parameters.keys()
     if len(given) == 1:
-        raise DTypeError(f"fit: {_name(loss)}{inspect.signature(loss)} has only {given.pop()}: {FORMS}")
+        raise DTypeError(
+            f"fit: {_name(loss)}{inspect.signature(loss)} has only {given.pop()}: {FORMS}"
+        )
     objective = _of_the_model(loss) if given else _of_predictions(loss)
     objective.__name__ = _name(loss)  # for the messages of the derivative
     return objective

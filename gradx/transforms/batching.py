@@ -104,7 +104,7 @@ RULES: dict[str, Callable[..., Any]] = {
 
 
 def vmap(
-    f: Callable[..., Any], in_axes: int | None | tuple[int | None, ...] = 0, out_axes: int = 0
+    f: Callable[..., Any], in_axes: int | tuple[int | None, ...] | None = 0, out_axes: int = 0
 ) -> Callable[..., Any]:
     """Return a function that maps ``f`` over an axis of its arguments.
 

@@ -94,7 +94,9 @@ def require_match(given: Any, expected: Any, what: str) -> Any:
     backend = backend_for(expected)
     if type(given) in (int, float, complex, bool):
         given = backend.xp.asarray(
-            given, dtype=untracked(expected).dtype, device=backend.native_device(backend.device_of(untracked(expected)))
+            given,
+            dtype=untracked(expected).dtype,
+            device=backend.native_device(backend.device_of(untracked(expected))),
         )
     if given.shape != expected.shape:
         raise ShapeError(f"{what} has shape {tuple(given.shape)}, expected {tuple(expected.shape)}")

@@ -73,6 +73,7 @@ def backward(tensor: Tensor, seed: Any = None, retain_graph: bool = False) -> No
         seed = _default_seed(tensor)
     seed = require_match(seed, tensor.value, "backward: the seed")
     found = propagate({node: copied(as_array(seed))}, retain=retain_graph, keep_all=True)
+    reached: Any
     for reached, g in found.items():
         _accumulate(reached, g)
         if not retain_graph and reached.edges is None:

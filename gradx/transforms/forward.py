@@ -12,7 +12,14 @@ from gradx.errors import DTypeError, ShapeError
 from gradx.ops.creation import zeros_like
 from gradx.ops.elementwise import add
 from gradx.ops.shapes import conform
-from gradx.transforms.boundary import as_array, is_differentiable, leave, name_of, own, require_match
+from gradx.transforms.boundary import (
+    as_array,
+    is_differentiable,
+    leave,
+    name_of,
+    own,
+    require_match,
+)
 
 
 class Forward(Trace):
@@ -41,7 +48,12 @@ def _part(op, position, tangent, values, params, out):
     return rule and rule.apply(tangent, *rule.pick(out, *values, params))
 
 
-def jvp(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...], has_aux: bool = False) -> tuple[Any, ...]:
+def jvp(
+    f: Callable[..., Any],
+    primals: tuple[Any, ...],
+    tangents: tuple[Any, ...],
+    has_aux: bool = False,
+) -> tuple[Any, ...]:
     """Compute ``f(*primals)`` and its derivative along ``tangents``.
 
     ``tangents`` is a tuple like ``primals``, with arrays of the same shapes;

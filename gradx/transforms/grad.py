@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from gradx.core import tree
@@ -31,7 +31,10 @@ Function = Callable[..., Any]
 
 
 def grad(
-    f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False, holomorphic: bool = False
+    f: Function,
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
 ) -> Function:
     """Return a function that computes the gradient of ``f``.
 
@@ -61,7 +64,10 @@ def grad(
 
 
 def value_and_grad(
-    f: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False, holomorphic: bool = False
+    f: Function,
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
 ) -> Function:
     """Return a function that computes ``f`` and its gradient, as ``grad`` describes it.
 
@@ -126,7 +132,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
         if has_aux:
             out, aux = _split_aux(out, label)
         results, out_structure = tree.flatten(out)
-        values, nodes = zip(*[leave(trace, r) for r in results]) if results else ((), ())
+        values, nodes = zip(*[leave(trace, r) for r in results], strict=True) if results else ((), ())
         aux = detach_tree(trace, aux)
     finally:
         trace.end()
@@ -140,7 +146,9 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
             for s in starts
         ]
         filled = [
-            zeros_like(s.value if type(s) is Tensor and s.trace is trace else as_array(s)) if c is None else c
+            zeros_like(s.value if type(s) is Tensor and s.trace is trace else as_array(s))
+            if c is None
+            else c
             for c, s in zip(cotangents, starts, strict=True)
         ]
         return tree.unflatten(structure, own(filled, lent=tree.leaves(cotangent)))
@@ -154,7 +162,9 @@ def argument_positions(argnums, args, label):
     positions = argnums if isinstance(argnums, tuple) else (argnums,)
     for i in positions:
         if not isinstance(i, int) or not -len(args) <= i < len(args):
-            raise ShapeError(f"{label}: argnums={argnums!r}, but it got {len(args)} positional arguments")
+            raise ShapeError(
+                f"{label}: argnums={argnums!r}, but it got {len(args)} positional arguments"
+            )
     return [i % len(args) for i in positions]
 
 
@@ -162,7 +172,8 @@ def _start(trace, f, args, positions, leaves):
     """Watch each leaf; name the argument it belongs to only if that fails."""
     starts = []
     for index, leaf in enumerate(leaves):
-        array = require_differentiable(leaf, lambda: _leaf_name(trace, f, args, positions, index))
+        what = partial(_leaf_name, trace, f, args, positions, index)
+        array = require_differentiable(leaf, what)
         starts.append(_watch(trace, array, trace.name))
     return starts
 
@@ -199,7 +210,9 @@ def _require_scalar(value, holomorphic, label):
         value = as_array(value)
         shape = value.shape
     except AttributeError:
-        raise DTypeError(f"{label}: it must return a scalar array, got {type(value).__name__}") from None
+        raise DTypeError(
+            f"{label}: it must return a scalar array, got {type(value).__name__}"
+        ) from None
     if shape != ():
         raise ShapeError(
             f"{label}: it must return a scalar, got {describe(value)}: reduce it, as in "
@@ -241,4 +254,6 @@ def _leaves_like(tree_given, structure, label):
     except GradxError:
         raise
     except (TypeError, ValueError) as error:
-        raise ShapeError(f"{label}: the cotangent's structure differs from the output's: {error}") from error
+        raise ShapeError(
+            f"{label}: the cotangent's structure differs from the output's: {error}"
+        ) from error

@@ -15,7 +15,6 @@ from gradx.transforms.forward import jvp
 from gradx.transforms.grad import argument_positions, grad, vjp
 from gradx.transforms.linearize import transpose
 
-
 # Basis vectors that go through the linear map at once.
 CHUNK = 64
 
@@ -136,19 +135,21 @@ def _size(x):
 
 
 def _products(function, x, results, chunk_size):
-    """Apply ``function`` to each basis array of ``x``; stack what it returns, one array per result."""
+    """Apply ``function`` to each basis array of ``x``, and stack each of its results."""
     size = prod(x.shape)
     if size == 0:
         backend, plain = backend_for(x), untracked(x)
         device = backend.native_device(backend.device_of(plain))
         return [backend.xp.zeros((0, *r.shape), dtype=plain.dtype, device=device) for r in results]
     step = chunk_size or CHUNK
-    chunks = [vmap(function)(_basis(x, start, min(start + step, size))) for start in range(0, size, step)]
+    chunks = [
+        vmap(function)(_basis(x, start, min(start + step, size))) for start in range(0, size, step)
+    ]
     return [concat(parts) if len(parts) > 1 else parts[0] for parts in zip(*chunks, strict=True)]
 
 
 def _basis(x, start, stop):
-    """Return arrays like ``x``, stacked, the i-th one at element ``start + i`` and zero elsewhere."""
+    """Return a stack of arrays like ``x``; the i-th is one at element ``start + i`` only."""
     backend, plain = backend_for(x), untracked(x)
     device = backend.native_device(backend.device_of(plain))
     rows = backend.xp.eye(stop - start, prod(x.shape), k=start, dtype=plain.dtype, device=device)

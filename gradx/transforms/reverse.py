@@ -43,7 +43,9 @@ class Reverse(Trace):
         value = x.value
         out = op.call(value)
         rule = op.vjp[0]
-        return Tensor(out, self, self.node_type(op, ((x.payload, rule, rule.pick(out, value, None)),), out))
+        return Tensor(
+            out, self, self.node_type(op, ((x.payload, rule, rule.pick(out, value, None)),), out)
+        )
 
     def apply_binary(self, op, x, y):
         x_node = y_node = None
@@ -91,7 +93,7 @@ def _edges(op, nodes, values, params, out):
     )
 
 
-def oldest_first(ends: list[Node]) -> list[Node]:
+def oldest_first(ends: list[Any]) -> list[Any]:
     """Return the nodes that ``ends`` depend on, and ``ends``, in order of creation."""
     found, stack = set(ends), list(ends)
     while stack:
@@ -108,7 +110,9 @@ def oldest_first(ends: list[Node]) -> list[Node]:
     return sorted(found, key=attrgetter("serial"))
 
 
-def propagate(cotangents: dict[Node, Any], *, retain: bool, keep_all: bool = False) -> dict[Node, Any]:
+def propagate(
+    cotangents: dict[Any, Any], *, retain: bool, keep_all: bool = False
+) -> dict[Any, Any]:
     """Walk back from nodes with cotangents, and return the cotangents of the leaves.
 
     The result maps each leaf that they depend on (with ``keep_all`` every node)
