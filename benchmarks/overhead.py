@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from _small_ops import OPS
+from _small_ops import OPS, TOGETHER
 from _turns import Result, limit_threads, pin, print_table, take_turns, write_json
 
 PLAIN, RECORDED, IMPORT = 0.3, 1.0, 150e3  # us beyond NumPy
@@ -56,7 +56,7 @@ def check_budgets(results: list[Result]) -> None:
             ours, theirs = by_name[f"{kind} {op}", "gradx"], by_name[f"plain {op}", "numpy"]
             _report(f"{kind} {op}: us beyond numpy", _paired(ours, theirs, "-"), budget)
     for kind in ("chain of 4", "forward + backward"):
-        for op in OPS:
+        for op in (TOGETHER, *OPS):
             for system, budget in (("torch", OF_TORCH), ("autograd", OF_AUTOGRAD)):
                 ours = by_name[f"{kind} {op}", "gradx"]
                 theirs = by_name.get((f"{kind} {op}", system))

@@ -7,13 +7,14 @@ import numpy as np
 
 import gradx as gx
 
-WAYS = [("gradient descent", gx.optim.sgd(0.07), 0.0), ("SGD", gx.optim.sgd(0.07), 2.0),
-        ("momentum", gx.optim.sgd(0.02, momentum=0.85), 0.0), ("Adam", gx.optim.adam(0.15), 0.0)]  # fmt: skip
+# Optimizer and noise of the gradient, which stands for the choice of a small batch.
+WAYS = {"gradient descent": (gx.optim.sgd(0.07), 0.0), "SGD": (gx.optim.sgd(0.07), 2.0)}
+WAYS |= {"momentum": (gx.optim.sgd(0.02, 0.85), 0.0), "Adam": (gx.optim.adam(0.15), 0.0)}
 
 
 def bowl(point):
     """A bowl, 25 times steeper along y"""
-    return 0.5 * gx.sum(np.asarray([1.0, 25.0]) * point * point)
+    return 0.5 * (point[0] ** 2 + 25 * point[1] ** 2)
 
 
 def saddle(point):
@@ -21,34 +22,31 @@ def saddle(point):
     return 0.25 * (point[0] ** 2 - 1) ** 2 + point[1] ** 2
 
 
-def descend(height, start, optimizer, key, noise, steps):
-    """Return all points on the way; noise stands for the choice of a small batch."""
-    path, state = [np.asarray(start)], optimizer.init(np.asarray(start))
-    for error in noise * gx.random.normal(key, (steps, 2)):
-        gradient = gx.grad(height)(path[-1]) + error
-        updates, state = optimizer.update(gradient, state, path[-1])
-        path.append(gx.optim.apply_updates(path[-1], updates))
+def descend(height, start, optimizer, seed, noise, steps):
+    path, state = [start], optimizer.init(start)
+    for error in noise * gx.random.normal(gx.random.key(seed), (steps, 2)):
+        updates, state = optimizer.update(gx.grad(height)(path[-1]) + error, state, path[-1])
+        path.append(path[-1] + updates)
     return np.asarray(path)
 
 
-def draw(axes, height, start, steps, loud, extent, key):
-    axes[0].set(title=height.__doc__, xlabel="x", ylabel="y")
-    x, y = np.meshgrid(np.linspace(*extent[:2], 150), np.linspace(*extent[2:], 150))
-    values = [float(height(point)) for point in np.stack([x.ravel(), y.ravel()], axis=1)]
-    axes[0].contour(x, y, np.reshape(values, x.shape), 24, colors="0.8", linewidths=0.7)
-    for i, (name, optimizer, noise) in enumerate(WAYS):
-        path = descend(height, start, optimizer, key, noise * loud, steps)
+def draw(axes, height, start, steps, loud, extent, seed):
+    grid = np.meshgrid(np.linspace(*extent[:2], 150), np.linspace(*extent[2:], 150))
+    axes[0].contour(*grid, height(grid), 24, colors="0.8", linewidths=0.7)
+    axes[0].set_title(height.__doc__)
+    for i, (name, (optimizer, noise)) in enumerate(WAYS.items()):
+        path = descend(height, start, optimizer, seed, noise * loud, steps)
         axes[0].plot(*path.T, ".-", markersize=4, linewidth=1, alpha=0.8)
-        axes[1].semilogy([float(height(point)) for point in path], label=name)
-        axes[2].bar(np.arange(2) + 0.2 * i, np.mean(np.abs(np.diff(path[:16], axis=0)), axis=0), 0.2)
-    axes[1].set(xlabel="step", ylabel="height above the minimum")
-    axes[2].set(ylabel="mean of the first 15 steps", xticks=[0.3, 1.3], xticklabels=["along x", "along y"])
+        axes[1].semilogy(height(path.T), label=name)
+        axes[2].bar([0.2 * i, 1 + 0.2 * i], abs(np.diff(path[:16], axis=0)).mean(axis=0), 0.2)
+    axes[1].set(xlabel="step", title="Height above the minimum")
+    axes[2].set(title="Mean step, first 15", xticks=[0.3, 1.3], xticklabels=["along x", "along y"])
 
 
 def main(output, device, seed):
-    key, (figure, axes) = gx.random.key(seed), plt.subplots(2, 3, figsize=(15, 8), layout="constrained")
-    draw(axes[0], bowl, (-3.5, 1.1), 60, 1.0, (-4, 1, -1.5, 1.5), key)
-    draw(axes[1], saddle, (0.0, 0.9), 150, 0.3, (-1.6, 1.6, -1.1, 1.1), key)
+    figure, axes = plt.subplots(2, 3, figsize=(15, 8), layout="constrained")
+    draw(axes[0], bowl, np.asarray([-3.5, 1.1]), 60, 1.0, (-4, 1, -1.5, 1.5), seed)
+    draw(axes[1], saddle, np.asarray([0.0, 0.9]), 150, 0.3, (-1.6, 1.6, -1.1, 1.1), seed)
     axes[0, 1].legend()
     figure.savefig(f"{output}/descent.png", dpi=120)
 

@@ -33,9 +33,11 @@ def main(device, seed):
     exact = Ridge(alpha=PENALTY).fit(inputs, targets)
 
     model = {"weight": np.zeros(10), "intercept": np.asarray(0.0)}
+    noisy = gx.optim.sgd(lambda n: 0.05 / (1 + n / 1000))
+    exact_steps = gx.optim.sgd(0.1, momentum=0.92, nesterov=True)
     stages = [
-        ("batches of 32, rate 0.05 / (1 + n / 1000)", 32, 200, gx.optim.sgd(lambda n: 0.05 / (1 + n / 1000))),
-        ("full batches, Nesterov's momentum", 442, 600, gx.optim.sgd(0.1, momentum=0.92, nesterov=True)),
+        ("batches of 32, rate 0.05 / (1 + step / 1000)", 32, 200, noisy),
+        ("full batches, Nesterov's momentum", 442, 600, exact_steps),
     ]
     for name, size, epochs, optimizer in stages:
         model = gx.train.fit(

@@ -270,11 +270,11 @@ def test_data_that_cannot_be_used_is_named():
         ShapeError, match="no batch in epoch 2: an iterator can be gone through only once"
     ):
         run(rows=iter([data()]))
-    with pytest.raises(DTypeError, match="validation=0.2 divides arrays, but data is list"):
+    with pytest.raises(DTypeError, match=r"validation=0\.2 divides arrays, but data is list"):
         run(rows=[data()], validation=0.2)
-    with pytest.raises(ShapeError, match="takes batches .inputs, targets., got one of 1 parts"):
+    with pytest.raises(ShapeError, match=r"takes batches \(inputs, targets\), got one of 1 parts"):
         run(rows=data()[0])
-    with pytest.raises(ShapeError, match="validation=1.5"):
+    with pytest.raises(ShapeError, match=r"validation=1\.5"):
         run(validation=1.5)
 
 
@@ -517,7 +517,7 @@ def test_an_update_that_is_not_finite_is_not_applied():
     def update(grads, state, params):
         return optree.tree_map(lambda g: g * float("inf"), grads, namespace="gradx"), state
 
-    with pytest.raises(NonFiniteError, match="the update of model.weight") as caught:
+    with pytest.raises(NonFiniteError, match=r"the update of model\.weight") as caught:
         run(optimizer=Optimizer(lambda params: None, update))
 
     assert not np.any(caught.value.model.weight)

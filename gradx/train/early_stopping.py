@@ -41,11 +41,13 @@ class EarlyStopping:
     best_epoch: int = field(default=0, init=False)
     _best_weights: Weights | None = field(default=None, init=False, repr=False)
     _reference: float = field(default=math.inf, init=False, repr=False)
+    _sign: float = field(default=1.0, init=False, repr=False)
     _waited: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.mode = self.mode or MODES.get(self.monitor.rpartition("_")[2])
-        if self.mode not in SIGNS:
+        self._sign = SIGNS.get(self.mode or "", 0.0)
+        if not self._sign:
             raise ShapeError(
                 f"EarlyStopping: mode={self.mode!r} for {self.monitor!r}: use 'min' or 'max'"
             )
@@ -67,7 +69,7 @@ class EarlyStopping:
     def on_epoch_end(self, state: State) -> None:
         """Count the epochs since the last improvement, and keep the best parameters."""
         value = state.history[self.monitor][-1]
-        cost = SIGNS[self.mode] * value
+        cost = self._sign * value
         self._remember(state, value, cost)
         if cost < self._reference - self.min_delta:
             self._reference, self._waited = cost, 0
@@ -84,7 +86,7 @@ class EarlyStopping:
 
     def _remember(self, state: State, value: float, cost: float) -> None:
         # The best of all, though it may be too little better to count as an improvement.
-        if (self.best_epoch and not cost < SIGNS[self.mode] * self.best) or math.isnan(cost):
+        if (self.best_epoch and not cost < self._sign * self.best) or math.isnan(cost):
             return
         self.best, self.best_epoch = value, state.epoch
         if self.restore_best:

@@ -30,7 +30,7 @@ def is_finite(arrays: list[Any]) -> bool:
 
 
 def first_not_finite(model: Any) -> str | None:
-    """Return the path of the first leaf with a bad element and their number, None if there is none."""
+    """Return the path of the first leaf that is not all finite, None if there is none."""
     for path, leaf in zip(tree.paths(model), tree.leaves(model), strict=True):
         xp = backend_for(leaf).xp
         finite = xp.isfinite(leaf)

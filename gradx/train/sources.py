@@ -65,8 +65,8 @@ def rows_in(batch: Any) -> int:
 
 def _slices(data: Any, length: int, size: int) -> Iterator[Any]:
     for start in range(0, length, size):
-        # Bound as a default: the lambda is called before the loop goes on, but must not depend on it.
-        yield tree.map(lambda leaf, start=start: leaf[start : start + size, ...], data)
+        rows = slice(start, start + size)
+        yield tree.map(lambda leaf, rows=rows: leaf[rows, ...], data)
 
 
 def _steps(data: Any, name: str) -> int | None:
