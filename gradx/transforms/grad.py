@@ -132,11 +132,12 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
         if has_aux:
             out, aux = _split_aux(out, label)
         results, out_structure = tree.flatten(out)
-        values, nodes = zip(*[leave(trace, r) for r in results], strict=True) if results else ((), ())
+        pairs = [leave(trace, result) for result in results]
         aux = detach_tree(trace, aux)
     finally:
         trace.end()
-    values = tuple([as_array(value) for value in values])
+    values = [as_array(value) for value, _ in pairs]
+    nodes = [node for _, node in pairs]
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         seeds = _seeds(cotangent, values, nodes, out_structure, label)
