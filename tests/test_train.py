@@ -569,7 +569,7 @@ REGRESSION = [
 
 
 @pytest.mark.parametrize("shape", [(30,), (30, 2)])
-@pytest.mark.parametrize(("metric", "name"), REGRESSION, ids=lambda value: str(value))
+@pytest.mark.parametrize(("metric", "name"), REGRESSION)
 def test_metrics_of_regression_agree_with_scikit_learn(metric, name, shape, backend):
     metrics = pytest.importorskip("sklearn.metrics")
     predictions, targets = normal(key(0), shape), normal(key(1), shape)
