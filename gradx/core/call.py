@@ -19,7 +19,7 @@ def make_calls(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Build ``call``, which users call, and ``run(arrays, params)``, which traces call."""
     inputs, params, variadic = op.signature
     run = _run_any(op)
-    if params or variadic:
+    if params or variadic or op.results:
         return _front(op, _linking(op, run) if op.view else run), run
     if len(inputs) == 1 and any(op.vjp):
         call = _call_unary(op)

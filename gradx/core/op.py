@@ -52,6 +52,7 @@ class Op:
         "implementations",
         "jvp",
         "name",
+        "results",
         "run",
         "samples",
         "signature",
@@ -71,6 +72,7 @@ class Op:
         self.samples = samples
         self.view = view
         self.elementwise = False  # each element of the output depends on its own inputs only
+        self.results: type | None = None  # the NamedTuple of an op with several outputs
         self.signature = _read_signature(forward)
         self.visible, self.defaults = _visible_signature(forward, self.signature)
         # By the type of the one array, or by the types of all arrays.
@@ -150,12 +152,20 @@ def primitive(
     jvp: Mapping[str, Any],
     samples: SampleSet,
     view: View = None,
+    results: type | None = None,
 ) -> Declare:
-    """Declare an op with both derivatives written out, per input."""
+    """Declare an op with both derivatives written out, per input.
+
+    An op with several outputs names the NamedTuple that it returns as
+    ``results``. In its vjp ``g`` is a tuple of cotangents, ``None`` where an
+    output is not used; its jvp returns a tuple of tangents, ``None`` for zero.
+    """
 
     def declare(forward):
+        op = Op(forward, samples, view)
+        op.results = results
         return _finish(
-            Op(forward, samples, view),
+            op,
             vjp={name: as_written(rule) for name, rule in vjp.items()},
             jvp={name: as_written(rule) for name, rule in jvp.items()},
         )

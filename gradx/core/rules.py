@@ -42,6 +42,11 @@ class Rule:
         self.apply = apply
         self.pick = pick
 
+    def of_output(self, index: int, count: int) -> "Rule":
+        """Return the vjp of one of several outputs, the others being unused."""
+        before, after = (None,) * index, (None,) * (count - index - 1)
+        return Rule(lambda g, *saved: self.apply((*before, g, *after), *saved), self.pick)
+
 
 class Needs(NamedTuple):
     """A linear map and the names of the values it is applied with."""

@@ -55,7 +55,8 @@ def _one_by_one(op, values, mine, params, size):
         for i in range(size)
     ]
     if isinstance(outs[0], tuple):
-        return tuple(stack(list(column)) for column in zip(*outs, strict=True))
+        columns = [stack(list(column)) for column in zip(*outs, strict=True)]
+        return op.results(*columns) if op.results else tuple(columns)
     return stack(outs)
 
 

@@ -29,14 +29,29 @@ class Forward(Trace):
         mine = [type(a) is Tensor and a.trace is self for a in arrays]
         values = tuple([a.value if m else a for a, m in zip(arrays, mine, strict=True)])
         out = op.run(values, params)
-        tangent = None
-        for position, (array, is_mine) in enumerate(zip(arrays, mine, strict=True)):
-            part = _part(op, position, array.payload, values, params, out) if is_mine else None
-            if part is not None:
-                tangent = part if tangent is None else add(tangent, part)
+        parts = [
+            _part(op, position, array.payload, values, params, out)
+            for position, (array, is_mine) in enumerate(zip(arrays, mine, strict=True))
+            if is_mine
+        ]
+        if op.results:
+            columns = zip(*[part or (None,) * len(out) for part in parts], strict=True)
+            return op.results(*map(self._carry, out, map(_added, columns)))
+        return self._carry(out, _added(parts))
+
+    def _carry(self, out, tangent):
         if tangent is None:
             return out
         return Tensor(out, self, conform(tangent, out.shape, out.dtype))
+
+
+def _added(parts):
+    """Add up what each input contributes; ``None`` is zero."""
+    total = None
+    for part in parts:
+        if part is not None:
+            total = part if total is None else add(total, part)
+    return total
 
 
 def _part(op, position, tangent, values, params, out):

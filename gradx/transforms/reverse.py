@@ -73,7 +73,19 @@ class Reverse(Trace):
         values = tuple([a if n is None else a.value for a, n in zip(arrays, nodes, strict=True)])
         out = op.run(values, params)
         edges = _edges(op, nodes, values, params, out)
-        return Tensor(out, self, self.node_type(op, edges, out)) if edges else out
+        if not edges:
+            return out
+        if op.results:
+            return self._record_each(op, edges, out)
+        return Tensor(out, self, self.node_type(op, edges, out))
+
+    def _record_each(self, op, edges, outs):
+        """Record several outputs as a node each: pullbacks are linear, so they add up."""
+        recorded = []
+        for index, out in enumerate(outs):
+            one = [(node, rule.of_output(index, len(outs)), kept) for node, rule, kept in edges]
+            recorded.append(Tensor(out, self, self.node_type(op, tuple(one), out)))
+        return op.results(*recorded)
 
 
 def _edges(op, nodes, values, params, out):
