@@ -1,6 +1,7 @@
 """gradx: gradients, compilation and training for any array API code, on NumPy or CuPy."""
 
 from gradx import data as data
+from gradx import fft as fft
 from gradx import linalg as linalg
 from gradx import nn as nn
 from gradx import operators as operators  # gives Tensor its operators and methods

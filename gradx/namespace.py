@@ -7,6 +7,7 @@ backend and device, so that consumers may compare and hash it.
 
 import sys
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from gradx.backends import Backend
@@ -57,6 +58,8 @@ class Namespace:
             value = getattr(sys.modules["gradx"], name)
         if name in CREATION:
             value = partial(value, device=self._device)
+        if name == "fft":
+            value = _fft_on(self._device, value)
         self.__dict__[name] = value
         return value
 
@@ -65,6 +68,14 @@ class Namespace:
 
     def __repr__(self) -> str:
         return f"<namespace {self.__name__}>"
+
+
+def _fft_on(device: str, module: Any) -> SimpleNamespace:
+    """Return the functions of ``gradx.fft``, with frequencies made on one device."""
+    functions = {name: getattr(module, name) for name in module.__all__}
+    for name in ("fftfreq", "rfftfreq"):
+        functions[name] = partial(functions[name], device=device)
+    return SimpleNamespace(**functions)
 
 
 _namespaces: dict[tuple[str, str], Namespace] = {}

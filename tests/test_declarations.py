@@ -33,7 +33,7 @@ INTERNAL = {
 def listed_names():
     """Return every public function of gradx and of its public namespaces."""
     names = {}
-    for space in (gradx, gradx.nn, gradx.special, gradx.linalg):
+    for space in (gradx, gradx.nn, gradx.special, gradx.linalg, gradx.fft):
         names |= {id(value): name for name, value in vars(space).items()}
     return names
 
@@ -105,7 +105,7 @@ LAYERS = [
     ["backends"],
     ["core"],
     ["ops", "device", "dtypes", "creation"],
-    ["operators", "namespace", "numpy_protocols", "transforms", "linalg", "special"],
+    ["operators", "namespace", "numpy_protocols", "transforms", "linalg", "special", "fft"],
     ["graph", "nn", "random"],
     ["optim"],
     ["data"],
