@@ -5,6 +5,9 @@ from typing import Any
 from gradx.backends import Backend, backend_of
 from gradx.core.views import Tensor
 
+# The answers of is_kind: libraries take microseconds to find them, at every boundary.
+_KINDS: dict[tuple[type, Any, Any], bool] = {}
+
 
 def untracked(x: Any) -> Any:
     """Return the plain array inside all the Tensors around it."""
@@ -20,7 +23,12 @@ def backend_for(x: Any) -> Backend:
 
 def is_kind(x: Any, kind: str | tuple[str, ...]) -> bool:
     """Tell whether the dtype of ``x`` is of a kind that ``isdtype`` of the standard names."""
-    return backend_for(x).xp.isdtype(untracked(x).dtype, kind)
+    x = untracked(x)
+    question = (type(x), x.dtype, kind)
+    known = _KINDS.get(question)
+    if known is None:
+        known = _KINDS[question] = backend_of(type(x)).xp.isdtype(x.dtype, kind)
+    return known
 
 
 def is_array(x: Any) -> bool:

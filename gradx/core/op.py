@@ -24,6 +24,7 @@ from gradx.core.rules import (
     Rule,
     Signature,
     as_written,
+    compile_both_edges,
     compile_rule,
     replacing,
     scaling_by,
@@ -45,6 +46,7 @@ class Op:
     """Everything gradx knows about one primitive."""
 
     __slots__ = (
+        "both_edges",
         "call",
         "defaults",
         "elementwise",
@@ -65,6 +67,7 @@ class Op:
     run: Function  # run(arrays, params): what traces call
     vjp: tuple[Rule | None, ...]  # per input
     jvp: tuple[Rule | None, ...]  # per input
+    both_edges: Function | None  # of an op of two differentiable inputs
 
     def __init__(self, forward: Function, samples: SampleSet, view: View = None) -> None:
         self.name = forward.__name__
@@ -214,6 +217,9 @@ def _finish(op: Op, *, vjp: Mapping[str, Needs], jvp: Mapping[str, Needs]) -> Fu
         raise TypeError(f"op {op.name!r}: vjp and jvp must have rules for the same inputs")
     op.vjp = _per_input(op, vjp)
     op.jvp = _per_input(op, jvp)
+    op.both_edges = None
+    if len(op.vjp) == 2 and all(op.vjp):
+        op.both_edges = compile_both_edges(op.vjp, op.signature)
     op.call, op.run = make_calls(op)
     call: Any = op.call
     call.__name__ = call.__qualname__ = op.name

@@ -91,7 +91,8 @@ def value_and_grad(
             result = f(*replaced, **kwargs)
             loss, aux = _split_aux(result, label) if has_aux else (result, None)
             value, node = leave(trace, loss)
-            aux = detach_tree(trace, aux)
+            if has_aux:
+                aux = detach_tree(trace, aux)
         finally:
             trace.end()
         value = _require_scalar(value, holomorphic, label)
@@ -131,28 +132,24 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
         out, aux = f(*tree.unflatten(structure, starts)), None
         if has_aux:
             out, aux = _split_aux(out, label)
+            aux = detach_tree(trace, aux)
         results, out_structure = tree.flatten(out)
         pairs = [leave(trace, result) for result in results]
-        aux = detach_tree(trace, aux)
     finally:
         trace.end()
     values = [as_array(value) for value, _ in pairs]
     nodes = [node for _, node in pairs]
 
+    watched = [s.payload if type(s) is Tensor and s.trace is trace else None for s in starts]
+
     def pullback(cotangent: Any) -> tuple[Any, ...]:
-        seeds = _seeds(cotangent, values, nodes, out_structure, label)
-        found = propagate(seeds, retain=True)
+        given = _leaves_like(cotangent, out_structure, label)
+        found = propagate(_seeds(given, values, nodes, label), retain=True)
         cotangents = [
-            found.get(s.payload, None) if type(s) is Tensor and s.trace is trace else None
-            for s in starts
+            found[node] if node in found else zeros_like(_value_of(start, node))
+            for start, node in zip(starts, watched, strict=True)
         ]
-        filled = [
-            zeros_like(s.value if type(s) is Tensor and s.trace is trace else as_array(s))
-            if c is None
-            else c
-            for c, s in zip(cotangents, starts, strict=True)
-        ]
-        return tree.unflatten(structure, own(filled, lent=tree.leaves(cotangent)))
+        return tree.unflatten(structure, own(cotangents, lent=given))
 
     out = tree.unflatten(out_structure, [copied(value) for value in values])
     return (out, pullback, aux) if has_aux else (out, pullback)
@@ -236,9 +233,12 @@ def _gradient_of(start, found, holomorphic):
     return conj(g) if not holomorphic and is_kind(g, "complex floating") else g
 
 
-def _seeds(cotangent, values, nodes, out_structure, label):
+def _value_of(start, node):
+    return as_array(start) if node is None else start.value
+
+
+def _seeds(given, values, nodes, label):
     """Map the nodes of the outputs to their cotangents; ``None`` counts as zero."""
-    given = _leaves_like(cotangent, out_structure, label)
     seeds: dict[Any, Any] = {}
     for g, value, node in zip(given, values, nodes, strict=True):
         if g is None or node is None:

@@ -9,12 +9,14 @@ from operator import attrgetter
 from typing import Any
 
 from gradx.core.call import Tensor
+from gradx.core.explain import EXPLAINED
 from gradx.core.trace import Trace
 from gradx.errors import TapeError
-from gradx.ops.elementwise import add
 from gradx.ops.shapes import conform
 
 _next_serial = count().__next__
+# The implementation is not known yet, or refuses: calling the op finds it, or says why.
+MISSED = (KeyError, *EXPLAINED)
 
 
 class Node:
@@ -41,7 +43,10 @@ class Reverse(Trace):
 
     def apply_unary(self, op, x):
         value = x.value
-        out = op.call(value)
+        try:
+            out = op.implementations[type(value)](value)
+        except MISSED:
+            out = op.call(value)
         rule = op.vjp[0]
         return Tensor(
             out, self, self.node_type(op, ((x.payload, rule, rule.pick(out, value, None)),), out)
@@ -55,17 +60,17 @@ class Reverse(Trace):
         if type(y) is Tensor and y.trace is self:
             y_node = y.payload
             y = y.value
-        out = op.call(x, y)
+        try:
+            out = op.implementations[type(x), type(y)](x, y)
+        except MISSED:
+            out = op.call(x, y)
         x_rule, y_rule = op.vjp
         if y_node is None:
             edges: tuple = ((x_node, x_rule, x_rule.pick(out, x, y, None)),)
         elif x_node is None:
             edges = ((y_node, y_rule, y_rule.pick(out, x, y, None)),)
         else:
-            edges = (
-                (x_node, x_rule, x_rule.pick(out, x, y, None)),
-                (y_node, y_rule, y_rule.pick(out, x, y, None)),
-            )
+            edges = op.both_edges(x_node, y_node, out, x, y, None)
         return Tensor(out, self, self.node_type(op, edges, out))
 
     def apply_general(self, op, arrays, params):
@@ -107,19 +112,20 @@ def _edges(op, nodes, values, params, out):
 
 def oldest_first(ends: list[Any]) -> list[Any]:
     """Return the nodes that ``ends`` depend on, and ``ends``, in order of creation."""
-    found, stack = set(ends), list(ends)
-    while stack:
-        node = stack.pop()
+    nodes, found = list(ends), set(ends)
+    for node in nodes:  # which grows on the way
         if node.edges is None:
             raise TapeError(
                 "this part of the tape was freed by an earlier backward(); "
                 "call the first one as backward(retain_graph=True)"
             )
-        for parent, _, _ in node.edges:
+        for edge in node.edges:
+            parent = edge[0]
             if parent not in found:
                 found.add(parent)
-                stack.append(parent)
-    return sorted(found, key=attrgetter("serial"))
+                nodes.append(parent)
+    nodes.sort(key=attrgetter("serial"))
+    return nodes
 
 
 def propagate(
@@ -145,7 +151,7 @@ def propagate(
             if part.shape != parent.shape or part.dtype is not parent.dtype:
                 part = conform(part, parent.shape, parent.dtype)
             known = cotangents.get(parent)
-            cotangents[parent] = part if known is None else add(known, part)
+            cotangents[parent] = part if known is None else known + part
         if not retain and node.edges:
             node.edges = None
     return kept
