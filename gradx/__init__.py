@@ -57,6 +57,7 @@ from gradx.ops.creation import empty_like as empty_like
 from gradx.ops.creation import ones_like as ones_like
 from gradx.ops.creation import stop_gradient as stop_gradient
 from gradx.ops.creation import zeros_like as zeros_like
+from gradx.ops.differences import diff as diff
 from gradx.ops.elementwise import abs as abs
 from gradx.ops.elementwise import acos as acos
 from gradx.ops.elementwise import acosh as acosh
@@ -149,8 +150,14 @@ from gradx.ops.searching import argmin as argmin
 from gradx.ops.searching import count_nonzero as count_nonzero
 from gradx.ops.searching import nonzero as nonzero
 from gradx.ops.searching import searchsorted as searchsorted
+from gradx.ops.sets import isin as isin
+from gradx.ops.sets import unique_all as unique_all
+from gradx.ops.sets import unique_counts as unique_counts
+from gradx.ops.sets import unique_inverse as unique_inverse
+from gradx.ops.sets import unique_values as unique_values
 from gradx.ops.shapes import astype as astype
 from gradx.ops.shapes import broadcast_arrays as broadcast_arrays
+from gradx.ops.shapes import broadcast_shapes as broadcast_shapes
 from gradx.ops.shapes import broadcast_to as broadcast_to
 from gradx.ops.shapes import expand_dims as expand_dims
 from gradx.ops.shapes import matrix_transpose as matrix_transpose

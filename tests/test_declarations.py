@@ -27,6 +27,7 @@ INTERNAL = {
     "quotient",
     "scatter",
     "setitem",
+    "unique_places",
 }
 
 

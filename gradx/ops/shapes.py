@@ -260,6 +260,15 @@ def broadcast_shape(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(different.pop() if different else 1 for different in lengths)
 
 
+def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape that arrays of these shapes broadcast to.
+
+    >>> broadcast_shapes((2, 1), (3,))
+    (2, 3)
+    """
+    return broadcast_shape("broadcast_shapes", *shapes)
+
+
 def _broadcast_groups(draw):
     yield Sample((draw(3), draw(2, 1), draw()))
     yield Sample((draw(0, 1), draw(1)))
