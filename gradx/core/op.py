@@ -218,8 +218,9 @@ def _finish(op: Op, *, vjp: Mapping[str, Needs], jvp: Mapping[str, Needs]) -> Fu
     op.vjp = _per_input(op, vjp)
     op.jvp = _per_input(op, jvp)
     op.both_edges = None
-    if len(op.vjp) == 2 and all(op.vjp):
-        op.both_edges = compile_both_edges(op.vjp, op.signature)
+    rules = [rule for rule in op.vjp if rule is not None]
+    if len(rules) == len(op.signature.inputs) == 2:
+        op.both_edges = compile_both_edges(rules, op.signature)
     op.call, op.run = make_calls(op)
     call: Any = op.call
     call.__name__ = call.__qualname__ = op.name

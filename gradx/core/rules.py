@@ -126,7 +126,7 @@ def compile_rule(needs: Needs, signature: Signature) -> Rule:
     return Rule(needs.apply, _compiled(f"lambda {arguments}: ({saved})"), f"({saved})")
 
 
-def compile_both_edges(rules: tuple[Rule, Rule], signature: Signature) -> Function:
+def compile_both_edges(rules: list[Rule], signature: Signature) -> Function:
     """Compile what builds both edges of a binary op at once, for less than two calls cost."""
     x, y = signature.inputs
     x_rule, y_rule = rules

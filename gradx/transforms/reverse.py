@@ -74,6 +74,8 @@ class Reverse(Trace):
         return Tensor(out, self, self.node_type(op, edges, out))
 
     def apply_general(self, op, arrays, params):
+        if len(arrays) == 1 and not op.signature.variadic and not op.results:
+            return self._apply_to_one(op, arrays[0], params)
         nodes = [a.payload if type(a) is Tensor and a.trace is self else None for a in arrays]
         values = tuple([a if n is None else a.value for a, n in zip(arrays, nodes, strict=True)])
         out = op.run(values, params)
@@ -83,6 +85,15 @@ class Reverse(Trace):
         if op.results:
             return self._record_each(op, edges, out)
         return Tensor(out, self, self.node_type(op, edges, out))
+
+    def _apply_to_one(self, op, x, params):
+        value = x.value
+        out = op.run((value,), params)
+        rule = op.vjp[0]
+        if rule is None:
+            return out
+        edge = (x.payload, rule, rule.pick(out, value, params))
+        return Tensor(out, self, self.node_type(op, (edge,), out))
 
     def _record_each(self, op, edges, outs):
         """Record several outputs as a node each: pullbacks are linear, so they add up."""
