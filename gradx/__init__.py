@@ -51,6 +51,8 @@ from gradx.dtypes import uint64 as uint64
 from gradx.errors import DeviceError as DeviceError
 from gradx.errors import GradxError as GradxError
 from gradx.graph.draw import draw as draw
+from gradx.inspection import __array_api_version__ as __array_api_version__
+from gradx.inspection import __array_namespace_info__ as __array_namespace_info__
 from gradx.ops.along import take as take
 from gradx.ops.along import take_along_axis as take_along_axis
 from gradx.ops.creation import empty_like as empty_like

@@ -8,7 +8,7 @@ them. A Tensor among the arguments stays differentiable.
 from typing import Any
 
 from gradx import device as devices
-from gradx.backends import backend_for_device, current_device, find_backend, native_dtype
+from gradx.backends import Backend, backend_for_device, current_device, find_backend, native_dtype
 from gradx.core.arrays import backend_for, untracked
 from gradx.core.call import Tensor
 from gradx.errors import DTypeError, ShapeError, TrackedError
@@ -211,12 +211,19 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
         kind, index = x.__dlpack_device__()
     except AttributeError:
         raise DTypeError(f"from_dlpack: {type(x).__name__} does not know DLPack") from None
-    backend, _ = backend_for_device(DLPACK_DEVICES.get(int(kind), "cpu").format(index))
+    reader = _reader_of(DLPACK_DEVICES.get(int(kind), "cpu").format(index), device)
     try:
-        array = backend.xp.from_dlpack(x, copy=copy)
+        array = reader.xp.from_dlpack(x, copy=copy)
     except (ValueError, BufferError) as error:
         raise ShapeError(f"from_dlpack: {error}") from error
     return array if device is None else devices.asarray(array, device=device)
+
+
+def _reader_of(memory: str, device: Any) -> Backend:
+    """Return the library that reads ``memory``: that of ``device``, unless it cannot."""
+    owner, _ = backend_for_device(memory)
+    wanted, _ = backend_for_device(memory if device is None else device)
+    return owner if {owner.name, wanted.name} == {"numpy", "cupy"} else wanted
 
 
 # Kind of memory, as DLPack counts them -> device.

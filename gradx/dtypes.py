@@ -5,6 +5,7 @@ other array library everywhere that it takes a dtype.
 """
 
 import builtins
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,22 +50,52 @@ def _kind(kind: Any) -> Any:
     return kind if isinstance(kind, str) and kind in KINDS else numpy_dtype(kind)
 
 
-def finfo(type: Any, /) -> Any:
+@dataclass(frozen=True, slots=True)
+class FloatLimits:
+    """What ``finfo`` tells of a floating-point dtype; of a complex one, of its parts."""
+
+    bits: int
+    eps: float
+    max: float
+    min: float
+    smallest_normal: float
+    dtype: Any
+
+
+@dataclass(frozen=True, slots=True)
+class IntegerLimits:
+    """What ``iinfo`` tells of an integer dtype."""
+
+    bits: int
+    max: int
+    min: int
+    dtype: Any
+
+
+def finfo(type: Any, /) -> FloatLimits:
     """Return the limits of a floating-point dtype, or of that of an array: ``eps``, ``max``.
 
-    >>> float(finfo("float64").eps)
+    >>> finfo("float64").eps
     2.220446049250313e-16
     """
-    return np.finfo(_dtype_of(type))
+    told = np.finfo(_dtype_of(type))
+    sizes = (float(size) for size in (told.eps, told.max, told.min, told.smallest_normal))
+    return FloatLimits(told.bits, *sizes, _library_dtype(type, told.dtype))
 
 
-def iinfo(type: Any, /) -> Any:
+def iinfo(type: Any, /) -> IntegerLimits:
     """Return the limits of an integer dtype, or of that of an array: ``min``, ``max``.
 
     >>> iinfo("int8").max
     127
     """
-    return np.iinfo(_dtype_of(type))
+    told = np.iinfo(_dtype_of(type))
+    return IntegerLimits(told.bits, int(told.max), int(told.min), _library_dtype(type, told.dtype))
+
+
+def _library_dtype(value: Any, dtype: Any) -> Any:
+    """Return ``dtype`` as the library of ``value`` has it, where that is an array."""
+    return native_dtype(backend_for(value), dtype) if is_array(value) else dtype
 
 
 def can_cast(from_: Any, to: Any, /) -> builtins.bool:

@@ -6,18 +6,22 @@ backend and device, so that consumers may compare and hash it.
 """
 
 import sys
-from functools import partial
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial, wraps
 from types import SimpleNamespace
 from typing import Any
 
-from gradx.backends import Backend
+from gradx.backends import Backend, backend_for_device, native_dtype
 from gradx.core.arrays import backend_for, untracked
+from gradx.inspection import Info
 
 CREATION = {
     "arange",
     "asarray",
     "empty",
     "eye",
+    "from_dlpack",
     "full",
     "linspace",
     "ones",
@@ -42,6 +46,14 @@ LIBRARYS_OWN = {
 }
 
 
+# Functions that answer with a dtype: how the answer is put in the library's own.
+DTYPES_TOLD = {
+    "finfo": lambda backend, limits: replace(limits, dtype=native_dtype(backend, limits.dtype)),
+    "iinfo": lambda backend, limits: replace(limits, dtype=native_dtype(backend, limits.dtype)),
+    "result_type": native_dtype,
+}
+
+
 class Namespace:
     """gradx's functions, with new arrays on one device of one library."""
 
@@ -51,16 +63,23 @@ class Namespace:
         self.__name__ = f"gradx.{backend.name}[{device}]"
 
     def __getattr__(self, name: str) -> Any:
-        if name in LIBRARYS_OWN:
-            value = getattr(self._backend.xp, name)
-        else:
-            # The whole public surface, which this module lies below.
-            value = getattr(sys.modules["gradx"], name)
-        if name in CREATION:
-            value = partial(value, device=self._device)
-        if name == "fft":
-            value = _fft_on(self._device, value)
+        value = self._find(name)
         self.__dict__[name] = value
+        return value
+
+    def _find(self, name: str) -> Any:
+        if name in LIBRARYS_OWN:
+            return getattr(self._backend.xp, name)
+        # The whole public surface, which this module lies below.
+        value = getattr(sys.modules["gradx"], name)
+        if name in CREATION:
+            return _made_on(self._device, value)
+        if name in DTYPES_TOLD:
+            return _told_by(self._backend, value, DTYPES_TOLD[name])
+        if name == "fft":
+            return _fft_on(self._device, value)
+        if name == "__array_namespace_info__":
+            return partial(Info, self._device)
         return value
 
     def __dir__(self) -> list[str]:
@@ -70,11 +89,33 @@ class Namespace:
         return f"<namespace {self.__name__}>"
 
 
+def _made_on(own_device: str, create: Callable[..., Any]) -> Callable[..., Any]:
+    """Make ``create`` place its array on a device where none is named."""
+
+    @wraps(create)
+    def created(*args: Any, device: Any = None, **settings: Any) -> Any:
+        return create(*args, device=own_device if device is None else device, **settings)
+
+    return created
+
+
+def _told_by(
+    backend: Backend, ask: Callable[..., Any], translate: Callable[[Backend, Any], Any]
+) -> Callable[..., Any]:
+    """Make ``ask`` answer with the dtypes of one library."""
+
+    @wraps(ask)
+    def told(*args: Any) -> Any:
+        return translate(backend, ask(*args))
+
+    return told
+
+
 def _fft_on(device: str, module: Any) -> SimpleNamespace:
     """Return the functions of ``gradx.fft``, with frequencies made on one device."""
     functions = {name: getattr(module, name) for name in module.__all__}
     for name in ("fftfreq", "rfftfreq"):
-        functions[name] = partial(functions[name], device=device)
+        functions[name] = _made_on(device, functions[name])
     return SimpleNamespace(**functions)
 
 
@@ -84,7 +125,20 @@ _namespaces: dict[tuple[str, str], Namespace] = {}
 def namespace_of(x: Any, *, api_version: str | None = None) -> Namespace:
     """Return the namespace of a Tensor's library and device."""
     backend = backend_for(x)
-    device = backend.device_of(untracked(x))
+    return _namespace(backend, backend.device_of(untracked(x)))
+
+
+def namespace_on(device: Any) -> Namespace:
+    """Return gradx as a namespace whose new arrays are on ``device``.
+
+    >>> namespace_on("cpu")
+    <namespace gradx.numpy[cpu]>
+    """
+    backend, native = backend_for_device(device)
+    return _namespace(backend, backend.device_name(native))
+
+
+def _namespace(backend: Backend, device: str) -> Namespace:
     key = (backend.name, device)
     if key not in _namespaces:
         _namespaces[key] = Namespace(backend, device)

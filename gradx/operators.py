@@ -5,18 +5,28 @@ A plain function is a descriptor, so an op itself can be the method:
 """
 
 from math import prod as product
+from operator import index
 from typing import Any
 
+from gradx.backends import canonical_device
 from gradx.core.arrays import backend_for, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.views import rebind
+from gradx.device import LEAF_MOVES
 from gradx.errors import DTypeError, ShapeError, TrackedError
 from gradx.namespace import namespace_of
 from gradx.numpy_protocols import array_function, array_ufunc
+from gradx.ops.creation import zeros_like
 from gradx.ops.elementwise import (
     abs,
     add,
+    bitwise_and,
+    bitwise_invert,
+    bitwise_left_shift,
+    bitwise_or,
+    bitwise_right_shift,
+    bitwise_xor,
     conj,
     divide,
     equal,
@@ -34,6 +44,7 @@ from gradx.ops.elementwise import (
     real,
     remainder,
     subtract,
+    where,
 )
 from gradx.ops.indexing import (
     getitem,
@@ -69,11 +80,18 @@ def _swapped(op):
     return lambda x, y: op(y, x)
 
 
+def _held_by(x, updated):
+    """Return ``updated`` as a Tensor: without derivative it is an array, which ``x`` cannot be."""
+    if type(updated) is Tensor:
+        return updated
+    return where(zeros_like(updated, dtype="bool"), x, updated)
+
+
 def _in_place(op, sign):
     """Rebind the Tensor to the result of ``op``, as NumPy would overwrite it."""
 
     def write(x, y):
-        updated = op(x, y)
+        updated = _held_by(x, op(x, y))
         if updated.shape != x.shape:
             raise ShapeError(f"{sign}: {describe(x)} cannot hold a result of shape {updated.shape}")
         if updated.dtype != x.dtype:
@@ -88,8 +106,14 @@ def _set_item(self, key, value):
     rebind(self, setitem(self, value, key))
 
 
-def _refuse(what):
+# Traces whose Tensors may be converted all the same: those of suites, which read numbers.
+CONVERTIBLE: set[type] = set()
+
+
+def _refuse(what, convert=None):
     def method(self, *args, **kwargs):
+        if convert is not None and type(self.trace) in CONVERTIBLE:
+            return convert(untracked(self), *args, **kwargs)
         raise TrackedError(
             f"{what} of a Tensor tracked by {self.trace.name} would lose its derivative: use gx "
             "functions of it, such as gx.where, or say that no derivative is wanted, "
@@ -97,6 +121,13 @@ def _refuse(what):
         )
 
     return method
+
+
+def _dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+    raise TrackedError(
+        f"DLPack export of a Tensor tracked by {self.trace.name} would lend its memory and lose "
+        "its derivative: export t.detach()"
+    )
 
 
 def _length(self):
@@ -126,13 +157,19 @@ def _transpose(self, *axes):
 
 
 def _to_device(self, device, *, stream=None):
+    if canonical_device(device) == backend_for(self).device_of(untracked(self)):
+        return self
     raise TrackedError(
         f"to_device of a Tensor tracked by {self.trace.name}: move the array before it is tracked"
     )
 
 
+LEAF_MOVES[Tensor] = _to_device
+
+
 OPERATORS: dict[str, Any] = {
     "__abs__": abs,
+    "__invert__": bitwise_invert,
     "__neg__": negative,
     "__pos__": positive,
     "__eq__": equal,
@@ -151,6 +188,11 @@ OPERATORS: dict[str, Any] = {
 
 ARITHMETIC = {
     "add": add,
+    "and": bitwise_and,
+    "lshift": bitwise_left_shift,
+    "or": bitwise_or,
+    "rshift": bitwise_right_shift,
+    "xor": bitwise_xor,
     "sub": subtract,
     "mul": multiply,
     "truediv": divide,
@@ -170,17 +212,18 @@ PROTOCOLS: dict[str, Any] = {
     "__array_function__": array_function,
     "__array_namespace__": namespace_of,
     "__array__": _refuse("np.asarray()"),
-    "__bool__": _refuse("bool()"),
-    "__complex__": _refuse("complex()"),
-    "__dlpack__": _refuse("DLPack export"),
-    "__float__": _refuse("float()"),
-    "__index__": _refuse("operator.index()"),
-    "__int__": _refuse("int()"),
+    "__bool__": _refuse("bool()", bool),
+    "__complex__": _refuse("complex()", complex),
+    "__dlpack__": _dlpack,
+    "__dlpack_device__": lambda self: untracked(self).__dlpack_device__(),
+    "__float__": _refuse("float()", float),
+    "__index__": _refuse("operator.index()", index),
+    "__int__": _refuse("int()", int),
 }
 
 ATTRIBUTES = {
     "T": property(_transpose),
-    "device": property(lambda self: backend_for(self).device_of(untracked(self))),
+    "device": property(lambda self: untracked(self).device),
     "dtype": property(lambda self: self.value.dtype),
     "grad": property(read_grad, write_grad),
     "imag": property(imag),

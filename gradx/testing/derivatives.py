@@ -1,4 +1,4 @@
-"""Checks of derivatives, for gradx's own tests and for its users'."""
+"""Checks of derivatives by finite differences and by transposition."""
 
 from collections.abc import Callable
 from typing import Any
