@@ -1,4 +1,4 @@
-"""The part of the standard's ``linalg`` extension that gradx has so far: products and diagonals."""
+"""The standard's ``linalg`` extension, and what libraries ask for beyond it."""
 
 from gradx.ops.linalg import diagonal as diagonal
 from gradx.ops.linalg import matmul as matmul
@@ -6,4 +6,27 @@ from gradx.ops.linalg import outer as outer
 from gradx.ops.linalg import tensordot as tensordot
 from gradx.ops.linalg import trace as trace
 from gradx.ops.linalg import vecdot as vecdot
+from gradx.ops.linalg_determinants import det as det
+from gradx.ops.linalg_determinants import slogdet as slogdet
+from gradx.ops.linalg_eigen import eig as eig
+from gradx.ops.linalg_eigen import eigh as eigh
+from gradx.ops.linalg_eigen import eigvals as eigvals
+from gradx.ops.linalg_eigen import eigvalsh as eigvalsh
+from gradx.ops.linalg_exponential import expm as expm
+from gradx.ops.linalg_factorizations import cholesky as cholesky
+from gradx.ops.linalg_factorizations import qr as qr
+from gradx.ops.linalg_factorizations import svd as svd
+from gradx.ops.linalg_factorizations import svdvals as svdvals
+from gradx.ops.linalg_least_squares import lstsq as lstsq
+from gradx.ops.linalg_least_squares import pinv as pinv
+from gradx.ops.linalg_norms import matrix_norm as matrix_norm
+from gradx.ops.linalg_norms import matrix_rank as matrix_rank
+from gradx.ops.linalg_norms import norm as norm
+from gradx.ops.linalg_norms import vector_norm as vector_norm
+from gradx.ops.linalg_products import cross as cross
+from gradx.ops.linalg_products import kron as kron
+from gradx.ops.linalg_products import matrix_power as matrix_power
+from gradx.ops.linalg_products import multi_dot as multi_dot
+from gradx.ops.linalg_solving import inv as inv
+from gradx.ops.linalg_solving import solve as solve
 from gradx.ops.shapes import matrix_transpose as matrix_transpose

@@ -1,0 +1,359 @@
+"""Matrices as products of simpler ones: Cholesky, QR and singular value decompositions.
+
+Where a factor is not unique its derivative is a convention. Columns of ``Q``, ``U`` and
+``V`` may be multiplied by numbers of size 1: ``R`` keeps a real diagonal, and the phases of
+a pair of singular vectors turn against each other. The columns that complete a basis
+are turned no more than it takes to stay orthogonal to the others; what depends on
+their span only has the right derivative. Singular vectors of equal singular values have
+none, and it is NaN.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+from gradx.core.op import primitive
+from gradx.core.samples import Sample
+from gradx.errors import ShapeError
+from gradx.ops.elementwise import equal, where
+from gradx.ops.joining import concat
+from gradx.ops.linalg import diagonal, tril, triu
+from gradx.ops.linalg_parts import (
+    adjoint,
+    conjugated,
+    diagonal_times,
+    first_columns,
+    first_rows,
+    further_columns,
+    further_rows,
+    hermitian_part,
+    identity_like,
+    inverse_gaps,
+    is_complex,
+    real_part,
+    skew_part,
+    times_diagonal,
+)
+from gradx.ops.linalg_solving import solve
+from gradx.ops.shapes import expand_dims, matrix_transpose, sum
+
+
+class QRResult(NamedTuple):
+    """``x == Q @ R``: orthonormal columns, and an upper triangle."""
+
+    Q: Any
+    R: Any
+
+
+class SVDResult(NamedTuple):
+    """``x == U * S @ Vh``: orthonormal columns, singular values falling, orthonormal rows."""
+
+    U: Any
+    S: Any
+    Vh: Any
+
+
+# The derivative is that of symmetric matrices, so what is sampled here has to be one
+# whatever is added to it; others are in tests/test_linalg.py.
+def _positive_definite(draw):
+    for upper in [False, True]:
+        for shape in [(1, 1), (2, 1, 1), (0, 0), (0, 1, 1)]:
+            yield Sample((draw(*shape),), {"upper": upper})
+        yield Sample((draw(1, 1) + 0j,), {"upper": upper})
+
+
+def _halved(x):
+    """Halve the diagonal."""
+    return x - 0.5 * (identity_like(x) * x)
+
+
+def _cholesky_vjp(g, out, upper):
+    lower = adjoint(out) if upper else out
+    row = matrix_transpose(adjoint(g) if upper else g)
+    inner = _halved(triu(row @ lower))
+    # L^-H inner L^-1, by one solve from each side.
+    half = solve(adjoint(lower), inner)
+    both = matrix_transpose(solve(matrix_transpose(lower), matrix_transpose(half)))
+    return matrix_transpose(hermitian_part(both))
+
+
+def _cholesky_jvp(g, out, upper):
+    lower = adjoint(out) if upper else out
+    inner = solve(lower, adjoint(solve(lower, hermitian_part(g))))
+    moved = lower @ _halved(tril(inner))
+    return adjoint(moved) if upper else moved
+
+
+@primitive(vjp={"x": _cholesky_vjp}, jvp={"x": _cholesky_jvp}, samples=_positive_definite)
+def cholesky(xp, x, /, *, upper=False):
+    """Factorize positive definite matrices: ``out @ out^H``, or ``out^H @ out`` if ``upper``.
+
+    Only the lower triangle of ``x`` is read. The gradient is that of a function of
+    symmetric matrices, so it is symmetric itself, as in PyTorch and JAX.
+
+    Raises:
+        ValueError: a matrix is not positive definite.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.linalg.cholesky(np.asarray([[4.0, 2.0], [2.0, 5.0]]))
+    array([[2., 0.],
+           [1., 2.]])
+    """
+    lower = xp.linalg.cholesky(x)
+    if not upper:
+        return lower
+    factor = xp.matrix_transpose(lower)
+    return xp.conj(factor) if xp.isdtype(x.dtype, "complex floating") else factor
+
+
+def _complement_vjp(row, factor, count):
+    """Turn the row cotangent of a completed factor into one of its first ``count`` columns."""
+    main, rest = first_columns(factor, count), further_columns(factor, count)
+    return first_rows(row, count) - adjoint(rest @ (further_rows(row, count) @ main))
+
+
+def _complement_jvp(moved, factor, count):
+    """Complete the tangent of the first ``count`` columns of a completed factor."""
+    main, rest = first_columns(factor, count), further_columns(factor, count)
+    return concat([moved, -(main @ (adjoint(moved) @ rest))], axis=-1)
+
+
+def _of_full_rank(draw, *shape):
+    """Draw a matrix, or a stack of them, whose singular values are far apart and from 0."""
+    x = draw(*shape)
+    for place in range(min(shape[-2:])):
+        x[..., place, place] += 3.0 * (place + 1)
+    return x
+
+
+def _tall_and_wide(draw):
+    for shape in [(3, 3), (3, 2), (2, 3), (2, 3, 2), (1, 1), (2, 0), (0, 2)]:
+        yield Sample((_of_full_rank(draw, *shape),))
+    yield Sample((_of_full_rank(draw, 3, 2) - 1j * draw(3, 2),))
+    yield Sample((_of_full_rank(draw, 2, 3) - 1j * draw(2, 3),))
+
+
+def _factorizations(draw):
+    yield from _tall_and_wide(draw)
+    yield Sample((_of_full_rank(draw, 3, 2),), {"mode": "complete"})
+    yield Sample((_of_full_rank(draw, 2, 3),), {"mode": "complete"})
+
+
+def _tall_qr_vjp(g_q, g_r, q, r):
+    """Return the row cotangent of a tall ``x``, given those of ``q`` and ``r``, or ``None``."""
+    inner = 0.0
+    if g_r is not None:
+        inner = r @ g_r
+    if g_q is not None:
+        inner = inner - g_q @ q
+    below = tril(inner, k=-1)
+    on_diagonal = identity_like(r) * real_part(inner)
+    total = (below + adjoint(below) + on_diagonal) @ adjoint(q)
+    return solve(r, total if g_q is None else total + g_q)
+
+
+def _tall_qr_jvp(g, q, r):
+    scaled = matrix_transpose(solve(matrix_transpose(r), matrix_transpose(g)))
+    inner = adjoint(q) @ scaled
+    below = tril(inner, k=-1)
+    turning = below - adjoint(below)
+    if is_complex(inner):
+        turning = turning + identity_like(inner) * skew_part(inner)
+    return q @ turning + scaled - q @ inner, (inner - turning) @ r
+
+
+def _qr_vjp(g, out):
+    q, r = out
+    g_q, g_r = [None if part is None else matrix_transpose(part) for part in g]
+    rows, columns = q.shape[-2], r.shape[-1]
+    if rows < columns:
+        return _wide_qr_vjp(g_q, g_r, q, r, rows)
+    if q.shape[-1] > columns:
+        g_q = None if g_q is None else _complement_vjp(g_q, q, columns)
+        g_r = None if g_r is None else first_columns(g_r, columns)
+        q, r = first_columns(q, columns), first_rows(r, columns)
+    return matrix_transpose(_tall_qr_vjp(g_q, g_r, q, r))
+
+
+def _wide_qr_vjp(g_q, g_r, q, r, rows):
+    """Of ``x = [x_1, x_2]`` the square part decides on ``q``; then ``r_2 = q^H @ x_2``."""
+    first, rest = first_columns(r, rows), further_columns(r, rows)
+    if g_r is None:
+        left = matrix_transpose(_tall_qr_vjp(g_q, None, q, first))
+        return concat([left, 0.0 * (q @ rest)], axis=-1)
+    g_rest = further_rows(g_r, rows)
+    through_q = adjoint(q @ rest @ g_rest)
+    g_q = through_q if g_q is None else g_q + through_q
+    left = _tall_qr_vjp(g_q, first_rows(g_r, rows), q, first)
+    return matrix_transpose(concat([left, g_rest @ adjoint(q)], axis=-2))
+
+
+def _qr_jvp(g, out):
+    q, r = out
+    rows, columns = q.shape[-2], r.shape[-1]
+    if rows < columns:
+        moved_q, first = _tall_qr_jvp(first_columns(g, rows), q, first_columns(r, rows))
+        rest = adjoint(moved_q) @ (q @ further_columns(r, rows))
+        rest = rest + adjoint(q) @ further_columns(g, rows)
+        return QRResult(moved_q, concat([first, rest], axis=-1))
+    if q.shape[-1] == columns:
+        return QRResult(*_tall_qr_jvp(g, q, r))
+    moved_q, moved_r = _tall_qr_jvp(g, first_columns(q, columns), first_rows(r, columns))
+    below = 0.0 * further_rows(r, columns)
+    return QRResult(_complement_jvp(moved_q, q, columns), concat([moved_r, below], axis=-2))
+
+
+@primitive(results=QRResult, vjp={"x": _qr_vjp}, jvp={"x": _qr_jvp}, samples=_factorizations)
+def qr(xp, x, /, *, mode="reduced"):
+    """Factorize matrices into orthonormal columns ``Q`` and an upper triangle ``R``.
+
+    With ``mode="complete"`` ``Q`` is square and ``R`` has the shape of ``x``.
+
+    Raises:
+        ValueError: there is no such mode; a derivative where the first columns are dependent.
+
+    >>> import numpy as np, gradx as gx
+    >>> q, r = gx.linalg.qr(np.asarray([[3.0, 1.0], [4.0, 2.0], [0.0, 1.0]]))
+    >>> q.shape, r.shape
+    ((3, 2), (2, 2))
+    """
+    if mode not in ("reduced", "complete"):
+        raise ShapeError(f"qr: mode is 'reduced' or 'complete', got {mode!r}")
+    return QRResult(*xp.linalg.qr(x, mode=mode))
+
+
+def _inverse_sums(values, real):
+    """Return ``1 / (values[i] + values[j])``; of real matrices the diagonal does not matter."""
+    sums = expand_dims(values, -2) + expand_dims(values, -1)
+    if real:
+        unused = equal(identity_like(sums), 1)
+        return where(unused, 0.0, _inverses(where(unused, 1.0, sums)))
+    return _inverses(sums)
+
+
+def _inverses(values):
+    """Return ``1 / values``, and NaN at 0."""
+    zero = equal(values, 0)
+    return where(zero, math.nan, 1.0 / where(zero, 1.0, values))
+
+
+def _svd_vjp(g, out):
+    u, values, vh = out
+    count = values.shape[-1]
+    g_u = _vectors_cotangent(g[0], u, count)
+    # The row cotangent of V, from that of V^H.
+    g_v = _vectors_cotangent(None if g[2] is None else adjoint(g[2]), adjoint(vh), count)
+    return matrix_transpose(
+        _reduced_svd_vjp(g_u, g[1], g_v, first_columns(u, count), values, first_rows(vh, count))
+    )
+
+
+def _vectors_cotangent(g, vectors, count):
+    if g is None:
+        return None
+    row = matrix_transpose(g)
+    return row if vectors.shape[-1] == count else _complement_vjp(row, vectors, count)
+
+
+def _reduced_svd_vjp(g_u, g_values, g_v, u, values, vh):
+    v = adjoint(vh)
+    inner = 0.0
+    if g_values is not None:
+        inner = expand_dims(g_values, -2) * identity_like(u)
+    if g_u is not None or g_v is not None:
+        inner = inner + _turning_cotangent(g_u, g_v, u, values, v)
+    total = v @ inner @ adjoint(u)
+    if g_u is not None and u.shape[-2] > u.shape[-1]:
+        total = total + v @ diagonal_times(_inverses(values), _beyond(g_u, u))
+    if g_v is not None and v.shape[-2] > v.shape[-1]:
+        total = total + adjoint(diagonal_times(_inverses(values), _beyond(g_v, v))) @ adjoint(u)
+    return total
+
+
+def _turning_cotangent(g_u, g_v, u, values, v):
+    by_u = 0.0 if g_u is None else g_u @ u
+    by_v = 0.0 if g_v is None else g_v @ v
+    together, apart = by_u + by_v, by_u - by_v
+    return skew_part(_inverse_sums(values, not is_complex(u)) * apart) - hermitian_part(
+        inverse_gaps(values) * together
+    )
+
+
+def _beyond(row, vectors):
+    """Return what a row cotangent says of directions outside of the span of ``vectors``."""
+    return row - (row @ vectors) @ adjoint(vectors)
+
+
+def _svd_jvp(g, out):
+    u, values, vh = out
+    count = values.shape[-1]
+    v = adjoint(vh)
+    main_u, main_v = first_columns(u, count), first_columns(v, count)
+    inner = adjoint(main_u) @ g @ main_v
+    together = inverse_gaps(values) * hermitian_part(inner)
+    apart = _inverse_sums(values, not is_complex(u)) * skew_part(inner)
+    moved_u = main_u @ (together + apart) + _turned_out(g @ main_v, main_u, values)
+    moved_v = main_v @ (together - apart) + _turned_out(adjoint(g) @ main_u, main_v, values)
+    if u.shape[-1] > count:
+        moved_u = _complement_jvp(moved_u, u, count)
+    if v.shape[-1] > count:
+        moved_v = _complement_jvp(moved_v, v, count)
+    return SVDResult(moved_u, real_part(diagonal(inner)), adjoint(moved_v))
+
+
+def _turned_out(moved, vectors, values):
+    """Return how ``vectors`` leave their own span."""
+    if vectors.shape[-2] == vectors.shape[-1]:
+        return 0.0
+    outside = moved - vectors @ (adjoint(vectors) @ moved)
+    return times_diagonal(outside, _inverses(values))
+
+
+def _decompositions(draw):
+    for sample in _tall_and_wide(draw):
+        if sample.arrays[0].dtype.kind == "f":
+            yield Sample(sample.arrays, {"full_matrices": False})
+    yield Sample((_of_full_rank(draw, 3, 2),))
+    yield Sample((_of_full_rank(draw, 2, 3),))
+
+
+@primitive(results=SVDResult, vjp={"x": _svd_vjp}, jvp={"x": _svd_jvp}, samples=_decompositions)
+def svd(xp, x, /, *, full_matrices=True):
+    """Decompose matrices: ``x == U * S @ Vh``, with singular values ``S`` in falling order.
+
+    With ``full_matrices`` ``U`` and ``Vh`` are square, else they have as many columns and
+    rows as there are singular values. Derivatives of singular vectors are NaN where
+    singular values are equal; those of a complex matrix are meant for functions that
+    do not depend on the phases of the vectors.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.linalg.svd(np.asarray([[0.0, 2.0], [1.0, 0.0]])).S
+    array([2., 1.])
+    """
+    return SVDResult(*xp.linalg.svd(x, full_matrices=full_matrices))
+
+
+def _nonzero_only(g, values):
+    # As for abs: the derivative at 0 is 0.
+    return where(equal(values, 0), 0.0, g)
+
+
+def _svdvals_vjp(g, x, out):
+    u, _, vh = svd(x, full_matrices=False)
+    return times_diagonal(conjugated(u), _nonzero_only(g, out)) @ conjugated(vh)
+
+
+def _svdvals_jvp(g, x, out):
+    u, _, vh = svd(x, full_matrices=False)
+    moved = sum(real_part(conjugated(u) * (g @ adjoint(vh))), axis=-2)
+    return _nonzero_only(moved, out)
+
+
+@primitive(vjp={"x": _svdvals_vjp}, jvp={"x": _svdvals_jvp}, samples=_tall_and_wide)
+def svdvals(xp, x, /):
+    """Find the singular values of a matrix, in falling order; at 0 their derivative is 0.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.linalg.svdvals(np.asarray([[0.0, 2.0], [1.0, 0.0]]))
+    array([2., 1.])
+    """
+    return xp.linalg.svdvals(x)

@@ -1,0 +1,108 @@
+"""Least squares: the pseudo-inverse, and solutions of equations that have none or many."""
+
+from typing import Any, NamedTuple
+
+from gradx.core.op import composed, primitive
+from gradx.core.samples import Sample
+from gradx.ops.elementwise import multiply
+from gradx.ops.linalg import matmul
+from gradx.ops.linalg_factorizations import svdvals
+from gradx.ops.linalg_norms import matrix_rank
+from gradx.ops.linalg_parts import adjoint, conjugated, real_part
+from gradx.ops.shapes import expand_dims, matrix_transpose, sum
+from gradx.ops.slicing import getitem
+
+
+def _rectangles(draw):
+    for shape in [(3, 2), (2, 3), (2, 2), (2, 3, 2), (0, 2), (2, 0)]:
+        x = draw(*shape)
+        x[..., :1, :1] += 2.0
+        yield Sample((x,))
+    yield Sample((draw(3, 2) + 1j * draw(3, 2),))
+    yield Sample((draw(2, 3) - 1j * draw(2, 3),))
+    yield Sample((draw(2, 2),), {"rtol": 1e-3})
+
+
+def _pseudo_inverse_vjp(g, x, out):
+    row = matrix_transpose(g)
+    left, right = out @ adjoint(out), adjoint(out) @ out
+    beyond_columns = row @ left
+    beyond_rows = right @ row
+    return matrix_transpose(
+        adjoint(beyond_columns - x @ (out @ beyond_columns))
+        + adjoint(beyond_rows - beyond_rows @ out @ x)
+        - out @ row @ out
+    )
+
+
+def _pseudo_inverse_jvp(g, x, out):
+    left, right = out @ adjoint(out), adjoint(out) @ out
+    beyond_columns = left @ adjoint(g)
+    beyond_rows = adjoint(g) @ right
+    return (
+        beyond_columns
+        - beyond_columns @ x @ out
+        + beyond_rows
+        - out @ (x @ beyond_rows)
+        - out @ g @ out
+    )
+
+
+@primitive(vjp={"x": _pseudo_inverse_vjp}, jvp={"x": _pseudo_inverse_jvp}, samples=_rectangles)
+def pinv(xp, x, /, *, rtol=None):
+    """Compute the Moore-Penrose pseudo-inverse of a matrix, or of each in a stack.
+
+    Singular values up to ``rtol`` times the largest count as zero; by default
+    ``max(rows, columns)`` times the precision of the dtype. The derivative is the one
+    along matrices of the same rank (Golub and Pereyra 1973): where the rank changes the
+    pseudo-inverse jumps.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.linalg.pinv(np.asarray([[2.0, 0.0], [0.0, 0.0]]))
+    array([[0.5, 0. ],
+           [0. , 0. ]])
+    """
+    if rtol is None:
+        rtol = max(x.shape[-2:]) * float(xp.finfo(x.dtype).eps)
+    return xp.linalg.pinv(x, rtol=rtol)
+
+
+class LstsqResult(NamedTuple):
+    """What ``lstsq`` returns."""
+
+    solution: Any
+    residuals: Any
+    rank: Any
+    singular_values: Any
+
+
+def _least_squares(draw):
+    for x, y in [((3, 2), (3,)), ((3, 2), (3, 2)), ((2, 3), (2,)), ((2, 3, 2), (2, 3, 1))]:
+        matrix = draw(*x)
+        matrix[..., 0, 0] += 2.0
+        yield Sample((matrix, draw(*y)))
+    matrix = draw(3, 2) + 1j * draw(3, 2)
+    yield Sample((matrix, draw(3) - 1j * draw(3)))
+
+
+@composed(samples=_least_squares)
+def lstsq(x, y, /, *, rtol=None):
+    """Find the shortest ``out`` that brings ``x @ out`` as near to ``y`` as there is.
+
+    Returns ``(solution, residuals, rank, singular_values)``: ``residuals`` are the squared
+    distances that remain, one for each column of ``y``. ``y`` is a vector if it has one
+    axis. ``rtol`` and the derivative are those of ``pinv``.
+
+    >>> import numpy as np, gradx as gx
+    >>> line = np.asarray([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]])
+    >>> np.round(gx.linalg.lstsq(line, np.asarray([1.0, 3.0, 5.0])).solution, 6)
+    array([1., 2.])
+    """
+    vector = len(y.shape) == 1
+    columns = expand_dims(y, -1) if vector else y
+    solution = matmul(pinv(x, rtol=rtol), columns)
+    rest = columns - matmul(x, solution)
+    residuals = sum(real_part(multiply(conjugated(rest), rest)), axis=-2)
+    if vector:
+        solution, residuals = getitem(solution, (..., 0)), getitem(residuals, (..., 0))
+    return LstsqResult(solution, residuals, matrix_rank(x, rtol=rtol), svdvals(x))

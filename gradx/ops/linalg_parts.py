@@ -1,0 +1,108 @@
+"""What the rules of linear algebra share: adjoints, identities, gaps between eigenvalues.
+
+The rules are written with the *row cotangent* ``G``, the transpose of ``g``. The pairing
+``Re(sum(g * dx))`` is then ``Re(trace(G @ dx))``, in which factors may be turned round:
+a rule reads as it is derived on paper, and is right for complex matrices as it stands.
+"""
+
+import math
+
+from gradx.core.arrays import is_kind, untracked
+from gradx.core.samples import Sample
+from gradx.ops.complex import conj
+from gradx.ops.creation import place_of
+from gradx.ops.elementwise import equal, where
+from gradx.ops.shapes import expand_dims, matrix_transpose, real
+from gradx.ops.slicing import getitem
+
+
+def is_complex(x):
+    """Tell whether ``x`` has a complex dtype."""
+    return is_kind(x, "complex floating")
+
+
+def conjugated(x):
+    """Return the conjugate of ``x``, which is ``x`` itself where it is real."""
+    return conj(x) if is_complex(x) else x
+
+
+def real_part(x):
+    """Return the real part of ``x``, which is ``x`` itself where it is real."""
+    return real(x) if is_complex(x) else x
+
+
+def adjoint(x):
+    """Return the conjugate transpose."""
+    return conjugated(matrix_transpose(x))
+
+
+def hermitian_part(x):
+    """Return the part of ``x`` that is its own adjoint."""
+    return 0.5 * (x + adjoint(x))
+
+
+def skew_part(x):
+    """Return the part of ``x`` whose adjoint is its negative."""
+    return 0.5 * (x - adjoint(x))
+
+
+def identity_like(x):
+    """Return the identity matrix of as many columns as ``x``, of its dtype and device."""
+    space, device = place_of(x)
+    return space.eye(x.shape[-1], dtype=untracked(x).dtype, device=device)
+
+
+def times_diagonal(x, diagonal):
+    """Return ``x @ D`` for the diagonal matrix ``D``: columns scaled."""
+    return x * expand_dims(diagonal, -2)
+
+
+def diagonal_times(diagonal, x):
+    """Return ``D @ x`` for the diagonal matrix ``D``: rows scaled."""
+    return expand_dims(diagonal, -1) * x
+
+
+def inverse_gaps(values):
+    """Return ``1 / (values[j] - values[i])`` at ``[i, j]``, and 0 on the diagonal.
+
+    It is NaN where two values are the same: their vectors have no derivative.
+    """
+    gaps = expand_dims(values, -2) - expand_dims(values, -1)
+    same = equal(gaps, 0)
+    inverse = where(same, math.nan, 1.0 / where(same, 1.0, gaps))
+    return where(equal(identity_like(gaps), 1), 0.0, inverse)
+
+
+def first_columns(x, count):
+    """Return the first ``count`` columns."""
+    return getitem(x, (..., slice(0, count)))
+
+
+def further_columns(x, count):
+    """Return all columns but the first ``count``."""
+    return getitem(x, (..., slice(count, None)))
+
+
+def first_rows(x, count):
+    """Return the first ``count`` rows."""
+    return getitem(x, (..., slice(0, count), slice(None)))
+
+
+def further_rows(x, count):
+    """Return all rows but the first ``count``."""
+    return getitem(x, (..., slice(count, None), slice(None)))
+
+
+def far_from_singular(draw, *shape):
+    """Draw a square matrix, or a stack of them, with a heavy diagonal."""
+    x = draw(*shape)
+    places = list(range(shape[-1]))
+    x[..., places, places] += 1.5 * shape[-1]
+    return x
+
+
+def square_matrices(draw):
+    """Yield square matrices, far from singular: a stack, small ones, complex ones, none."""
+    for shape in [(3, 3), (2, 2, 2), (1, 1), (0, 0), (0, 2, 2)]:
+        yield Sample((far_from_singular(draw, *shape),))
+    yield Sample((far_from_singular(draw, 2, 2) - 1j * draw(2, 2),))
