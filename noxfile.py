@@ -5,6 +5,7 @@
     nox -s matrix           every Python that is installed, each backend by itself
     nox -s oracles          the tests once more with PyTorch, JAX and autograd to compare with
     nox -s bench            benchmarks against them
+    nox -s conformance -- PATH   the array API standard's own suite, a checkout of which is at PATH
 
 ``tests`` runs on the Python that runs nox, with whatever backends work, so that
 all is tested where ``matrix`` finds no other Python.
@@ -101,3 +102,11 @@ def bench(session: nox.Session) -> None:
     for path in sorted(Path("benchmarks").glob("[!_]*.py")):
         session.run("python", str(path), "--json", str(results / f"{path.stem}.json"))
     session.log(f"results are in {results}")
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Run the standard's own test suite in four settings and print a table."""
+    session.install("-e", ".")
+    install_group(session, "conformance")
+    session.run("python", "tests/conformance/run.py", *session.posargs)

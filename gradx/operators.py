@@ -156,7 +156,7 @@ def _transpose(self, *axes):
     return permute_dims(self, tuple(axes or reversed(range(self.ndim))))
 
 
-def _to_device(self, device, *, stream=None):
+def _to_device(self, device, /, stream=None):
     if canonical_device(device) == backend_for(self).device_of(untracked(self)):
         return self
     raise TrackedError(
