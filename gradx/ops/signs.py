@@ -70,7 +70,8 @@ def sign(xp, x, /):
         return xp.sign(x)
     # Some libraries divide 0 by 0 here, and warn.
     size = xp.abs(x)
-    return x / xp.where(size == 0, xp.ones_like(size), size)
+    zero = size == 0
+    return xp.where(zero, xp.zeros_like(x), x / xp.where(zero, xp.ones_like(size), size))
 
 
 def _copysign_partial(x, y):
