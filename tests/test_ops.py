@@ -14,7 +14,7 @@ import pytest
 
 import gradx.ops
 from gradx import grad, vjp
-from gradx.core.arrays import as_dtype
+from gradx.core.arrays import as_dtype, is_kind
 from gradx.core.op import COMPOSED, OPS, Composed
 from gradx.testing import check_derivatives
 
@@ -162,9 +162,26 @@ def total(function):
     def scalar(*arrays):
         outs = function(*arrays)
         outs = outs if isinstance(outs, (tuple, list)) else [outs]
-        return sum(gradx.sum(gradx.real(out * out)) for out in outs)
+        floating = [out for out in outs if is_kind(out, ("real floating", "complex floating"))]
+        return sum((gradx.sum(gradx.real(gradx.multiply(out, out))) for out in floating), 0.0)
 
     return scalar
+
+
+@every_sample
+def test_second_derivative_is_the_same_on_every_backend(op, sample, backend):
+    seconds = {}
+    for where in (xp_numpy(), backend):
+        function, arrays = bound(op, sample, where)
+        everything = tuple(range(len(arrays)))
+        first = grad(total(function), everything)
+        second = grad(
+            total(lambda *xs, first=first: gradx.core.tree.leaves(first(*xs))), everything
+        )
+        seconds[where.name] = flat(where, list(second(*arrays))) if arrays else []
+
+    for actual, expected in zip(seconds[backend.name], seconds["numpy"], strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-10, atol=1e-12)
 
 
 @every_single_precision_sample

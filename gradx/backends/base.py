@@ -42,6 +42,10 @@ def _assume_borrowed(array: Any) -> bool:
     return False
 
 
+def _look_for_nan(xp: ModuleType, array: Any) -> bool:
+    return bool(xp.any(array != array))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Backend:
     """One array library, described by values rather than by subclassing.
@@ -65,6 +69,8 @@ class Backend:
     synchronize: Callable[[], None] = _do_nothing
     shares_memory: Callable[[Any, Any], bool] = _assume_shared  # may the two overlap?
     owns_memory: Callable[[Any], bool] = _assume_borrowed  # writeable, and nobody else's?
+    has_nan: Callable[[ModuleType, Any], bool] = _look_for_nan
+    reading_stalls: bool = False  # to look at a number waits for all that was launched
     kernels: dict[str, Kernel] = field(default_factory=dict)
     array_types: tuple[type, ...] = ()  # none: every type of the library's package
     device_type: type | None = None  # of native devices, where they are not strings

@@ -14,6 +14,7 @@ from typing import Any
 import array_api_compat.cupy as compat
 import cupy
 
+from gradx.backends import companions
 from gradx.backends.base import Backend
 from gradx.errors import DeviceError
 
@@ -109,11 +110,16 @@ BACKEND = Backend(
     synchronize=lambda: cupy.cuda.Device().synchronize(),
     shares_memory=cupy.may_share_memory,
     owns_memory=_owns_memory,
+    reading_stalls=True,
     array_types=(cupy.ndarray,),
     device_type=cupy.cuda.Device,
     device_name=_device_name,
     device_context=lambda native: native,
     transfer=lambda array, native: xp.asarray(array, device=native),
+)
+
+BACKEND.kernels.update(
+    companions.kernels_of("cupyx.scipy.special", companions.FUNCTIONS, "pip install cupy")
 )
 
 

@@ -156,6 +156,7 @@ def primitive(
     samples: SampleSet,
     view: View = None,
     results: type | None = None,
+    elementwise: bool = False,
 ) -> Declare:
     """Declare an op with both derivatives written out, per input.
 
@@ -167,6 +168,7 @@ def primitive(
     def declare(forward):
         op = Op(forward, samples, view)
         op.results = results
+        op.elementwise = elementwise
         return _finish(
             op,
             vjp={name: as_written(rule) for name, rule in vjp.items()},

@@ -15,6 +15,8 @@ _next_level = count().__next__
 class Trace:
     """One run of a transform. Subclasses say what happens to the ops it sees."""
 
+    differentiates = True  # that is, what seems constant to others may vary for it
+
     def __init__(self, name: str) -> None:
         self.level = _next_level()
         self.name = name
@@ -34,6 +36,10 @@ class Trace:
     def shape_of(self, x: Any) -> tuple[int, ...]:
         """Return the shape that a value has for who computes with it."""
         return x.value.shape
+
+    def lift(self, constant: Any) -> Any:
+        """Return ``constant`` as a value of this trace, of which nothing depends on it."""
+        raise NotImplementedError
 
     def end(self) -> None:
         """Make every Tensor that outlives this run raise when it is used."""

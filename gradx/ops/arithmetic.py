@@ -56,7 +56,7 @@ def multiply(xp, x, y, /):
 _DIVIDE = {"x": lambda g, y: g / y, "y": lambda g, y, out: -g * (out / y)}
 
 
-@primitive(vjp=_DIVIDE, jvp=_DIVIDE, samples=_pairs_or_complex)
+@primitive(vjp=_DIVIDE, jvp=_DIVIDE, samples=_pairs_or_complex, elementwise=True)
 def divide(xp, x, y, /):
     """Divide: ``x / y``."""
     return xp.divide(x, y)
@@ -68,11 +68,15 @@ _QUOTIENT = {
 }
 
 
-@primitive(vjp=_QUOTIENT, jvp=_QUOTIENT, samples=broadcast_pairs)
+@primitive(vjp=_QUOTIENT, jvp=_QUOTIENT, samples=broadcast_pairs, elementwise=True)
 def quotient(xp, x, y, /):
     """Divide where a zero divisor is expected: ``x / 0`` is infinite, without a warning."""
-    zero = y == 0
-    return xp.where(zero, x * math.inf, x / xp.where(zero, xp.ones_like(y), y))
+    zero, nothing = y == 0, x == 0
+    if xp.isdtype(x.dtype, "complex floating"):
+        singular = xp.full_like(x, math.nan)  # which infinity it is depends on the way there
+    else:
+        singular = xp.where(nothing, math.nan, xp.where(nothing, xp.ones_like(x), x) * math.inf)
+    return xp.where(zero, singular, x / xp.where(zero, xp.ones_like(y), y))
 
 
 @elementwise(partials={"x": -1}, samples=_signed_or_complex)
@@ -118,7 +122,7 @@ _WHERE = {"x": _keep_where, "y": _keep_where_not}
 
 
 # Linear in x and y together, not in each by itself: not ``multilinear``.
-@primitive(vjp=_WHERE, jvp=_WHERE, samples=_choices)
+@primitive(vjp=_WHERE, jvp=_WHERE, samples=_choices, elementwise=True)
 def where(xp, condition, x, y, /):
     """Choose elements of ``x`` where ``condition`` holds, and of ``y`` elsewhere."""
     return xp.where(condition, x, y)

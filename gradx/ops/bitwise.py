@@ -31,37 +31,37 @@ def _shifts(draw):
         yield Sample((x, abs(y)))
 
 
-@constant(samples=_pairs_or_truths)
+@constant(samples=_pairs_or_truths, elementwise=True)
 def bitwise_and(xp, x, y, /):
     """Combine bits: ``x & y``."""
     return xp.bitwise_and(x, y)
 
 
-@constant(samples=_pairs_or_truths)
+@constant(samples=_pairs_or_truths, elementwise=True)
 def bitwise_or(xp, x, y, /):
     """Combine bits: ``x | y``."""
     return xp.bitwise_or(x, y)
 
 
-@constant(samples=_pairs_or_truths)
+@constant(samples=_pairs_or_truths, elementwise=True)
 def bitwise_xor(xp, x, y, /):
     """Combine bits: ``x ^ y``."""
     return xp.bitwise_xor(x, y)
 
 
-@constant(samples=_singles)
+@constant(samples=_singles, elementwise=True)
 def bitwise_invert(xp, x, /):
     """Flip every bit: ``~x``."""
     return xp.bitwise_invert(x)
 
 
-@constant(samples=_shifts)
+@constant(samples=_shifts, elementwise=True)
 def bitwise_left_shift(xp, x, y, /):
     """Shift bits: ``x << y``."""
     return xp.bitwise_left_shift(x, y)
 
 
-@constant(samples=_shifts)
+@constant(samples=_shifts, elementwise=True)
 def bitwise_right_shift(xp, x, y, /):
     """Shift bits: ``x >> y``."""
     return xp.bitwise_right_shift(x, y)

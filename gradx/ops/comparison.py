@@ -39,85 +39,85 @@ def _hard_values_or_complex(draw):
     yield Sample((draw(3) + 1j * draw(3),))
 
 
-@constant(samples=_pairs)
+@constant(samples=_pairs, elementwise=True)
 def equal(xp, x, y, /):
     """Compare: ``x == y``."""
     return xp.equal(x, y)
 
 
-@constant(samples=_pairs)
+@constant(samples=_pairs, elementwise=True)
 def not_equal(xp, x, y, /):
     """Compare: ``x != y``."""
     return xp.not_equal(x, y)
 
 
-@constant(samples=_pairs)
+@constant(samples=_pairs, elementwise=True)
 def less(xp, x, y, /):
     """Compare: ``x < y``."""
     return xp.less(x, y)
 
 
-@constant(samples=_pairs)
+@constant(samples=_pairs, elementwise=True)
 def less_equal(xp, x, y, /):
     """Compare: ``x <= y``."""
     return xp.less_equal(x, y)
 
 
-@constant(samples=_pairs)
+@constant(samples=_pairs, elementwise=True)
 def greater(xp, x, y, /):
     """Compare: ``x > y``."""
     return xp.greater(x, y)
 
 
-@constant(samples=_pairs)
+@constant(samples=_pairs, elementwise=True)
 def greater_equal(xp, x, y, /):
     """Compare: ``x >= y``."""
     return xp.greater_equal(x, y)
 
 
-@constant(samples=_hard_values_or_complex)
+@constant(samples=_hard_values_or_complex, elementwise=True)
 def isfinite(xp, x, /):
     """Tell which elements are neither infinite nor NaN."""
     return xp.isfinite(x)
 
 
-@constant(samples=_hard_values_or_complex)
+@constant(samples=_hard_values_or_complex, elementwise=True)
 def isinf(xp, x, /):
     """Tell which elements are infinite, of either sign."""
     return xp.isinf(x)
 
 
-@constant(samples=_hard_values_or_complex)
+@constant(samples=_hard_values_or_complex, elementwise=True)
 def isnan(xp, x, /):
     """Tell which elements are NaN."""
     return xp.isnan(x)
 
 
-@constant(samples=_hard_values)
+@constant(samples=_hard_values, elementwise=True)
 def signbit(xp, x, /):
     """Tell which elements have their sign bit set: negative ones and ``-0.0``."""
     return xp.signbit(x)
 
 
-@constant(samples=_truth_pairs)
+@constant(samples=_truth_pairs, elementwise=True)
 def logical_and(xp, x, y, /):
     """Tell where both hold."""
     return xp.logical_and(x, y)
 
 
-@constant(samples=_truth_pairs)
+@constant(samples=_truth_pairs, elementwise=True)
 def logical_or(xp, x, y, /):
     """Tell where at least one holds."""
     return xp.logical_or(x, y)
 
 
-@constant(samples=_truth_pairs)
+@constant(samples=_truth_pairs, elementwise=True)
 def logical_xor(xp, x, y, /):
     """Tell where exactly one holds."""
     return xp.logical_xor(x, y)
 
 
-@constant(samples=_truths)
+@constant(samples=_truths, elementwise=True)
 def logical_not(xp, x, /):
     """Tell where it does not hold."""
     return xp.logical_not(x)

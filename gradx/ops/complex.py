@@ -20,6 +20,7 @@ def _conjugate(g):
     vjp={"x": _conjugate},
     jvp={"x": _conjugate},
     samples=_real_or_complex,
+    elementwise=True,
 )
 def conj(xp, x, /):
     """Conjugate: a real array is its own."""
@@ -28,9 +29,10 @@ def conj(xp, x, /):
 
 @primitive(
     # Re(-1j * x) is Im(x); of a real array the engine keeps the real part, 0.
-    vjp={"x": lambda g: -1j * g},
+    vjp={"x": lambda g: g * -1j},
     jvp={"x": lambda g: imag(g)},
     samples=_real_or_complex,
+    elementwise=True,
 )
 def imag(xp, x, /):
     """Take the imaginary part: 0 of a real array."""

@@ -55,7 +55,7 @@ def empty_like(xp, x, /, *, dtype=None, device=None):
     return space.empty(x.shape, **settings) if settings else xp.empty_like(x)
 
 
-@constant(samples=single_arrays)
+@constant(samples=single_arrays, elementwise=True)
 def stop_gradient(xp, x, /):
     """Return ``x`` as a constant: no transform sees where it came from."""
     return x

@@ -40,25 +40,25 @@ _LOG2 = {"x": lambda g, x: g / (x * math.log(2))}
 _LOG10 = {"x": lambda g, x: g / (x * math.log(10))}
 
 
-@primitive(vjp=_LOG, jvp=_LOG, samples=_positive_or_complex)
+@primitive(vjp=_LOG, jvp=_LOG, samples=_positive_or_complex, elementwise=True)
 def log(xp, x, /):
     """Take the natural logarithm."""
     return xp.log(x)
 
 
-@primitive(vjp=_LOG1P, jvp=_LOG1P, samples=_positive_or_complex)
+@primitive(vjp=_LOG1P, jvp=_LOG1P, samples=_positive_or_complex, elementwise=True)
 def log1p(xp, x, /):
     """Compute ``log(1 + x)``, accurately near 0."""
     return xp.log1p(x)
 
 
-@primitive(vjp=_LOG2, jvp=_LOG2, samples=_positive_or_complex)
+@primitive(vjp=_LOG2, jvp=_LOG2, samples=_positive_or_complex, elementwise=True)
 def log2(xp, x, /):
     """Take the logarithm to base 2."""
     return xp.log2(x)
 
 
-@primitive(vjp=_LOG10, jvp=_LOG10, samples=_positive_or_complex)
+@primitive(vjp=_LOG10, jvp=_LOG10, samples=_positive_or_complex, elementwise=True)
 def log10(xp, x, /):
     """Take the logarithm to base 10."""
     return xp.log10(x)

@@ -34,13 +34,13 @@ _MINIMUM = {
 }
 
 
-@primitive(vjp=_MAXIMUM, jvp=_MAXIMUM, samples=_pairs)
+@primitive(vjp=_MAXIMUM, jvp=_MAXIMUM, samples=_pairs, elementwise=True)
 def maximum(xp, x, y, /):
     """Choose the larger of each pair; where they tie, each gets half the derivative."""
     return xp.maximum(x, y)
 
 
-@primitive(vjp=_MINIMUM, jvp=_MINIMUM, samples=_pairs)
+@primitive(vjp=_MINIMUM, jvp=_MINIMUM, samples=_pairs, elementwise=True)
 def minimum(xp, x, y, /):
     """Choose the smaller of each pair; where they tie, each gets half the derivative."""
     return xp.minimum(x, y)
@@ -72,7 +72,7 @@ _CLIP = {
 }
 
 
-@primitive(vjp=_CLIP, jvp=_CLIP, samples=_limits)
+@primitive(vjp=_CLIP, jvp=_CLIP, samples=_limits, elementwise=True)
 def clip_between(xp, x, low, high, /):
     """Limit elements to an interval, each end of which may be ``None``."""
     return xp.clip(x, low, high)

@@ -46,13 +46,13 @@ _ACOS = {"x": lambda g, x: quotient(-g, _root(x))}
 _ACOSH = {"x": lambda g, x: quotient(g, sqrt(x - 1) * sqrt(x + 1))}
 
 
-@primitive(vjp=_ASIN, jvp=_ASIN, samples=_within_one)
+@primitive(vjp=_ASIN, jvp=_ASIN, samples=_within_one, elementwise=True)
 def asin(xp, x, /):
     """Return the angle with this sine, between -pi/2 and pi/2."""
     return xp.asin(x)
 
 
-@primitive(vjp=_ACOS, jvp=_ACOS, samples=_within_one)
+@primitive(vjp=_ACOS, jvp=_ACOS, samples=_within_one, elementwise=True)
 def acos(xp, x, /):
     """Return the angle with this cosine, between 0 and pi."""
     return xp.acos(x)
@@ -70,7 +70,7 @@ def asinh(xp, x, /):
     return xp.asinh(x)
 
 
-@primitive(vjp=_ACOSH, jvp=_ACOSH, samples=_above_one)
+@primitive(vjp=_ACOSH, jvp=_ACOSH, samples=_above_one, elementwise=True)
 def acosh(xp, x, /):
     """Return the number above 0 with this hyperbolic cosine."""
     return xp.acosh(x)

@@ -24,7 +24,7 @@ def _only_positive(g, out):
     return where(greater(out, 0), g, 0.0)
 
 
-@primitive(vjp={"x": _only_positive}, jvp={"x": _only_positive}, samples=_signed)
+@primitive(vjp={"x": _only_positive}, jvp={"x": _only_positive}, samples=_signed, elementwise=True)
 def relu(xp, x, /):
     """Replace negative elements by 0; the derivative at 0 is 0."""
     return xp.maximum(x, 0)

@@ -9,7 +9,7 @@ import math
 
 from gradx.core.op import elementwise, primitive
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays
-from gradx.ops.arithmetic import quotient, where
+from gradx.ops.arithmetic import divide, quotient, where
 from gradx.ops.comparison import equal, isinf, logical_and, logical_or
 from gradx.ops.creation import zeros_like
 from gradx.ops.exponential import log
@@ -43,7 +43,7 @@ def square(xp, x, /):
 _SQRT = {"x": lambda g, out: quotient(0.5 * g, out)}
 
 
-@primitive(vjp=_SQRT, jvp=_SQRT, samples=_positive_or_complex)
+@primitive(vjp=_SQRT, jvp=_SQRT, samples=_positive_or_complex, elementwise=True)
 def sqrt(xp, x, /):
     """Take the square root, the one in the right half plane."""
     return xp.sqrt(x)
@@ -111,7 +111,7 @@ def part_of_length(x, length):
     if type(x) in NUMBERS:
         x = x + zeros_like(length)
     special = logical_or(equal(length, 0), isinf(x))
-    return where(special, sign(x), x / where(special, 1.0, length))
+    return where(special, sign(x), divide(x, where(special, 1.0, length)))
 
 
 def _plane(draw):

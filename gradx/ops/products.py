@@ -8,6 +8,7 @@ import math
 
 from gradx.core.op import primitive
 from gradx.core.samples import Sample, reductions
+from gradx.ops.arithmetic import multiply
 from gradx.ops.creation import ones_like
 from gradx.ops.joining import concat, stack
 from gradx.ops.shapes import permute_dims, reduced_axes, reshape, spread, sum
@@ -39,8 +40,8 @@ def _product_of_others(x):
         padded = _product_of_others(concat([x, one], axis=-1))
         return getitem(padded, (..., slice(0, count)))
     even, odd = getitem(x, (..., slice(0, None, 2))), getitem(x, (..., slice(1, None, 2)))
-    beside = _product_of_others(even * odd)
-    return reshape(stack([beside * odd, beside * even], axis=-1), x.shape)
+    beside = _product_of_others(multiply(even, odd))
+    return reshape(stack([multiply(beside, odd), multiply(beside, even)], axis=-1), x.shape)
 
 
 def _others(x, axis):

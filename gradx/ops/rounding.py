@@ -26,31 +26,31 @@ def _signed_pairs(draw):
     yield Sample((draw(3) * 4, 1.5))
 
 
-@constant(samples=_signed)
+@constant(samples=_signed, elementwise=True)
 def floor(xp, x, /):
     """Round down."""
     return xp.floor(x)
 
 
-@constant(samples=_signed)
+@constant(samples=_signed, elementwise=True)
 def ceil(xp, x, /):
     """Round up."""
     return xp.ceil(x)
 
 
-@constant(samples=_signed)
+@constant(samples=_signed, elementwise=True)
 def trunc(xp, x, /):
     """Round towards zero."""
     return xp.trunc(x)
 
 
-@constant(samples=_signed_or_complex)
+@constant(samples=_signed_or_complex, elementwise=True)
 def round(xp, x, /):
     """Round to the nearest integer, halves to even ones."""
     return xp.round(x)
 
 
-@constant(samples=_signed_pairs)
+@constant(samples=_signed_pairs, elementwise=True)
 def floor_divide(xp, x, y, /):
     """Divide and round down: ``x // y``."""
     return xp.floor_divide(x, y)

@@ -345,6 +345,7 @@ def astype(xp, x, /, dtype, *, copy=True, device=None):
     vjp={"x": lambda g: g},
     jvp={"x": lambda g: real(g)},
     samples=single_arrays,
+    elementwise=True,
 )
 def real(xp, x, /):
     """Take the real part: a real array is its own."""

@@ -63,7 +63,9 @@ def _turned_back(g, x):
     return _across(g, x, conj(sign(x)), sign(x))
 
 
-@primitive(vjp={"x": _turned_back}, jvp={"x": _turned}, samples=_signed_or_complex)
+@primitive(
+    vjp={"x": _turned_back}, jvp={"x": _turned}, samples=_signed_or_complex, elementwise=True
+)
 def sign(xp, x, /):
     """Return -1, 0 or 1; of complex numbers ``x / abs(x)``, and 0 at 0."""
     if not xp.isdtype(x.dtype, "complex floating"):

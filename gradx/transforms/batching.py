@@ -20,12 +20,17 @@ from gradx.transforms.boundary import as_array, leave, name_of, own
 class Batching(Trace):
     """Runs ops on whole batches. The payload of a value is unused."""
 
+    differentiates = False
+
     def __init__(self, name: str, size: int) -> None:
         super().__init__(name)
         self.size = size
 
     def shape_of(self, x):
         return x.value.shape[1:]
+
+    def lift(self, constant):
+        return Tensor(broadcast_to(constant, (self.size, *constant.shape)), self, None)
 
     def apply_general(self, op, arrays, params):
         mine = [type(a) is Tensor and a.trace is self for a in arrays]

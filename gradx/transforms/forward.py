@@ -20,47 +20,66 @@ from gradx.transforms.boundary import (
     own,
     require_match,
 )
+from gradx.transforms.structural import beside, follow, join, match, of_seed
 
 
 class Forward(Trace):
-    """Pushes tangents forward. The payload of a value is its tangent."""
+    """Pushes tangents forward. The payload of a value is its tangent, and what of that lives."""
+
+    def lift(self, constant):
+        nothing = zeros_like(constant)
+        return Tensor(constant, self, (nothing, of_seed(nothing)))
 
     def apply_general(self, op, arrays, params):
         mine = [type(a) is Tensor and a.trace is self for a in arrays]
         values = tuple([a.value if m else a for a, m in zip(arrays, mine, strict=True)])
         out = op.run(values, params)
+        factor = _constant_factor(op, values, mine)
         parts = [
-            _part(op, position, array.payload, values, params, out)
+            _part(op, position, array.payload, values, params, out, factor)
             for position, (array, is_mine) in enumerate(zip(arrays, mine, strict=True))
             if is_mine
         ]
+        parts = [part for part in parts if part is not None]
         if op.results:
-            columns = zip(*[part or (None,) * len(out) for part in parts], strict=True)
-            return op.results(*map(self._carry, out, map(_added, columns)))
-        return self._carry(out, _added(parts))
+            tangents = zip(*[tangent for tangent, _ in parts], strict=True)
+            columns = [[(t, None) for t in column if t is not None] for column in tangents]
+            return op.results(*map(self._carry, out, columns or [[]] * len(out)))
+        return self._carry(out, parts)
 
-    def _carry(self, out, tangent):
-        if tangent is None:
+    def _carry(self, out, parts):
+        """Give ``out`` the sum of what each input contributes to its tangent."""
+        if not parts:
             return out
-        return Tensor(out, self, conform(tangent, out.shape, out.dtype))
+        total, live = parts[0]
+        for tangent, lives in parts[1:]:
+            live = join(match(live, out.shape), match(lives, out.shape))
+            total = add(total, tangent)
+        return Tensor(out, self, (conform(total, out.shape, out.dtype), match(live, out.shape)))
 
 
-def _added(parts):
-    """Add up what each input contributes; ``None`` is zero."""
-    total = None
-    for part in parts:
-        if part is not None:
-            total = part if total is None else add(total, part)
-    return total
+def _constant_factor(op, values, mine):
+    """Return the factor of a product that has no tangent."""
+    if op.name != "multiply" or all(mine):
+        return None
+    return values[0] if mine[1] else values[1]
 
 
-def _part(op, position, tangent, values, params, out):
-    """Return what the tangent of one input adds to the tangent of the output."""
+def _part(op, position, payload, values, params, out, factor):
+    """Return what the tangent of one input adds to that of the output, and what of it lives."""
+    tangent, live = payload
     if op.signature.variadic:
         rule = op.jvp[0]
-        return rule and rule.apply(tangent, *rule.pick(out, position, values, params))
+        if rule is None:
+            return None
+        return follow(op, rule, rule.pick(out, position, values, params), tangent, live)
     rule = op.jvp[position]
-    return rule and rule.apply(tangent, *rule.pick(out, *values, params))
+    if rule is None:
+        return None
+    saved = rule.pick(out, *values, params)
+    if op.results:
+        return rule.apply(beside(tangent, saved), *saved), None
+    return follow(op, rule, saved, tangent, live, factor)
 
 
 def jvp(
@@ -97,7 +116,10 @@ def jvp(
     finally:
         trace.end()
     values = [as_array(value) for value, _ in pairs]
-    moved = [zeros_like(v) if t is None else t for v, (_, t) in zip(values, pairs, strict=True)]
+    moved = [
+        zeros_like(v) if payload is None else payload[0]
+        for v, (_, payload) in zip(values, pairs, strict=True)
+    ]
     owned = own([*values, *moved], lent=[*leaves, *directions])
     out = tree.unflatten(out_structure, owned[: len(values)])
     out_tangent = tree.unflatten(out_structure, owned[len(values) :])
@@ -109,5 +131,6 @@ def _start(trace, x, tangent, label):
         return x
     x = as_array(x)
     tangent = require_match(tangent, x, f"{label}: the tangent of {describe(x)}")
-    start = Tensor(x, trace, conform(tangent, x.shape, x.dtype))
+    tangent = conform(tangent, x.shape, x.dtype)
+    start = Tensor(x, trace, (tangent, of_seed(tangent)))
     return freeze(start, f"an argument of {label.partition(' of ')[2]}")

@@ -26,6 +26,7 @@ from gradx.transforms.boundary import (
     require_match,
 )
 from gradx.transforms.reverse import Reverse, propagate
+from gradx.transforms.structural import is_differentiated
 
 Function = Callable[..., Any]
 
@@ -96,7 +97,9 @@ def value_and_grad(
         finally:
             trace.end()
         value = _require_scalar(value, holomorphic, label)
-        found = {} if node is None else propagate({node: ones_like(value)}, retain=False)
+        nested = any(map(is_differentiated, (value, *[start.value for start in starts])))
+        seed = {} if node is None else {node: ones_like(value)}
+        found = propagate(seed, retain=False, nested=nested)
         gradients = [_gradient_of(start, found, holomorphic) for start in starts]
         value, *gradients = own([value, *gradients], lent=leaves)
         gradients = tree.unflatten(structure, gradients)
@@ -141,13 +144,16 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     nodes = [node for _, node in pairs]
 
     watched = [s.payload if type(s) is Tensor and s.trace is trace else None for s in starts]
+    points = [_value_of(start, node) for start, node in zip(starts, watched, strict=True)]
+    inside = any(map(is_differentiated, (*points, *values)))
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         given = _leaves_like(cotangent, out_structure, label)
-        found = propagate(_seeds(given, values, nodes, label), retain=True)
+        nested = inside or any(map(is_differentiated, given))
+        found = propagate(_seeds(given, values, nodes, label), retain=True, nested=nested)
         cotangents = [
-            found[node] if node in found else zeros_like(_value_of(start, node))
-            for start, node in zip(starts, watched, strict=True)
+            found[node] if node in found else zeros_like(as_array(point))
+            for point, node in zip(points, watched, strict=True)
         ]
         return tree.unflatten(structure, own(cotangents, lent=given))
 
@@ -234,7 +240,7 @@ def _gradient_of(start, found, holomorphic):
 
 
 def _value_of(start, node):
-    return as_array(start) if node is None else start.value
+    return start if node is None else start.value
 
 
 def _seeds(given, values, nodes, label):

@@ -8,11 +8,14 @@ from itertools import count
 from operator import attrgetter
 from typing import Any
 
+from gradx.core.arrays import backend_for
 from gradx.core.call import Tensor
 from gradx.core.explain import EXPLAINED
 from gradx.core.trace import Trace
 from gradx.errors import TapeError
+from gradx.ops.arithmetic import add
 from gradx.ops.shapes import conform
+from gradx.transforms.structural import follow, join, match, may_hold_nan, of_seed
 
 _next_serial = count().__next__
 # The implementation is not known yet, or refuses: calling the op finds it, or says why.
@@ -40,6 +43,9 @@ class Reverse(Trace):
     def watch(self, value: Any) -> Tensor:
         """Start recording what happens to ``value``."""
         return Tensor(value, self, self.node_type(None, (), value))
+
+    def lift(self, constant):
+        return self.watch(constant)
 
     def apply_unary(self, op, x):
         value = x.value
@@ -140,18 +146,33 @@ def oldest_first(ends: list[Any]) -> list[Any]:
 
 
 def propagate(
-    cotangents: dict[Any, Any], *, retain: bool, keep_all: bool = False
+    cotangents: dict[Any, Any], *, retain: bool, keep_all: bool = False, nested: bool = False
 ) -> dict[Any, Any]:
     """Walk back from nodes with cotangents, and return the cotangents of the leaves.
 
     The result maps each leaf that they depend on (with ``keep_all`` every node)
     to its cotangent, in the shape and dtype of the leaf. Unless told to
-    ``retain``, each node's saved values are freed as soon as they are used.
+    ``retain``, what the nodes keep is freed at the end. ``nested`` says that a
+    transform around this one takes derivatives of the result.
     """
     nodes = oldest_first(list(cotangents))
+    # A dead zero does no harm until it meets an infinity, and is then seen by the NaN it made:
+    # only then is it worth following. Who differentiates the result may meet it later.
+    if nested or any(backend_for(g).reading_stalls for g in cotangents.values()):
+        found = _walk_with_zeros(nodes, cotangents, keep_all)
+    else:
+        found = _walk(nodes, dict(cotangents), keep_all)
+        if any(may_hold_nan(g) for node, g in found.items() if not node.edges):
+            found = _walk_with_zeros(nodes, cotangents, keep_all)
+    if not retain:
+        for node in nodes:
+            node.edges = node.edges and None
+    return found
+
+
+def _walk(nodes, cotangents, keep_all):
     kept = {}
-    while nodes:
-        node = nodes.pop()
+    for node in reversed(nodes):
         g = cotangents.pop(node, None)
         if g is None:
             continue
@@ -163,6 +184,26 @@ def propagate(
                 part = conform(part, parent.shape, parent.dtype)
             known = cotangents.get(parent)
             cotangents[parent] = part if known is None else known + part
-        if not retain and node.edges:
-            node.edges = None
+    return kept
+
+
+def _walk_with_zeros(nodes, seeds, keep_all):
+    """Walk back with what lives of each cotangent beside it."""
+    cotangents = {node: (g, of_seed(g)) for node, g in seeds.items()}
+    kept = {}
+    for node in reversed(nodes):
+        if node not in cotangents:
+            continue
+        g, live = cotangents.pop(node)
+        if keep_all or not node.edges:
+            kept[node] = g
+        constant = node.op is not None and node.op.name == "multiply" and len(node.edges) == 1
+        for parent, rule, saved in node.edges:
+            factor = saved[0] if constant else None
+            part, lives = follow(node.op, rule, saved, g, live, factor)
+            part, lives = conform(part, parent.shape, parent.dtype), match(lives, parent.shape)
+            if parent in cotangents:
+                known, known_lives = cotangents[parent]
+                part, lives = add(known, part), join(known_lives, lives)
+            cotangents[parent] = (part, lives)
     return kept

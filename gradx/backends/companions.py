@@ -1,0 +1,93 @@
+"""Special functions come from a companion of the array library: SciPy's, or cupyx's.
+
+It is imported the first time that one of its functions is called, so gradx works
+without it; then the error says what to install.
+"""
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from gradx.backends.base import Kernel
+from gradx.errors import DTypeError, GradxError
+
+NUMBERS = {bool, int, float}
+
+# Op -> what the companions call it. cupyx lacks those of the second table.
+FUNCTIONS = {
+    "beta": "beta",
+    "betainc": "betainc",
+    "betaincinv": "betaincinv",
+    "betaln": "betaln",
+    "digamma": "digamma",
+    "entr": "entr",
+    "erfc": "erfc",
+    "erfcinv": "erfcinv",
+    "erfcx": "erfcx",
+    "erfinv": "erfinv",
+    "gamma": "gamma",
+    "gammainc": "gammainc",
+    "gammaincc": "gammaincc",
+    "gammainccinv": "gammainccinv",
+    "gammaincinv": "gammaincinv",
+    "gammaln": "gammaln",
+    "hurwitz_zeta": "zeta",
+    "i0": "i0",
+    "i0e": "i0e",
+    "i1": "i1",
+    "i1e": "i1e",
+    "j0": "j0",
+    "j1": "j1",
+    "kl_div": "kl_div",
+    "log_ndtr": "log_ndtr",
+    "logit": "logit",
+    "ndtr": "ndtr",
+    "ndtri": "ndtri",
+    "rel_entr": "rel_entr",
+    "xlog1py": "xlog1py",
+    "xlogy": "xlogy",
+}
+SCIPY_ONLY = {"riemann_zeta": "zeta"}
+
+
+class MissingPackageError(GradxError, ImportError):
+    """A package that gradx does not need for anything else is not installed."""
+
+
+def kernels_of(module: str, functions: dict[str, str], install: str) -> dict[str, Kernel]:
+    """Return a kernel for each op: the function of ``module`` that ``functions`` names.
+
+    ``install`` is the command that installs the module.
+    """
+    return {op: _kernel(module, name, op, install) for op, name in functions.items()}
+
+
+def _kernel(module: str, name: str, op: str, install: str) -> Kernel:
+    found: list[Callable[..., Any]] = []
+
+    def kernel(xp: Any, *arrays: Any) -> Any:
+        if not found:
+            found.append(getattr(_imported(module, op, install), name))
+        return found[0](*_real_arrays(op, arrays))
+
+    return kernel
+
+
+def _imported(module: str, op: str, install: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingPackageError(f"{op}: it is computed by {module}, which cannot be imported "
+                             f"({error}): {install}") from error
+
+
+def _real_arrays(op: str, arrays: Iterable[Any]) -> Iterable[Any]:
+    """Return the arrays, with plain numbers in their dtype: some functions would widen it."""
+    dtypes = [array.dtype for array in arrays if type(array) not in NUMBERS]
+    for dtype in dtypes:
+        if dtype.kind != "f":
+            raise DTypeError(f"{op}: expected real floating-point numbers, got {dtype}")
+    common = np.result_type(*dtypes).type
+    return [common(array) if type(array) in NUMBERS else array for array in arrays]

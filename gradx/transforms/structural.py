@@ -1,0 +1,141 @@
+"""Structural zeros: what a selection left out stays 0 through any derivative, infinite or NaN.
+
+Beside a cotangent or tangent may travel what of it lives: an array of its shape
+that is not 0 where some input reaches some output. ``None`` says that all of it
+does. The branch that ``where`` did not take is dead, as are elements that were
+not indexed, the loser of ``maximum``, what was multiplied by a constant 0, and
+the zeros of a seed. A zero that arithmetic made is alive: 0 times infinity is
+then an honest NaN.
+"""
+
+from typing import Any
+
+from gradx.core.arrays import backend_for, untracked
+from gradx.core.call import Tensor
+from gradx.ops.arithmetic import add, where
+from gradx.ops.comparison import equal, not_equal
+from gradx.ops.creation import ones_like, zeros_like
+from gradx.ops.shapes import astype, conform, real
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Ops whose output holds nothing but elements of an input, sums of some of them, and constants:
+# their rules, applied to what lives, find what lives after them.
+MOVING = _names(
+    """
+    astype broadcast_to cumulative_sum expand_dims flip matrix_transpose mean permute_dims
+    repeat reshape roll sort squeeze sum tile
+    """
+)
+# The same, and they leave elements out.
+SELECTING = _names(
+    """
+    add_at clip_between concat getitem max maximum min minimum put_at relu scatter setitem
+    take take_along_axis tril triu where
+    """
+)
+
+
+def follow(
+    op: Any, rule: Any, saved: tuple[Any, ...], g: Any, live: Any, factor: Any = None
+) -> tuple[Any, Any]:
+    """Apply ``rule`` to ``g``, of which ``live`` lives; return the result and what lives of it.
+
+    ``factor`` is the other side of a product, where that is a constant.
+    """
+    part = rule.apply(beside(g, saved), *saved)
+    selects = op.name in SELECTING or _has_zero(factor)
+    if selects or (op.name in MOVING and live is not None):
+        through = ones_like(real(g)) if live is None else live
+        through = rule.apply(beside(through, saved), *saved)
+        live = _indicator(through)
+    elif not op.elementwise:
+        return _nothing_or(part, live)
+    if live is None:
+        return part, None
+    if may_hold_nan(part) or (is_differentiated(part) and not selects):
+        part = where(equal(live, 0), 0.0, part)
+    return part, live
+
+
+def beside(g: Any, saved: tuple[Any, ...]) -> Any:
+    """Return ``g`` as a Tensor if one of ``saved`` is: rules have it on the left of operators.
+
+    Libraries need not give way there; array-api-strict raises.
+    """
+    if type(g) is not Tensor:
+        for value in saved:
+            if type(value) is Tensor:
+                return value.trace.lift(g)
+    return g
+
+
+def _nothing_or(part, live):
+    """Follow an op that mixes elements: it is only known that nothing makes nothing."""
+    if live is None or not may_hold_nan(part) or _any(not_equal(live, 0)):
+        return part, None
+    nothing = zeros_like(part)
+    return nothing, real(nothing)
+
+
+def _indicator(live):
+    """Return 1 where ``live`` is not 0, so that counts of counts cannot overflow."""
+    nonzero = not_equal(live, 0)
+    if not _reading_stalls(live) and not _any(equal(live, 0)):
+        return None
+    return astype(nonzero, real(live).dtype)
+
+
+def _any(condition):
+    condition = untracked(condition)
+    return bool(backend_for(condition).xp.any(condition))
+
+
+def _has_zero(factor):
+    if factor is None:
+        return False
+    if type(factor) in (bool, int, float, complex):
+        return factor == 0
+    return type(factor) is not Tensor and (_reading_stalls(factor) or _any(equal(factor, 0)))
+
+
+def match(live: Any, shape: tuple[int, ...]) -> Any:
+    """Give ``live`` the shape of what it belongs to, as ``conform`` does for cotangents."""
+    if live is None or live.shape == shape:
+        return live
+    return _indicator(conform(live, shape, live.dtype))
+
+
+def join(live: Any, other: Any) -> Any:
+    """Return what lives of a sum of two contributions."""
+    return None if live is None or other is None else _indicator(add(live, other))
+
+
+def of_seed(seed: Any) -> Any:
+    """Return what lives of a seed: all that is not 0."""
+    if is_differentiated(seed) or (_reading_stalls(seed) and seed.shape == ()):
+        return None
+    return _indicator(seed)
+
+
+def is_differentiated(x: Any) -> bool:
+    """Tell whether a transform around this one takes derivatives of ``x``."""
+    while type(x) is Tensor:
+        if x.trace.differentiates:
+            return True
+        x = x.value
+    return False
+
+
+def _reading_stalls(x):
+    return backend_for(x).reading_stalls
+
+
+def may_hold_nan(x: Any) -> bool:
+    """Tell whether there is a NaN in ``x``; say so without looking where that would stall a GPU."""
+    x = untracked(x)
+    backend = backend_for(x)
+    return backend.reading_stalls or backend.has_nan(backend.xp, x)

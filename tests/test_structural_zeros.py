@@ -1,0 +1,144 @@
+"""What a selection left out has derivative 0, in every mode and to second order.
+
+Each function is singular at the first of its points, behind a selection. Where
+nothing was selected the NaN is honest, and stays.
+"""
+
+import math
+
+import numpy as np
+import pytest
+
+import gradx as gx
+from gradx.core.op import OPS
+from gradx.transforms.structural import MOVING, SELECTING
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*(divide|invalid).*:RuntimeWarning")
+
+# name: (function, point, gradient, diagonal of the Hessian)
+CASES = {
+    "untaken branch": (lambda x: gx.where(x > 0, gx.log(x), 0.0), 2.0, 0.5, -0.25),
+    "untaken quotient": (lambda x: gx.where(x != 0, 2.0 / x, 1.0), 2.0, -0.5, 0.5),
+    "untaken power": (lambda x: gx.where(x > 0, x**1.5, 0.0), 1.0, 1.5, 0.75),
+    "both branches": (
+        lambda x: gx.where(x > 0, gx.sqrt(gx.where(x > 0, x, 1.0)), 0.0),
+        1.0,
+        0.5,
+        -0.25,
+    ),
+    "untaken argument": (lambda x: gx.sqrt(gx.where(x > 0, x, 0.0)), 1.0, 0.5, -0.25),
+    "loser of maximum": (lambda x: gx.maximum(gx.log(x), -1.0), 2.0, 0.5, -0.25),
+    "clipped": (lambda x: gx.clip(gx.log(x), -1.0, None), 2.0, 0.5, -0.25),
+    "relu": (lambda x: gx.nn.relu(gx.log(x)), 2.0, 0.5, -0.25),
+    "not indexed": (lambda x: gx.log(x)[1:], 2.0, 0.5, -0.25),
+    "not taken": (lambda x: gx.take(gx.log(x), np.asarray([1])), 2.0, 0.5, -0.25),
+    "masked": (lambda x: gx.log(x)[np.asarray([False, True])], 2.0, 0.5, -0.25),
+    "moved about": (
+        lambda x: gx.flip(gx.reshape(gx.log(gx.permute_dims(x[:, None], (1, 0))), (2,)))[:1],
+        2.0,
+        0.5,
+        -0.25,
+    ),
+    "constant zero": (lambda x: np.asarray([0.0, 2.0]) * gx.sqrt(x), 1.0, 1.0, -0.5),
+    "number zero": (lambda x: 0 * gx.sqrt(x) + x**3 / 6, 1.0, 0.5, 1.0),
+    "zero inside": (lambda x: gx.sqrt(x * np.asarray([0.0, 1.0])), 1.0, 0.5, -0.25),
+    "selected twice": (
+        lambda x: gx.where(x > 0, gx.log(x), 0.0) * gx.where(x > 0, gx.sqrt(x), 0.0),
+        1.0,
+        1.0,
+        0.0,
+    ),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request):
+    f, point, slope, curvature = CASES[request.param]
+    return lambda x: gx.sum(f(x)), np.asarray([0.0, point]), [0.0, slope], [0.0, curvature]
+
+
+def basis(x):
+    return np.eye(x.shape[0])
+
+
+def by_forward(f):
+    return lambda x: gx.stack([gx.jvp(f, (x,), (e,))[1] for e in basis(x)])
+
+
+def test_gradient_in_both_modes(case):
+    f, x, slope, _ = case
+
+    np.testing.assert_allclose(gx.grad(f)(x), slope, rtol=1e-14)
+    np.testing.assert_allclose(by_forward(f)(x), slope, rtol=1e-14)
+    np.testing.assert_allclose(gx.jacobian(f)(x), slope, rtol=1e-14)
+
+
+@pytest.mark.parametrize("inner", [gx.grad, by_forward])
+@pytest.mark.parametrize("outer", ["reverse", "forward", "batched"])
+def test_hessian_in_every_mix_of_modes(case, inner, outer):
+    f, x, _, curvature = case
+    rows = {
+        "reverse": lambda g: [gx.vjp(g, x)[1](e)[0] for e in basis(x)],
+        "forward": lambda g: [gx.jvp(g, (x,), (e,))[1] for e in basis(x)],
+        "batched": lambda g: gx.jacobian(g)(x),
+    }
+
+    found = np.asarray(rows[outer](inner(f)))
+
+    np.testing.assert_allclose(np.diag(found), curvature, atol=1e-14)
+    assert np.all(np.isfinite(found))
+
+
+def test_third_order():
+    f = lambda x: gx.sum(gx.where(x > 0, gx.log(x), 0.0))
+    third = gx.grad(lambda x: gx.sum(gx.grad(lambda x: gx.sum(gx.grad(f)(x)))(x)))
+
+    np.testing.assert_allclose(third(np.asarray([0.0, 2.0])), [0.0, 0.25])
+
+
+def test_the_same_on_every_backend(backend):
+    x = backend.xp.asarray([0.0, 2.0])
+    f = lambda x: gx.sum(gx.where(x > 0, gx.log(x), 0.0 * x))
+
+    np.testing.assert_array_equal(backend.to_numpy(gx.grad(f)(x)), [0.0, 0.5])
+    np.testing.assert_array_equal(backend.to_numpy(gx.hessian(f)(x)), [[0.0, 0.0], [0.0, -0.25]])
+
+
+def test_zeros_of_a_seed_are_dead():
+    _, pullback = gx.vjp(gx.log, np.asarray([0.0, 2.0]))
+
+    np.testing.assert_array_equal(pullback(np.asarray([0.0, 1.0]))[0], [0.0, 0.5])
+    np.testing.assert_array_equal(pullback(np.asarray([1.0, 1.0]))[0], [math.inf, 0.5])
+
+
+def test_a_branch_that_mixes_its_elements_is_dead_as_a_whole():
+    def f(x):
+        return gx.where(gx.sum(x) > 0, gx.sum(gx.nn.softmax(x / gx.sum(x))), gx.sum(x))
+
+    np.testing.assert_array_equal(gx.grad(f)(np.asarray([0.0, 0.0])), [1.0, 1.0])
+
+
+def test_zeros_that_arithmetic_made_are_honest():
+    # The derivative of sqrt(x)**2 at 0 would be 1, and no rule of calculus says so.
+    f = lambda x: gx.sum(gx.sqrt(x) ** 2)
+
+    assert math.isnan(gx.grad(f)(np.asarray([0.0, 1.0]))[0])
+    assert math.isnan(gx.jvp(f, (np.asarray([0.0]),), (np.asarray([1.0]),))[1])
+    assert math.isnan(gx.grad(lambda x, y: y * gx.sqrt(x), argnums=1)(0.0, 0.0)) is False
+    assert math.isnan(gx.grad(lambda x, y: y * gx.sqrt(x) + x * y, argnums=(0, 1))(0.0, 0.0)[0])
+
+
+def test_linear_map_of_a_derivative_is_not_taken_for_its_value_at_zero():
+    _, push = gx.linearize(lambda x: gx.where(x > 0, gx.log(x), 0.0), np.asarray([0.0, 2.0]))
+
+    np.testing.assert_array_equal(push(np.asarray([1.0, 1.0])), [0.0, 0.5])
+
+
+def test_infinite_derivative_is_kept():
+    assert gx.grad(gx.sqrt)(0.0) == math.inf
+    assert gx.grad(lambda x: gx.sum(gx.sqrt(x)))(np.asarray([0.0, 1.0]))[0] == math.inf
+
+
+def test_tables_name_ops():
+    assert OPS.keys() >= MOVING | SELECTING
+    assert not MOVING & SELECTING
