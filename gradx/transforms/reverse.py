@@ -15,7 +15,15 @@ from gradx.core.trace import Trace
 from gradx.errors import TapeError
 from gradx.ops.arithmetic import add
 from gradx.ops.shapes import conform
-from gradx.transforms.structural import follow, join, match, may_hold_nan, of_seed
+from gradx.transforms.structural import (
+    constant_factor,
+    follow,
+    join,
+    match,
+    may_hold_nan,
+    may_matter,
+    of_seed,
+)
 
 _next_serial = count().__next__
 # The implementation is not known yet, or refuses: calling the op finds it, or says why.
@@ -152,16 +160,18 @@ def propagate(
 
     The result maps each leaf that they depend on (with ``keep_all`` every node)
     to its cotangent, in the shape and dtype of the leaf. Unless told to
-    ``retain``, what the nodes keep is freed at the end. ``nested`` says that a
+    ``retain``, what the nodes keep is freed on the way. ``nested`` says that a
     transform around this one takes derivatives of the result.
     """
     nodes = oldest_first(list(cotangents))
-    # A dead zero does no harm until it meets an infinity, and is then seen by the NaN it made:
-    # only then is it worth following. Who differentiates the result may meet it later.
+    if not (nested or retain or keep_all or may_matter(nodes)):
+        return _walk(nodes, cotangents, keep_all, free=True)
     if nested or any(backend_for(g).reading_stalls for g in cotangents.values()):
         found = _walk_with_zeros(nodes, cotangents, keep_all)
     else:
-        found = _walk(nodes, dict(cotangents), keep_all)
+        # A dead zero does no harm until it meets an infinity, and is then seen by the NaN it
+        # made: only then is it worth following. Who differentiates the result may meet it later.
+        found = _walk(nodes, dict(cotangents), keep_all, free=False)
         if any(may_hold_nan(g) for node, g in found.items() if not node.edges):
             found = _walk_with_zeros(nodes, cotangents, keep_all)
     if not retain:
@@ -170,7 +180,7 @@ def propagate(
     return found
 
 
-def _walk(nodes, cotangents, keep_all):
+def _walk(nodes, cotangents, keep_all, free):
     kept = {}
     for node in reversed(nodes):
         g = cotangents.pop(node, None)
@@ -184,6 +194,8 @@ def _walk(nodes, cotangents, keep_all):
                 part = conform(part, parent.shape, parent.dtype)
             known = cotangents.get(parent)
             cotangents[parent] = part if known is None else known + part
+        if free and node.edges:
+            node.edges = None
     return kept
 
 
@@ -197,9 +209,8 @@ def _walk_with_zeros(nodes, seeds, keep_all):
         g, live = cotangents.pop(node)
         if keep_all or not node.edges:
             kept[node] = g
-        constant = node.op is not None and node.op.name == "multiply" and len(node.edges) == 1
+        factor = constant_factor(node)
         for parent, rule, saved in node.edges:
-            factor = saved[0] if constant else None
             part, lives = follow(node.op, rule, saved, g, live, factor)
             part, lives = conform(part, parent.shape, parent.dtype), match(lives, parent.shape)
             if parent in cotangents:

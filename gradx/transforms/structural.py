@@ -12,6 +12,7 @@ from typing import Any
 
 from gradx.core.arrays import backend_for, untracked
 from gradx.core.call import Tensor
+from gradx.core.op import PYTHON_SCALARS
 from gradx.ops.arithmetic import add, where
 from gradx.ops.comparison import equal, not_equal
 from gradx.ops.creation import ones_like, zeros_like
@@ -37,6 +38,36 @@ SELECTING = _names(
     take take_along_axis tril triu where
     """
 )
+
+# Ops whose derivative is finite wherever their inputs are.
+SMOOTH = _names(
+    """
+    abs add atan conj cos gelu imag log_softmax matmul multiply negative positive real sigmoid
+    sign sin softmax softmax_cross_entropy softplus square subtract tanh vecdot
+    """
+)
+HARMLESS = SMOOTH | SELECTING | MOVING
+
+
+def may_matter(nodes: list[Any]) -> bool:
+    """Tell whether zeros may be dead on this tape, and may meet an infinity."""
+    ops = {node.op for node in nodes if node.edges}
+    singular = any(op.name not in HARMLESS for op in ops)
+    return singular and (
+        any(op.name in SELECTING for op in ops) or any(map(_is_scaled_by_constant, nodes))
+    )
+
+
+def constant_factor(node: Any) -> Any:
+    """Return the other factor of a product by a constant."""
+    if node.op is None or node.op.name != "multiply" or len(node.edges) > 1:
+        return None
+    return node.edges[0][2][0]
+
+
+def _is_scaled_by_constant(node):
+    factor = constant_factor(node)
+    return factor is not None and (type(factor) not in PYTHON_SCALARS or factor == 0)
 
 
 def follow(
@@ -95,10 +126,8 @@ def _any(condition):
 
 
 def _has_zero(factor):
-    if factor is None:
-        return False
-    if type(factor) in (bool, int, float, complex):
-        return factor == 0
+    if factor is None or type(factor) in PYTHON_SCALARS:
+        return factor is not None and factor == 0
     return type(factor) is not Tensor and (_reading_stalls(factor) or _any(equal(factor, 0)))
 
 
