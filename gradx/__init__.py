@@ -60,6 +60,7 @@ from gradx.ops.creation import ones_like as ones_like
 from gradx.ops.creation import stop_gradient as stop_gradient
 from gradx.ops.creation import zeros_like as zeros_like
 from gradx.ops.differences import diff as diff
+from gradx.ops.einsum import einsum as einsum
 from gradx.ops.elementwise import abs as abs
 from gradx.ops.elementwise import acos as acos
 from gradx.ops.elementwise import acosh as acosh

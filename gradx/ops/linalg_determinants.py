@@ -7,14 +7,15 @@ With ``x = U S V^H`` and ``U``, ``V`` held, ``det(x)`` is a number of size 1 tim
 singular values but some, which are multiplied out.
 """
 
+import operator
 from functools import reduce
 from itertools import permutations
-from operator import add
 from typing import Any, NamedTuple
 
 from gradx.core.op import primitive
 from gradx.core.samples import Sample
 from gradx.ops.creation import zeros_like
+from gradx.ops.elementwise import add, multiply
 from gradx.ops.joining import concat, stack
 from gradx.ops.linalg_parts import identity_like, is_complex, square_matrices
 from gradx.ops.linalg_solving import inv
@@ -51,8 +52,8 @@ def _as_matrix(numbers):
 
 
 @primitive(
-    vjp={"x": lambda g, x: _as_matrix(g) * cofactors(x, _no_directions(x))},
-    jvp={"x": lambda g, x: sum(g * cofactors(x, _no_directions(x)), axis=(-2, -1))},
+    vjp={"x": lambda g, x: multiply(_as_matrix(g), cofactors(x, _no_directions(x)))},
+    jvp={"x": lambda g, x: sum(multiply(g, cofactors(x, _no_directions(x))), axis=(-2, -1))},
     samples=_of_any_rank,
 )
 def det(xp, x, /):
@@ -95,7 +96,7 @@ def _along_other_directions(g, x, y):
     total = zeros_like(x)
     for place in range(y.shape[-3]):
         direction = getitem(g, (..., place, slice(None), slice(None)))
-        total = total + _along_one_more(direction, x, _without(y, place))
+        total = add(total, _along_one_more(direction, x, _without(y, place)))
     return total
 
 
@@ -172,7 +173,7 @@ def _products_of_others(xp, values, count):
     ordered = ordered * xp.reshape(after, (*stack, *[1] * (count - 1), n))
     kept = tuple(range(len(stack)))
     orders = [[len(kept) + axis for axis in order] for order in permutations(range(count))]
-    return reduce(add, [xp.permute_dims(ordered, (*kept, *order)) for order in orders])
+    return reduce(operator.add, [xp.permute_dims(ordered, (*kept, *order)) for order in orders])
 
 
 def _partial_products(xp, values):
@@ -221,14 +222,14 @@ def _from_frame(xp, frame, derivative):
 def _slogdet_vjp(g, x, out):
     g_sign, g_logarithm = g
     weight = 0.0
-    if g_logarithm is not None:
-        weight = g_logarithm
     if g_sign is not None and is_complex(x):
         # Only the phase can turn: d sign is 1j * sign * imag(trace(inv(x) @ dx)).
-        weight = weight + _imaginary_part(g_sign * out.sign)
+        weight = _imaginary_part(out.sign * g_sign)
+    if g_logarithm is not None:
+        weight = weight + g_logarithm
     if type(weight) is float:
         return zeros_like(x)
-    return _as_matrix(weight) * matrix_transpose(inv(x))
+    return matrix_transpose(inv(x)) * _as_matrix(weight)
 
 
 def _slogdet_jvp(g, x, out):

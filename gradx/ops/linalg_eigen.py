@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from gradx.core.op import primitive
 from gradx.core.samples import Sample
-from gradx.ops.linalg import diagonal
+from gradx.ops.linalg import diagonal, matmul
 from gradx.ops.linalg_parts import (
     adjoint,
     conjugated,
@@ -56,11 +56,10 @@ def _eigh_vjp(g, out):
     values, vectors = out
     g_values, g_vectors = g
     inner = 0.0
-    if g_values is not None:
-        inner = expand_dims(g_values, -2) * identity_like(vectors)
     if g_vectors is not None:
-        turning = skew_part(matrix_transpose(g_vectors) @ vectors)
-        inner = inner - inverse_gaps(values) * turning
+        inner = -inverse_gaps(values) * skew_part(matmul(matrix_transpose(g_vectors), vectors))
+    if g_values is not None:
+        inner = inner + expand_dims(g_values, -2) * identity_like(vectors)
     return matrix_transpose(vectors @ inner @ adjoint(vectors))
 
 
@@ -92,7 +91,7 @@ def _eigvalsh_vjp(g, x):
 
 def _eigvalsh_jvp(g, x):
     vectors = eigh(x).eigenvectors
-    moved = hermitian_part(g) @ vectors
+    moved = matmul(hermitian_part(g), vectors)
     return sum(real_part(conjugated(vectors) * moved), axis=-2)
 
 
@@ -121,19 +120,19 @@ def _eig_vjp(g, out):
     values, vectors = out
     g_values, g_vectors = g
     inner = 0.0
-    if g_values is not None:
-        inner = expand_dims(g_values, -2) * identity_like(vectors)
     if g_vectors is not None:
         row = matrix_transpose(g_vectors)
-        along = diagonal_times(diagonal(row @ vectors), adjoint(vectors))
-        inner = inner - inverse_gaps(values) * ((row - along) @ vectors)
+        along = diagonal_times(diagonal(matmul(row, vectors)), adjoint(vectors))
+        inner = inverse_gaps(values) * ((along - row) @ vectors)
+    if g_values is not None:
+        inner = inner + expand_dims(g_values, -2) * identity_like(vectors)
     # G_x = V inner V^-1, transposed.
     return solve(matrix_transpose(vectors), matrix_transpose(vectors @ inner))
 
 
 def _eig_jvp(g, out):
     values, vectors = out
-    inner = solve(vectors, g @ vectors)
+    inner = solve(vectors, matmul(g, vectors))
     turned = vectors @ (inverse_gaps(values) * inner)
     along = diagonal(adjoint(vectors) @ turned)
     return EigResult(diagonal(inner), turned - times_diagonal(vectors, along))

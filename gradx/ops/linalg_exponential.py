@@ -5,6 +5,8 @@ along ``E`` is the upper right block of ``exp([[x, E], [0, x]])`` (Van Loan 1978
 exponential again, so derivatives of every order follow.
 """
 
+from itertools import accumulate
+
 from gradx.core.op import primitive
 from gradx.core.samples import Sample
 from gradx.ops.creation import stop_gradient, zeros_like
@@ -15,23 +17,9 @@ from gradx.ops.shapes import matrix_transpose, sum
 from gradx.ops.slicing import getitem
 from gradx.ops.statistical import max
 
-# Of the approximant of degree 13, whose error for matrices of a norm up to BOUND is that of
-# double precision.
-COEFFICIENTS = (
-    64764752532480000.0,
-    32382376266240000.0,
-    7771770303897600.0,
-    1187353796428800.0,
-    129060195264000.0,
-    10559470521600.0,
-    670442572800.0,
-    33522128640.0,
-    1323241920.0,
-    40840800.0,
-    960960.0,
-    16380.0,
-    182.0,
-    1.0,
+# Of the approximant of degree 13, exact in double precision for norms up to BOUND.
+COEFFICIENTS = list(
+    accumulate(range(1, 14), lambda last, k: last * (14 - k) / (k * (27 - k)), initial=1.0)
 )
 BOUND = 5.371920351148152
 

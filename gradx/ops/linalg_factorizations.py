@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from gradx.core.op import primitive
 from gradx.core.samples import Sample
 from gradx.errors import ShapeError
-from gradx.ops.elementwise import equal, where
+from gradx.ops.elementwise import equal, subtract, where
 from gradx.ops.joining import concat
-from gradx.ops.linalg import diagonal, tril, triu
+from gradx.ops.linalg import diagonal, matmul, tril, triu
 from gradx.ops.linalg_parts import (
     adjoint,
     conjugated,
@@ -63,13 +63,13 @@ def _positive_definite(draw):
 
 def _halved(x):
     """Halve the diagonal."""
-    return x - 0.5 * (identity_like(x) * x)
+    return x - 0.5 * (x * identity_like(x))
 
 
 def _cholesky_vjp(g, out, upper):
     lower = adjoint(out) if upper else out
     row = matrix_transpose(adjoint(g) if upper else g)
-    inner = _halved(triu(row @ lower))
+    inner = _halved(triu(matmul(row, lower)))
     # L^-H inner L^-1, by one solve from each side.
     half = solve(adjoint(lower), inner)
     both = matrix_transpose(solve(matrix_transpose(lower), matrix_transpose(half)))
@@ -108,7 +108,8 @@ def cholesky(xp, x, /, *, upper=False):
 def _complement_vjp(row, factor, count):
     """Turn the row cotangent of a completed factor into one of its first ``count`` columns."""
     main, rest = first_columns(factor, count), further_columns(factor, count)
-    return first_rows(row, count) - adjoint(rest @ (further_rows(row, count) @ main))
+    turned = adjoint(rest @ matmul(further_rows(row, count), main))
+    return subtract(first_rows(row, count), turned)
 
 
 def _complement_jvp(moved, factor, count):
@@ -144,9 +145,9 @@ def _tall_qr_vjp(g_q, g_r, q, r):
     if g_r is not None:
         inner = r @ g_r
     if g_q is not None:
-        inner = inner - g_q @ q
+        inner = inner - matmul(g_q, q)
     below = tril(inner, k=-1)
-    on_diagonal = identity_like(r) * real_part(inner)
+    on_diagonal = real_part(inner) * identity_like(r)
     total = (below + adjoint(below) + on_diagonal) @ adjoint(q)
     return solve(r, total if g_q is None else total + g_q)
 
@@ -157,7 +158,7 @@ def _tall_qr_jvp(g, q, r):
     below = tril(inner, k=-1)
     turning = below - adjoint(below)
     if is_complex(inner):
-        turning = turning + identity_like(inner) * skew_part(inner)
+        turning = turning + skew_part(inner) * identity_like(inner)
     return q @ turning + scaled - q @ inner, (inner - turning) @ r
 
 
@@ -182,9 +183,9 @@ def _wide_qr_vjp(g_q, g_r, q, r, rows):
         return concat([left, 0.0 * (q @ rest)], axis=-1)
     g_rest = further_rows(g_r, rows)
     through_q = adjoint(q @ rest @ g_rest)
-    g_q = through_q if g_q is None else g_q + through_q
+    g_q = through_q if g_q is None else through_q + g_q
     left = _tall_qr_vjp(g_q, first_rows(g_r, rows), q, first)
-    return matrix_transpose(concat([left, g_rest @ adjoint(q)], axis=-2))
+    return matrix_transpose(concat([left, matmul(g_rest, adjoint(q))], axis=-2))
 
 
 def _qr_jvp(g, out):
@@ -257,10 +258,10 @@ def _vectors_cotangent(g, vectors, count):
 def _reduced_svd_vjp(g_u, g_values, g_v, u, values, vh):
     v = adjoint(vh)
     inner = 0.0
-    if g_values is not None:
-        inner = expand_dims(g_values, -2) * identity_like(u)
     if g_u is not None or g_v is not None:
-        inner = inner + _turning_cotangent(g_u, g_v, u, values, v)
+        inner = _turning_cotangent(g_u, g_v, u, values, v)
+    if g_values is not None:
+        inner = inner + expand_dims(g_values, -2) * identity_like(u)
     total = v @ inner @ adjoint(u)
     if g_u is not None and u.shape[-2] > u.shape[-1]:
         total = total + v @ diagonal_times(_inverses(values), _beyond(g_u, u))
@@ -270,8 +271,8 @@ def _reduced_svd_vjp(g_u, g_values, g_v, u, values, vh):
 
 
 def _turning_cotangent(g_u, g_v, u, values, v):
-    by_u = 0.0 if g_u is None else g_u @ u
-    by_v = 0.0 if g_v is None else g_v @ v
+    by_u = 0.0 if g_u is None else matmul(g_u, u)
+    by_v = 0.0 if g_v is None else matmul(g_v, v)
     together, apart = by_u + by_v, by_u - by_v
     return skew_part(_inverse_sums(values, not is_complex(u)) * apart) - hermitian_part(
         inverse_gaps(values) * together
@@ -280,7 +281,7 @@ def _turning_cotangent(g_u, g_v, u, values, v):
 
 def _beyond(row, vectors):
     """Return what a row cotangent says of directions outside of the span of ``vectors``."""
-    return row - (row @ vectors) @ adjoint(vectors)
+    return subtract(row, matmul(row, vectors) @ adjoint(vectors))
 
 
 def _svd_jvp(g, out):
@@ -291,8 +292,8 @@ def _svd_jvp(g, out):
     inner = adjoint(main_u) @ g @ main_v
     together = inverse_gaps(values) * hermitian_part(inner)
     apart = _inverse_sums(values, not is_complex(u)) * skew_part(inner)
-    moved_u = main_u @ (together + apart) + _turned_out(g @ main_v, main_u, values)
-    moved_v = main_v @ (together - apart) + _turned_out(adjoint(g) @ main_u, main_v, values)
+    moved_u = main_u @ (together + apart) + _turned_out(matmul(g, main_v), main_u, values)
+    moved_v = main_v @ (together - apart) + _turned_out(matmul(adjoint(g), main_u), main_v, values)
     if u.shape[-1] > count:
         moved_u = _complement_jvp(moved_u, u, count)
     if v.shape[-1] > count:
@@ -344,7 +345,7 @@ def _svdvals_vjp(g, x, out):
 
 def _svdvals_jvp(g, x, out):
     u, _, vh = svd(x, full_matrices=False)
-    moved = sum(real_part(conjugated(u) * (g @ adjoint(vh))), axis=-2)
+    moved = sum(real_part(conjugated(u) * matmul(g, adjoint(vh))), axis=-2)
     return _nonzero_only(moved, out)
 
 

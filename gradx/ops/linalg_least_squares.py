@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from gradx.core.op import composed, primitive
 from gradx.core.samples import Sample
-from gradx.ops.elementwise import multiply
+from gradx.ops.elementwise import multiply, subtract
 from gradx.ops.linalg import matmul
 from gradx.ops.linalg_factorizations import svdvals
 from gradx.ops.linalg_norms import matrix_rank
@@ -26,7 +26,7 @@ def _rectangles(draw):
 def _pseudo_inverse_vjp(g, x, out):
     row = matrix_transpose(g)
     left, right = out @ adjoint(out), adjoint(out) @ out
-    beyond_columns = row @ left
+    beyond_columns = matmul(row, left)
     beyond_rows = right @ row
     return matrix_transpose(
         adjoint(beyond_columns - x @ (out @ beyond_columns))
@@ -38,7 +38,7 @@ def _pseudo_inverse_vjp(g, x, out):
 def _pseudo_inverse_jvp(g, x, out):
     left, right = out @ adjoint(out), adjoint(out) @ out
     beyond_columns = left @ adjoint(g)
-    beyond_rows = adjoint(g) @ right
+    beyond_rows = matmul(adjoint(g), right)
     return (
         beyond_columns
         - beyond_columns @ x @ out
@@ -101,7 +101,7 @@ def lstsq(x, y, /, *, rtol=None):
     vector = len(y.shape) == 1
     columns = expand_dims(y, -1) if vector else y
     solution = matmul(pinv(x, rtol=rtol), columns)
-    rest = columns - matmul(x, solution)
+    rest = subtract(columns, matmul(x, solution))
     residuals = sum(real_part(multiply(conjugated(rest), rest)), axis=-2)
     if vector:
         solution, residuals = getitem(solution, (..., 0)), getitem(residuals, (..., 0))

@@ -9,7 +9,7 @@ import math
 from gradx.core.op import composed, constant, primitive
 from gradx.core.samples import Sample, reductions
 from gradx.errors import ShapeError
-from gradx.ops.elementwise import abs, equal, not_equal, sign, where
+from gradx.ops.elementwise import abs, equal, multiply, not_equal, sign, where
 from gradx.ops.linalg_factorizations import svdvals
 from gradx.ops.linalg_parts import conjugated, real_part, square_matrices
 from gradx.ops.powers import quiet_pow
@@ -34,11 +34,11 @@ def _along(x, out, axis):
 
 
 def _euclidean_jvp(g, x, out, axis, keepdims):
-    return sum(real_part(g * _along(x, out, axis)), axis=axis, keepdims=keepdims)
+    return sum(real_part(multiply(g, _along(x, out, axis))), axis=axis, keepdims=keepdims)
 
 
 @primitive(
-    vjp={"x": lambda g, x, out, axis: with_ones(g, x.shape, axis) * _along(x, out, axis)},
+    vjp={"x": lambda g, x, out, axis: multiply(with_ones(g, x.shape, axis), _along(x, out, axis))},
     jvp={"x": _euclidean_jvp},
     samples=_vectors,
 )
@@ -61,12 +61,16 @@ def _share(x, out, axis, ord):
     return conjugated(sign(x)) * quiet_pow(part, ord - 1)
 
 
+def _power_vjp(g, x, out, axis, ord):
+    return multiply(with_ones(g, x.shape, axis), _share(x, out, axis, ord))
+
+
 def _power_jvp(g, x, out, axis, keepdims, ord):
-    return sum(real_part(g * _share(x, out, axis, ord)), axis=axis, keepdims=keepdims)
+    return sum(real_part(multiply(g, _share(x, out, axis, ord))), axis=axis, keepdims=keepdims)
 
 
 @primitive(
-    vjp={"x": lambda g, x, out, axis, ord: with_ones(g, x.shape, axis) * _share(x, out, axis, ord)},
+    vjp={"x": _power_vjp},
     jvp={"x": _power_jvp},
     samples=_powers,
 )

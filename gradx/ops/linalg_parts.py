@@ -11,7 +11,7 @@ from gradx.core.arrays import is_kind, untracked
 from gradx.core.samples import Sample
 from gradx.ops.complex import conj
 from gradx.ops.creation import place_of
-from gradx.ops.elementwise import equal, where
+from gradx.ops.elementwise import equal, multiply, where
 from gradx.ops.shapes import expand_dims, matrix_transpose, real
 from gradx.ops.slicing import getitem
 
@@ -54,12 +54,12 @@ def identity_like(x):
 
 def times_diagonal(x, diagonal):
     """Return ``x @ D`` for the diagonal matrix ``D``: columns scaled."""
-    return x * expand_dims(diagonal, -2)
+    return multiply(x, expand_dims(diagonal, -2))
 
 
 def diagonal_times(diagonal, x):
     """Return ``D @ x`` for the diagonal matrix ``D``: rows scaled."""
-    return expand_dims(diagonal, -1) * x
+    return multiply(expand_dims(diagonal, -1), x)
 
 
 def inverse_gaps(values):
