@@ -18,6 +18,7 @@ INTERNAL = {
     "class_mask",
     "clip_between",
     "cofactors",
+    "count_singular_values",
     "euclidean_norm",
     "flat_places",
     "getitem",  # of basic keys; the public one takes arrays too
@@ -25,6 +26,7 @@ INTERNAL = {
     "merge_indices",
     "nonzero_places",
     "power_norm",
+    "pseudo_inverse",
     "put_at",
     "quiet_pow",
     "quotient",

@@ -455,6 +455,18 @@ def test_least_squares_is_that_of_numpy():
             np.testing.assert_allclose(np.ravel(found.residuals), residuals)
 
 
+def test_tolerance_of_the_pseudo_inverse_may_be_tracked():
+    x = np.stack([np.diag([1.0, 1e-3]), np.diag([1.0, 1e-3])])
+
+    def f(x, rtol):
+        return gx.sum(linalg.pinv(x, rtol=rtol)) + gx.sum(linalg.matrix_rank(x, rtol=rtol))
+
+    value, (_, by_rtol) = gx.value_and_grad(f, (0, 1))(x, np.asarray([1e-2, 1e-4]))
+
+    np.testing.assert_allclose(value, 1 + 1 + 1000 + 1 + 2)
+    np.testing.assert_array_equal(by_rtol, np.zeros(2))
+
+
 def test_rank_counts_by_the_tolerance():
     x = np.diag([1.0, 1e-3, 1e-20])
 

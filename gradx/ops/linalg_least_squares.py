@@ -7,7 +7,7 @@ from gradx.core.samples import Sample
 from gradx.ops.elementwise import multiply, subtract
 from gradx.ops.linalg import matmul
 from gradx.ops.linalg_factorizations import svdvals
-from gradx.ops.linalg_norms import matrix_rank
+from gradx.ops.linalg_norms import default_tolerance, matrix_rank
 from gradx.ops.linalg_parts import adjoint, conjugated, real_part
 from gradx.ops.shapes import expand_dims, matrix_transpose, sum
 from gradx.ops.slicing import getitem
@@ -21,6 +21,13 @@ def _rectangles(draw):
     yield Sample((draw(3, 2) + 1j * draw(3, 2),))
     yield Sample((draw(2, 3) - 1j * draw(2, 3),))
     yield Sample((draw(2, 2),), {"rtol": 1e-3})
+
+
+def _with_tolerance(draw):
+    x = draw(2, 3, 2)
+    x[..., 0, 0] += 2.0
+    yield Sample((x, draw(2) / 100))
+    yield Sample((x, 1e-6))
 
 
 def _pseudo_inverse_vjp(g, x, out):
@@ -48,8 +55,14 @@ def _pseudo_inverse_jvp(g, x, out):
     )
 
 
-@primitive(vjp={"x": _pseudo_inverse_vjp}, jvp={"x": _pseudo_inverse_jvp}, samples=_rectangles)
-def pinv(xp, x, /, *, rtol=None):
+@primitive(vjp={"x": _pseudo_inverse_vjp}, jvp={"x": _pseudo_inverse_jvp}, samples=_with_tolerance)
+def pseudo_inverse(xp, x, y, /):
+    """Compute the pseudo-inverse with singular values up to ``y`` times the largest as zeros."""
+    return xp.linalg.pinv(x, rtol=y)
+
+
+@composed(samples=_rectangles)
+def pinv(x, /, *, rtol=None):
     """Compute the Moore-Penrose pseudo-inverse of a matrix, or of each in a stack.
 
     Singular values up to ``rtol`` times the largest count as zero; by default
@@ -62,9 +75,7 @@ def pinv(xp, x, /, *, rtol=None):
     array([[0.5, 0. ],
            [0. , 0. ]])
     """
-    if rtol is None:
-        rtol = max(x.shape[-2:]) * float(xp.finfo(x.dtype).eps)
-    return xp.linalg.pinv(x, rtol=rtol)
+    return pseudo_inverse(x, default_tolerance(x) if rtol is None else rtol)
 
 
 class LstsqResult(NamedTuple):

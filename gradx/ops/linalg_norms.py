@@ -6,9 +6,11 @@ A norm has a kink at 0; its derivative there is 0, as that of ``abs`` is.
 import builtins
 import math
 
+from gradx.core.arrays import untracked
 from gradx.core.op import composed, constant, primitive
 from gradx.core.samples import Sample, reductions
 from gradx.errors import ShapeError
+from gradx.ops.creation import place_of
 from gradx.ops.elementwise import abs, equal, multiply, not_equal, sign, where
 from gradx.ops.linalg_factorizations import svdvals
 from gradx.ops.linalg_parts import conjugated, real_part, square_matrices
@@ -191,6 +193,12 @@ def norm(x, ord=None, axis=None, keepdims=False):
     return expand_dims(size, axes) if keepdims else size
 
 
+def default_tolerance(x):
+    """Return how small singular values are that rounding makes of zeros, over the largest."""
+    space, _ = place_of(x)
+    return builtins.max(x.shape[-2:]) * float(space.finfo(untracked(x).dtype).eps)
+
+
 def _ranked(draw):
     yield from square_matrices(draw)
     x = draw(3, 3)
@@ -200,8 +208,26 @@ def _ranked(draw):
     yield Sample((draw(2, 3, 0),))
 
 
-@constant(samples=_ranked)
-def matrix_rank(xp, x, /, *, rtol=None):
+def _with_tolerance(draw):
+    for sample in _ranked(draw):
+        (x,) = sample.arrays
+        yield Sample((x, 1e-3))
+        yield Sample((x, draw(*x.shape[:-2]) / 4))
+
+
+@constant(samples=_with_tolerance)
+def count_singular_values(xp, x, y, /):
+    """Count the singular values above ``y`` times the largest."""
+    if 0 in x.shape[-2:]:
+        return xp.sum(xp.astype(x != 0, xp.int64), axis=(-2, -1))
+    values = xp.linalg.svdvals(x)
+    y = xp.expand_dims(y, axis=-1) if hasattr(y, "shape") else y
+    bound = y * xp.max(values, axis=-1, keepdims=True)
+    return xp.sum(xp.astype(values > bound, xp.int64), axis=-1)
+
+
+@composed(samples=_ranked)
+def matrix_rank(x, /, *, rtol=None):
     """Count the singular values above ``rtol`` times the largest.
 
     By default ``rtol`` is ``max(rows, columns)`` times the precision of the dtype.
@@ -210,12 +236,6 @@ def matrix_rank(xp, x, /, *, rtol=None):
     >>> int(gx.linalg.matrix_rank(np.ones((3, 3))))
     1
     """
-    if 0 in x.shape[-2:]:
-        return xp.sum(xp.astype(x != 0, xp.int64), axis=(-2, -1))
-    values = xp.linalg.svdvals(x)
-    if rtol is None:
-        rtol = builtins.max(x.shape[-2:]) * float(xp.finfo(x.dtype).eps)
-    elif hasattr(rtol, "shape"):
-        rtol = xp.expand_dims(rtol, axis=-1)
-    bound = rtol * xp.max(values, axis=-1, keepdims=True)
-    return xp.sum(xp.astype(values > bound, xp.int64), axis=-1)
+    if len(x.shape) < 2:
+        raise ShapeError(f"matrix_rank: a matrix or a stack of them, got shape {tuple(x.shape)}")
+    return count_singular_values(x, default_tolerance(x) if rtol is None else rtol)
