@@ -79,8 +79,14 @@ def finfo(type: Any, /) -> FloatLimits:
     2.220446049250313e-16
     """
     told = np.finfo(_dtype_of(type))
-    sizes = (float(size) for size in (told.eps, told.max, told.min, told.smallest_normal))
-    return FloatLimits(told.bits, *sizes, _library_dtype(type, told.dtype))
+    return FloatLimits(
+        bits=told.bits,
+        eps=float(told.eps),
+        max=float(told.max),
+        min=float(told.min),
+        smallest_normal=float(told.smallest_normal),
+        dtype=_library_dtype(type, told.dtype),
+    )
 
 
 def iinfo(type: Any, /) -> IntegerLimits:
