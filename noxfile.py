@@ -5,6 +5,8 @@
     nox -s matrix           every Python that is installed, each backend by itself
     nox -s oracles          the tests once more with PyTorch, JAX and autograd to compare with
     nox -s bench            benchmarks against them
+    nox -s fuzz             random programs, differentiated in every way
+    nox -s faults           faults planted in every rule, and how many the tests catch
     nox -s conformance -- PATH   the array API standard's own suite, a checkout of which is at PATH
 
 ``tests`` runs on the Python that runs nox, with whatever backends work, so that
@@ -91,6 +93,21 @@ def oracles(session: nox.Session) -> None:
     install_group(session, "tests")
     install_group(session, "bench")
     pytest(session, "--numprocesses=auto")
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Differentiate random programs in every way; ``-- --programs 100000`` for many."""
+    session.install("-e", ".")
+    session.run("python", "-m", "tests.fuzz", *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Plant faults in every derivative rule and count those that the tests catch."""
+    session.install("-e", ".")
+    install_group(session, "tests")
+    session.run("python", "-m", "tests.faults", *session.posargs)
 
 
 @nox.session
