@@ -44,5 +44,9 @@ class TapeError(GradxError, RuntimeError):
     """A tape was freed, or a Tensor outlived the transform that made it."""
 
 
+class NonFiniteError(GradxError, FloatingPointError):
+    """A value or a derivative is NaN or infinite."""
+
+
 class DatasetError(GradxError, FileNotFoundError):
     """A data set is not on this machine, or its file is not what it should be."""

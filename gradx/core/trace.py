@@ -4,12 +4,17 @@ A trace that starts later runs inside those that started before, so one rising
 number orders them: no stack, and nothing shared between threads.
 """
 
+from collections.abc import Mapping
+from contextvars import ContextVar
 from itertools import count
+from types import MappingProxyType
 from typing import Any
 
 from gradx.errors import TapeError
 
 _next_level = count().__next__
+# What to use instead of a trace or its class: what looks closely in ``gx.debug()``.
+substitutes: ContextVar[Mapping[Any, Any]] = ContextVar("substitutes", default=MappingProxyType({}))
 
 
 class Trace:
@@ -20,6 +25,11 @@ class Trace:
     def __init__(self, name: str) -> None:
         self.level = _next_level()
         self.name = name
+
+    @classmethod
+    def start(cls, name: str) -> Any:
+        """Begin a run, looked at closely inside ``gx.debug()``."""
+        return substitutes.get().get(cls, cls)(name)
 
     def apply_unary(self, op: Any, x: Any) -> Any:
         """Run an op of one array and no parameters."""
@@ -52,9 +62,16 @@ class Ended(Trace):
 
     def apply_general(self, op, arrays, params):
         raise TapeError(
-            f"{op.name}: a Tensor outlived {self.name}, which made it, so its derivative is lost; "
+            f"{op.name}: a Tensor outlived {self._origin(arrays)}, so its derivative is lost; "
             "return the value from the function (has_aux=True) or detach() it there"
         )
+
+    def _origin(self, arrays):
+        """Name who made the Tensor; in ``gx.debug()`` also the line."""
+        for array in arrays:
+            if getattr(array, "trace", None) is self and hasattr(array.payload, "made_by"):
+                return f"{self.name}, where it was made by {array.payload.made_by}"
+        return f"{self.name}, which made it"
 
     def end(self) -> None:
         """Stay ended."""

@@ -10,6 +10,7 @@ from typing import Any
 from gradx.core.arrays import is_kind
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
+from gradx.core.trace import substitutes
 from gradx.core.views import freeze
 from gradx.device import asarray
 from gradx.errors import ShapeError, TapeError
@@ -144,4 +145,4 @@ def tensor(value: Any, device: Any = None, name: str | None = None) -> Tensor:
     """
     array = asarray(value, device=device)
     array = require_differentiable(array, lambda: f"gx.tensor({name or ''})".replace("()", ""))
-    return watch_named(TAPE, copied(array), name)
+    return watch_named(substitutes.get().get(TAPE, TAPE), copied(array), name)

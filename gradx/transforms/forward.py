@@ -104,7 +104,7 @@ def jvp(
         raise ShapeError(f"{label}: {len(primals)} primals, but {len(tangents)} tangents")
     leaves, structure = tree.flatten(tuple(primals))
     directions = structure.flatten_up_to(tuple(tangents))
-    trace = Forward(label)
+    trace = Forward.start(label)
     starts = [_start(trace, x, t, label) for x, t in zip(leaves, directions, strict=True)]
     try:
         out, aux = f(*tree.unflatten(structure, starts)), None

@@ -81,7 +81,7 @@ def value_and_grad(
 
     @wraps(f)
     def value_and_gradient(*args, **kwargs):
-        trace = Reverse(label)
+        trace = Reverse.start(label)
         positions = argument_positions(argnums, args, label)
         leaves, structure = tree.flatten(tuple([args[i] for i in positions]))
         starts = _start(trace, f, args, positions, leaves)
@@ -124,7 +124,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     (array([ 2., 60.]),)
     """
     label = f"vjp of {name_of(f)}"
-    trace = Reverse(label)
+    trace = Reverse.start(label)
     leaves, structure = tree.flatten(primals)
     # The caller may overwrite what it gave and what it got before it pulls back.
     starts = [

@@ -42,6 +42,9 @@ class Node:
         self.dtype = like.dtype
         self.serial = _next_serial()
 
+    # inspect(g, parts), where ``gx.debug()`` looks at what a node pulls back.
+    inspect: Any = None
+
 
 class Reverse(Trace):
     """Records ops. The payload of a value is its node."""
@@ -164,6 +167,7 @@ def propagate(
     transform around this one takes derivatives of the result.
     """
     nodes = oldest_first(list(cotangents))
+    nested = nested or any(node.inspect for node in cotangents)
     if not (nested or retain or keep_all or may_matter(nodes)):
         return _walk(nodes, cotangents, keep_all, free=True)
     if nested or any(backend_for(g).reading_stalls for g in cotangents.values()):
@@ -210,11 +214,15 @@ def _walk_with_zeros(nodes, seeds, keep_all):
         if keep_all or not node.edges:
             kept[node] = g
         factor = constant_factor(node)
+        parts = []
         for parent, rule, saved in node.edges:
             part, lives = follow(node.op, rule, saved, g, live, factor)
             part, lives = conform(part, parent.shape, parent.dtype), match(lives, parent.shape)
+            parts.append(part)
             if parent in cotangents:
                 known, known_lives = cotangents[parent]
                 part, lives = add(known, part), join(known_lives, lives)
             cotangents[parent] = (part, lives)
+        if node.inspect:
+            node.inspect(g, parts)
     return kept
