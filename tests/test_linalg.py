@@ -27,6 +27,11 @@ def matrix(*shape, spread=0.3, dtype=float):
     return x
 
 
+def drawn_like(x):
+    drawn = RNG.normal(size=x.shape)
+    return drawn + 1j * RNG.normal(size=x.shape) if x.dtype.kind == "c" else drawn
+
+
 def adjoint(x):
     return gx.conj(gx.matrix_transpose(x))
 
@@ -289,6 +294,14 @@ def test_vectors_of_repeated_singular_values_have_no_derivative():
     np.testing.assert_allclose(gx.grad(lambda x: gx.sum(linalg.svd(x).S))(np.eye(3)), np.eye(3))
 
 
+def test_vectors_beside_the_columns_of_a_matrix_of_low_rank_have_no_derivative():
+    x = np.asarray([[3.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
+
+    moved = gx.jvp(lambda x: linalg.svd(x, full_matrices=False).U, (x,), (np.ones((3, 2)),))[1]
+
+    assert np.isnan(moved).any()
+
+
 def test_singular_vectors_of_a_singular_square_matrix_have_derivatives():
     x = np.diag([3.0, 1.0, 0.0])
 
@@ -318,6 +331,40 @@ def test_only_the_lower_triangle_is_read_and_the_gradient_is_symmetric(f):
     leaf = torch.tensor(x, requires_grad=True)
     (torch.tensor(weights) * theirs(leaf)).sum().backward()
     np.testing.assert_allclose(gradient, leaf.grad, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [float, complex])
+@pytest.mark.parametrize("name", ["cholesky", "eigvalsh", "eigh"])
+def test_modes_agree_along_directions_that_are_not_symmetric(name, dtype):
+    x, along = matrix(3, 3, dtype=dtype), matrix(3, 3, dtype=dtype)
+    x = x @ x.conj().T
+    f = getattr(linalg, name)
+
+    out, moved = gx.jvp(f, (x,), (along,))
+    _, pullback = gx.vjp(f, x)
+
+    cotangent = gx.core.tree.map(drawn_like, out)
+    pairs = zip(gx.core.tree.leaves(cotangent), gx.core.tree.leaves(moved), strict=True)
+    forward = sum(np.sum(g * t).real for g, t in pairs)
+    np.testing.assert_allclose(np.sum(pullback(cotangent)[0] * along).real, forward, rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["eig", "eigh", "qr", "svd", "slogdet"])
+@pytest.mark.parametrize("shape", [(3, 3), (3, 2), (2, 3)])
+def test_cotangents_of_all_outputs_pull_back_to_the_sum_of_each(name, shape):
+    if shape[0] != shape[1] and name not in ("qr", "svd"):
+        return
+    x = matrix(*shape, dtype=complex)
+    op = gx.core.op.OPS[name]
+    out = op.call(x)
+    (rule,) = op.vjp
+    saved = rule.pick(out, x, {})
+    g = [drawn_like(part) for part in out]
+
+    together = rule.apply(tuple(g), *saved)
+
+    alone = [rule.of_output(i, len(g)).apply(part, *saved) for i, part in enumerate(g)]
+    np.testing.assert_allclose(together, sum(alone), atol=1e-12)
 
 
 def test_cotangent_of_an_upper_factor_is_only_read_above_the_diagonal():
@@ -364,8 +411,8 @@ def test_derivative_of_a_norm_at_zero_is_zero(name, dtype):
 
 
 @pytest.mark.parametrize("name", ["vector", "rows", "fro", "norm"])
-def test_second_derivative_of_a_norm_at_zero_is_finite(name):
-    assert np.isfinite(gx.hessian(NORMS[name])(np.zeros((2, 3)))).all()
+def test_second_derivative_of_a_norm_at_zero_is_zero(name):
+    assert not gx.hessian(NORMS[name])(np.zeros((2, 3))).any()
 
 
 def test_zero_rows_do_not_disturb_others():
@@ -468,10 +515,11 @@ def test_tolerance_of_the_pseudo_inverse_may_be_tracked():
 
 
 def test_rank_counts_by_the_tolerance():
-    x = np.diag([1.0, 1e-3, 1e-20])
+    x = 5 * np.diag([1.0, 1e-3, 1e-20])
 
     assert linalg.matrix_rank(x) == 2
-    assert linalg.matrix_rank(x, rtol=1e-2) == 1
+    assert linalg.matrix_rank(x, rtol=5e-4) == 2
+    assert linalg.matrix_rank(x, rtol=2e-3) == 1
     stacked = np.stack([x, np.eye(3)])
     np.testing.assert_array_equal(linalg.matrix_rank(stacked, rtol=np.asarray([1e-2, 0])), [1, 3])
     np.testing.assert_array_equal(linalg.matrix_rank(np.ones((2, 0, 3))), [0, 0])
@@ -529,13 +577,14 @@ def test_large_cotangents_cost_the_exponential_no_digits():
 
 
 def test_exponential_of_what_is_not_finite_is_nan():
-    x = matrix(2, 2, 2)
-    x[0, 0, 0] = math.nan
+    x = matrix(3, 2, 2)
+    x[0, 0, 0], x[1, 0, 1] = math.nan, math.inf
 
-    out = linalg.expm(x)
+    with np.errstate(invalid="ignore"):
+        out = linalg.expm(x)
 
-    assert np.isnan(out[0]).all()
-    np.testing.assert_allclose(out[1], linalg.expm(x[1]))
+    assert np.isnan(out[:2]).all(axis=(1, 2)).all()
+    np.testing.assert_allclose(out[2], linalg.expm(x[2]))
 
 
 # Products.
@@ -551,25 +600,17 @@ def test_chained_products_are_those_of_numpy(shapes):
     np.testing.assert_allclose(linalg.multi_dot(arrays), np.linalg.multi_dot(arrays))
 
 
-def test_chain_is_multiplied_in_the_cheapest_order():
+def test_chain_is_multiplied_in_the_cheapest_order(monkeypatch):
     shapes = []
 
     def counted(x, y):
         shapes.append((x.shape, y.shape))
         return np.matmul(x, y)
 
-    arrays = [np.ones((50, 2)), np.ones((2, 50)), np.ones((50, 1))]
-    kernels = gx.backends.backend_of(np.ndarray).kernels
-    operation = gx.core.op.OPS["matmul"]
-    known = dict(operation.implementations)
-    try:
-        operation.implementations[np.ndarray, np.ndarray] = counted
-        linalg.multi_dot(arrays)
-    finally:
-        operation.implementations.clear()
-        operation.implementations.update(known)
+    implementations = gx.core.op.OPS["matmul"].implementations
+    monkeypatch.setitem(implementations, (np.ndarray, np.ndarray), counted)
+    linalg.multi_dot([np.ones((50, 2)), np.ones((2, 50)), np.ones((50, 1))])
 
-    assert kernels is not None
     assert shapes == [((2, 50), (50, 1)), ((50, 2), (2, 1))]
 
 

@@ -91,8 +91,7 @@ def _eigvalsh_vjp(g, x):
 
 def _eigvalsh_jvp(g, x):
     vectors = eigh(x).eigenvectors
-    moved = matmul(hermitian_part(g), vectors)
-    return sum(real_part(conjugated(vectors) * moved), axis=-2)
+    return sum(real_part(conjugated(vectors) * matmul(g, vectors)), axis=-2)
 
 
 @primitive(vjp={"x": _eigvalsh_vjp}, jvp={"x": _eigvalsh_jvp}, samples=_symmetric)
