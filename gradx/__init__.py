@@ -55,6 +55,8 @@ from gradx.inspection import __array_api_version__ as __array_api_version__
 from gradx.inspection import __array_namespace_info__ as __array_namespace_info__
 from gradx.ops.along import take as take
 from gradx.ops.along import take_along_axis as take_along_axis
+from gradx.ops.convolution import conv as conv
+from gradx.ops.convolution import conv_transpose as conv_transpose
 from gradx.ops.creation import empty_like as empty_like
 from gradx.ops.creation import ones_like as ones_like
 from gradx.ops.creation import stop_gradient as stop_gradient

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from gradx.backends import companions
+from gradx.backends import companions, numpy_convolution
 from gradx.backends.base import Backend
 from gradx.errors import DeviceError
 
@@ -45,6 +45,7 @@ BACKEND.kernels.update(
         "scipy.special", companions.FUNCTIONS | companions.SCIPY_ONLY, "pip install scipy"
     )
 )
+BACKEND.kernels.update(numpy_convolution.KERNELS)
 
 
 @BACKEND.kernel("sum")

@@ -1,0 +1,149 @@
+"""Windows that move over the spatial axes of an array: what convolution and pooling share.
+
+Arrays are (samples, channels, *spatial), with one to three spatial axes. Along each of
+them window ``p`` reads the elements ``p * stride + k * dilation - before``, where ``k``
+counts from 0 to the kernel's length; what lies outside of the array is padding.
+"""
+
+from collections.abc import Iterator
+from itertools import product
+from operator import index
+from typing import Any, NamedTuple
+
+from gradx.errors import AxisError, DTypeError, ShapeError
+from gradx.ops.creation import place_of
+
+Lengths = tuple[int, ...]  # one for each spatial axis
+
+
+class Windows(NamedTuple):
+    """How many windows there are along each axis, and where they begin."""
+
+    outputs: Lengths
+    stride: Lengths
+    before: Lengths
+    dilation: Lengths
+
+
+def windows_over(
+    name: str, lengths: Lengths, kernel: Lengths, *, stride: Any, padding: Any, dilation: Any = 1
+) -> Windows:
+    """Place as many windows as fit on axes of ``lengths``, each with its padding."""
+    stride = per_axis(name, "stride", stride, len(lengths))
+    dilation = per_axis(name, "dilation", dilation, len(lengths))
+    reaches = reaches_of(kernel, dilation)
+    if isinstance(padding, str) and padding != "valid":
+        pairs = _named_padding(name, padding, lengths, reaches, stride)
+    else:
+        pairs = padding_pairs(name, padding, len(lengths))
+    outputs = []
+    for axis, (length, reach, pair) in enumerate(zip(lengths, reaches, pairs, strict=True)):
+        if length + sum(pair) < reach:
+            raise ShapeError(
+                f"{name}: the kernel reaches over {reach} elements of axis {axis + 2}, which "
+                f"has {length} and padding {pair}: more padding or a smaller kernel is needed"
+            )
+        outputs.append((length + sum(pair) - reach) // stride[axis] + 1)
+    return Windows(tuple(outputs), stride, tuple(before for before, _ in pairs), dilation)
+
+
+def reaches_of(kernel: Lengths, dilation: Lengths) -> Lengths:
+    """Return over how many elements a window reaches, along each axis."""
+    return tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+
+
+def per_axis(name: str, what: str, value: Any, count: int, *, least: int = 1) -> Lengths:
+    """Return a setting that is one integer, or one for each axis, as one for each axis."""
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * count
+    if len(values) != count:
+        raise ShapeError(f"{name}: {what}={value!r}, expected an integer or {count} of them")
+    return tuple(integer(name, what, one, least=least) for one in values)
+
+
+def integer(name: str, what: str, value: Any, *, least: int) -> int:
+    """Return ``value`` as an integer that is ``least`` or more."""
+    try:
+        number = index(value)
+    except TypeError:
+        raise DTypeError(f"{name}: {what}={value!r}, expected an integer") from None
+    if number < least:
+        raise ShapeError(f"{name}: {what}={number}, expected {least} or more")
+    return number
+
+
+def padding_pairs(name: str, padding: Any, count: int) -> tuple[tuple[int, int], ...]:
+    """Return padding that is a number, or for each axis a number or a pair, as pairs."""
+    padding = 0 if isinstance(padding, str) and padding == "valid" else padding
+    parts = tuple(padding) if isinstance(padding, (tuple, list)) else (padding,) * count
+    pairs = [tuple(one) if isinstance(one, (tuple, list)) else (one, one) for one in parts]
+    if isinstance(padding, str) or len(pairs) != count or any(len(pair) != 2 for pair in pairs):
+        raise ShapeError(
+            f"{name}: padding={padding!r}, expected a number of elements, 'valid', or for each of "
+            f"{count} axes a number or a pair (before, after)"
+        )
+    return tuple(
+        (
+            integer(name, "padding", before, least=0),
+            integer(name, "padding", after, least=0),
+        )
+        for before, after in pairs
+    )
+
+
+def _named_padding(name, padding, lengths, reaches, stride):
+    if padding != "same":
+        raise ShapeError(f"{name}: padding={padding!r}, expected 'same', 'valid' or numbers")
+    # As many windows as with a kernel of one element; what is odd goes behind.
+    totals = [
+        max((-(-n // s) - 1) * s + reach - n, 0)
+        for n, reach, s in zip(lengths, reaches, stride, strict=True)
+    ]
+    return tuple((total // 2, total - total // 2) for total in totals)
+
+
+def spatial_axes(name: str, x: Any) -> int:
+    """Return how many spatial axes an array has."""
+    count = len(x.shape) - 2
+    if not 1 <= count <= 3:
+        raise AxisError(
+            f"{name}: x has shape {tuple(x.shape)}, expected (samples, channels, *spatial) "
+            "with 1, 2 or 3 spatial axes"
+        )
+    return count
+
+
+def placed(xp: Any, x: Any, before: Lengths, lengths: Lengths, fill: float = 0) -> Any:
+    """Put ``x`` at ``before`` on spatial axes of ``lengths``, cut off where it does not fit."""
+    if not any(before) and tuple(x.shape[2:]) == tuple(lengths):
+        return x
+    out = xp.full((*x.shape[:2], *lengths), fill, dtype=x.dtype, device=place_of(x)[1])
+    to: list[slice] = [slice(None)] * 2
+    taken: list[slice] = [slice(None)] * 2
+    for start, n, length in zip(before, x.shape[2:], lengths, strict=True):
+        first, last = min(max(start, 0), length), max(min(start + n, length), 0)
+        to.append(slice(first, max(first, last)))
+        taken.append(slice(max(-start, 0) if last > first else 0, max(last, first) - start))
+        if last <= first:
+            taken[-1] = slice(0, 0)
+    out[tuple(to)] = x[tuple(taken)]
+    return out
+
+
+def spans(windows: Windows, kernel: Lengths) -> Lengths:
+    """Return how many elements all windows together reach over, along each axis."""
+    reaches = reaches_of(kernel, windows.dilation)
+    return tuple(
+        max((count - 1) * s + reach, 0)
+        for count, s, reach in zip(windows.outputs, windows.stride, reaches, strict=True)
+    )
+
+
+def reads(windows: Windows, kernel: Lengths) -> Iterator[tuple[Lengths, tuple[slice, ...]]]:
+    """Give each place in the kernel, and the key that reads its element of every window."""
+    for place in product(*map(range, kernel)):
+        key = [slice(None)] * 2
+        for k, d, s, count in zip(
+            place, windows.dilation, windows.stride, windows.outputs, strict=True
+        ):
+            key.append(slice(k * d, k * d + max((count - 1) * s + 1, 0), s))
+        yield place, tuple(key)

@@ -1,0 +1,348 @@
+"""Convolution and pooling: against loops and PyTorch, by every way that the NumPy kernel has.
+
+`test_ops.py` compares the derivatives with finite differences, and the kernel with the
+forward functions, on small samples; here are larger shapes, third order, and errors.
+"""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+import gradx as gx
+from gradx.backends import numpy_convolution
+from gradx.errors import AxisError, DTypeError, ShapeError
+
+# Shape of x, of the weight, and the settings.
+CASES = {
+    "plain": ((3, 2, 7, 6), (4, 2, 3, 2), {}),
+    "same": ((2, 20, 6, 7), (3, 20, 3, 5), {"padding": "same"}),
+    "same of even kernels": ((2, 3, 6, 7), (3, 3, 2, 4), {"padding": "same"}),
+    "stride": ((3, 18, 9, 8), (2, 18, 3, 3), {"stride": 2, "padding": 1}),
+    "stride beyond the kernel": ((2, 2, 9, 11), (2, 2, 2, 2), {"stride": (3, 4)}),
+    "dilation": ((2, 6, 9, 8), (4, 6, 3, 3), {"dilation": (2, 3), "padding": (1, 2)}),
+    "stride and dilation": ((2, 9, 12, 9), (2, 9, 4, 2), {"stride": (2, 3), "dilation": (3, 2)}),
+    "groups": ((2, 6, 5, 5), (4, 3, 3, 3), {"groups": 2, "padding": 1}),
+    "depthwise": ((2, 4, 5, 5), (8, 1, 3, 3), {"groups": 4, "stride": 2, "padding": 1}),
+    "one place": ((2, 30, 4, 5), (3, 30, 1, 1), {}),
+    "uneven padding": ((2, 3, 4, 5), (2, 3, 3, 2), {"padding": ((2, 0), (0, 3))}),
+    "kernel larger than x": ((2, 2, 2, 1), (3, 2, 5, 3), {"padding": (2, 1)}),
+    "padding beyond the kernel": ((1, 2, 3, 3), (2, 2, 1, 2), {"padding": 3, "stride": 2}),
+    "elements that no window reads": ((1, 2, 8, 8), (2, 2, 2, 2), {"stride": 5}),
+    "size one": ((1, 1, 1, 1), (1, 1, 1, 1), {}),
+    "no samples": ((0, 2, 4, 4), (3, 2, 3, 3), {"padding": 1}),
+    "line": ((3, 17, 9), (4, 17, 3), {"stride": 2, "padding": 1, "dilation": 2}),
+    "line of pairs": ((2, 4, 9), (6, 2, 4), {"groups": 2}),
+    "volume": ((2, 8, 4, 5, 4), (3, 8, 2, 3, 2), {"stride": (1, 2, 2), "padding": 1}),
+    "volume, dilated": ((1, 2, 5, 4, 6), (2, 1, 2, 2, 3), {"dilation": (2, 1, 2), "groups": 2}),
+}
+
+every_case = pytest.mark.parametrize(("shape", "weight", "settings"), CASES.values(), ids=CASES)
+
+
+@pytest.fixture(params=["as it chooses", "rows in place", "all copied", "small blocks"])
+def way(request, monkeypatch):
+    """Make the NumPy kernel go one of its ways, whatever the sizes."""
+    if request.param in ("rows in place", "small blocks"):
+        monkeypatch.setattr(numpy_convolution, "FEW", 0)
+    if request.param == "all copied":
+        monkeypatch.setattr(numpy_convolution, "FEW", 1 << 30)
+    if request.param == "small blocks":
+        monkeypatch.setattr(numpy_convolution, "BLOCK", 1)
+    return request.param
+
+
+def drawn(*shapes, seed=0):
+    draws = np.random.default_rng(seed)
+    return [draws.normal(size=shape) for shape in shapes]
+
+
+def per_axis(value, count):
+    return value if isinstance(value, tuple) else (value,) * count
+
+
+def pairs_of(padding, lengths, kernel, stride, dilation):
+    if padding == "same":
+        totals = [
+            max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
+            for n, k, s, d in zip(lengths, kernel, stride, dilation, strict=True)
+        ]
+        return [(total // 2, total - total // 2) for total in totals]
+    return [one if isinstance(one, tuple) else (one, one) for one in per_axis(padding, len(kernel))]
+
+
+def by_loops(x, weight, stride=1, padding=0, dilation=1, groups=1):
+    """Convolve window by window, and pad what torch cannot."""
+    kernel = weight.shape[2:]
+    stride, dilation = per_axis(stride, len(kernel)), per_axis(dilation, len(kernel))
+    pairs = pairs_of(padding, x.shape[2:], kernel, stride, dilation)
+    x = np.pad(x, [(0, 0), (0, 0), *pairs])
+    reaches = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    counts = [(n - r) // s + 1 for n, r, s in zip(x.shape[2:], reaches, stride, strict=True)]
+    out = np.zeros((len(x), len(weight), *counts))
+    of_one = len(weight) // groups
+    for o, place in product(range(len(weight)), product(*map(range, counts))):
+        first = o // of_one * weight.shape[1]
+        window = [
+            slice(p * s, p * s + r, d)
+            for p, s, r, d in zip(place, stride, reaches, dilation, strict=True)
+        ]
+        read = x[(slice(None), slice(first, first + weight.shape[1]), *window)]
+        out[(slice(None), o, *place)] = (read * weight[o]).sum(tuple(range(1, x.ndim)))
+    return out
+
+
+@every_case
+def test_convolution_is_a_sum_over_windows(shape, weight, settings, way):
+    x, w = drawn(shape, weight)
+
+    np.testing.assert_allclose(gx.conv(x, w, **settings), by_loops(x, w, **settings), atol=1e-12)
+
+
+@every_case
+def test_pullbacks_are_transposes_of_the_sum_over_windows(shape, weight, settings, way):
+    x, w, dx, dw = drawn(shape, weight, shape, weight)
+    out, pullback = gx.vjp(lambda x, w: gx.conv(x, w, **settings), x, w)
+    (g,) = drawn(out.shape, seed=1)
+
+    to_x, to_weight = pullback(g)
+
+    # Both sides are bilinear: equal for random directions, they are equal.
+    np.testing.assert_allclose(
+        np.sum(to_x * dx), np.sum(g * by_loops(dx, w, **settings)), rtol=1e-10, atol=1e-10
+    )
+    np.testing.assert_allclose(
+        np.sum(to_weight * dw), np.sum(g * by_loops(x, dw, **settings)), rtol=1e-10, atol=1e-10
+    )
+
+
+@every_case
+def test_convolution_and_gradients_are_those_of_torch(shape, weight, settings, way):
+    torch = pytest.importorskip("torch")
+    count = len(weight) - 2
+    settings = {"stride": 1, "dilation": 1, "padding": 0} | settings
+    x, w = drawn(shape, weight)
+    out, pullback = gx.vjp(lambda x, w: gx.conv(x, w, **settings), x, w)
+    (g,) = drawn(out.shape, seed=1)
+
+    pairs = pairs_of(
+        settings.pop("padding"),
+        shape[2:],
+        weight[2:],
+        per_axis(settings["stride"], count),
+        per_axis(settings["dilation"], count),
+    )
+    tx, tw = (torch.from_numpy(a).requires_grad_() for a in (x, w))
+    padded = torch.nn.functional.pad(tx, [n for pair in reversed(pairs) for n in pair])
+    expected = getattr(torch.nn.functional, f"conv{count}d")(padded, tw, **settings)
+    gradients = torch.autograd.grad(expected, (tx, tw), torch.from_numpy(g))
+
+    np.testing.assert_allclose(out, expected.detach().numpy(), atol=1e-12)
+    for actual, wanted in zip(pullback(g), gradients, strict=True):
+        np.testing.assert_allclose(actual, wanted.numpy(), atol=1e-11)
+
+
+TRANSPOSED = {
+    "plain": ((2, 3, 4, 5), (3, 2, 3, 2), {}),
+    "stride": ((2, 3, 4, 3), (3, 18, 3, 3), {"stride": (2, 3), "padding": 1}),
+    "output padding": ((2, 3, 4, 3), (3, 2, 3, 3), {"stride": (2, 3), "output_padding": (1, 2)}),
+    "stride beyond the kernel": ((2, 3, 4, 3), (3, 2, 2, 1), {"stride": (4, 3)}),
+    "groups": ((2, 4, 3, 3), (4, 3, 3, 3), {"groups": 2, "stride": 2, "padding": (1, 2)}),
+    "dilation": ((1, 2, 5, 4), (2, 2, 2, 3), {"dilation": (2, 3), "stride": 2, "padding": 1}),
+    "padding beyond the kernel": ((1, 2, 7), (2, 2, 2), {"padding": 2}),
+    "line": ((2, 2, 5), (2, 20, 4), {"stride": 3, "output_padding": 1}),
+    "volume": ((1, 2, 2, 3, 2), (2, 2, 2, 2, 3), {"stride": 2, "padding": (0, 1, 1)}),
+    "no samples": ((0, 2, 3), (2, 1, 3), {}),
+}
+
+
+@pytest.mark.parametrize(("shape", "weight", "settings"), TRANSPOSED.values(), ids=list(TRANSPOSED))
+def test_transposed_convolution_and_gradients_are_those_of_torch(shape, weight, settings, way):
+    torch = pytest.importorskip("torch")
+    x, w = drawn(shape, weight)
+    out, pullback = gx.vjp(lambda x, w: gx.conv_transpose(x, w, **settings), x, w)
+    (g,) = drawn(out.shape, seed=1)
+
+    tx, tw = (torch.from_numpy(a).requires_grad_() for a in (x, w))
+    function = getattr(torch.nn.functional, f"conv_transpose{len(weight) - 2}d")
+    expected = function(tx, tw, **settings)
+    gradients = torch.autograd.grad(expected, (tx, tw), torch.from_numpy(g))
+
+    np.testing.assert_allclose(out, expected.detach().numpy(), atol=1e-12)
+    for actual, wanted in zip(pullback(g), gradients, strict=True):
+        np.testing.assert_allclose(actual, wanted.numpy(), atol=1e-11)
+
+
+@pytest.mark.parametrize("padding", [0, 1, ((2, 0), (1, 1))])
+def test_transposed_convolution_is_the_transpose(padding):
+    x, w = drawn((2, 3, 7, 5), (4, 3, 3, 3))
+    settings = {"stride": 2, "padding": padding}
+    (y,) = drawn(gx.conv(x, w, **settings).shape, seed=1)
+    back = gx.conv_transpose(y, w, **settings)
+    lost = tuple(n - m for n, m in zip(x.shape[2:], back.shape[2:], strict=True))
+
+    back = gx.conv_transpose(y, w, **settings, output_padding=lost)
+
+    np.testing.assert_allclose(np.sum(gx.conv(x, w, **settings) * y), np.sum(x * back))
+
+
+def test_third_derivative_is_that_of_a_cube(backend):
+    x, w = drawn((1, 1, 3), (1, 1, 2))
+    x, w = [backend.from_numpy(a, backend.devices()[0]) for a in (x, w)]
+
+    def cubed(x):
+        return gx.sum(gx.conv(x, w, padding=1, stride=2) ** 3)
+
+    def second(x):
+        return gx.sum(gx.grad(lambda x: gx.sum(gx.grad(cubed)(x) ** 2))(x) * w[0, 0, 0])
+
+    third = backend.to_numpy(gx.grad(second)(x))
+
+    # The windows, written as a matrix, read (0, x0) and (x1, x2).
+    w = backend.to_numpy(w)[0, 0]
+    matrix = np.asarray([[w[1], 0, 0], [0, w[0], w[1]]])
+    y, norms = matrix @ backend.to_numpy(x)[0, 0], np.sum(matrix**2, axis=1)
+    # gradient 3 A'y^2; its square 9 sum_ij y_i^2 (A A')_ij y_j^2, rows of A orthogonal;
+    # derivative 36 A' (norms y^3); times w0 summed; derivative 108 A' (norms y^2 (A 1)) w0.
+    expected = 108 * matrix.T @ (norms * y**2 * matrix.sum(axis=1)) * w[0]
+    np.testing.assert_allclose(third[0, 0], expected)
+
+
+def test_third_derivative_in_both_arguments_is_that_of_forward_mode():
+    x, w = drawn((2, 2, 4, 4), (2, 2, 2, 2))
+
+    def f(t):
+        return gx.sum(gx.sin(gx.conv(x * t, w * t * t, stride=2, padding=1)))
+
+    def slope(f):
+        return lambda t: gx.jvp(f, (t,), (np.asarray(1.0),))[1]
+
+    t = np.asarray(0.7)
+    np.testing.assert_allclose(
+        gx.grad(gx.grad(gx.grad(f)))(t), slope(slope(slope(f)))(t), rtol=1e-10
+    )
+
+
+def test_single_precision_stays_and_dtypes_promote():
+    x, w = drawn((2, 3, 5, 5), (4, 3, 3, 3))
+    single, integers = x.astype("float32"), np.ones(x.shape, dtype="int64")
+
+    out, pullback = gx.vjp(gx.conv, single, w.astype("float32"))
+
+    assert out.dtype == np.float32
+    assert [g.dtype for g in pullback(out)] == [np.float32, np.float32]
+    assert gx.conv(single, w).dtype == np.float64
+    assert gx.conv(integers, integers[:, :, :2, :2]).dtype == np.int64
+
+
+def test_large_images_take_little_memory():
+    x, w = drawn((1, 8, 300, 300), (4, 8, 3, 3))
+    columns = []
+    original = numpy_convolution.Columns
+
+    class Watched(original):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            columns.append(self.memory.nbytes)
+
+    numpy_convolution.Columns = Watched
+    try:
+        gx.conv(x, w)
+    finally:
+        numpy_convolution.Columns = original
+
+    assert len(columns) > 1
+    assert max(columns) < 2 * numpy_convolution.BLOCK
+
+
+def test_arrays_in_any_memory_order_are_convolved():
+    x, w = drawn((2, 3, 6, 5), (4, 3, 3, 2))
+    turned = np.asfortranarray(x)
+    flipped = np.ascontiguousarray(w[::-1, :, ::-1])[::-1, :, ::-1]
+
+    np.testing.assert_allclose(gx.conv(turned, flipped), gx.conv(x, w), atol=1e-13)
+    np.testing.assert_allclose(
+        gx.conv(x[::-1], w[:, :, :1, :1].mT), gx.conv(x, w[:, :, :1, :1])[::-1], atol=1e-13
+    )
+
+
+def test_vmap_over_samples_gives_the_gradient_of_each():
+    x, w = drawn((3, 2, 5), (2, 2, 3))
+
+    def loss(w, x):
+        return gx.sum(gx.conv(x[None], w) ** 2)
+
+    each = gx.vmap(gx.grad(loss), in_axes=(None, 0))(w, x)
+
+    assert each.shape == (3, *w.shape)
+    np.testing.assert_allclose(each[1], gx.grad(loss)(w, x[1]))
+
+
+WRONG = {
+    "channels": (
+        ((2, 3, 5), (4, 2, 3), {}),
+        r"conv: x of shape \(2, 3, 5\) has 3 channels, .* with groups=1 takes 2",
+    ),
+    "groups and channels": (((2, 4, 5), (4, 4, 3), {"groups": 2}), "groups=2 takes 8"),
+    "groups and outputs": (
+        ((2, 4, 5), (3, 2, 3), {"groups": 2}),
+        "groups=2 does not divide the 3 outputs",
+    ),
+    "no groups": (((2, 4, 5), (3, 2, 3), {"groups": 0}), "groups=0, expected 1 or more"),
+    "kernel": (
+        ((2, 1, 4), (1, 1, 7), {"padding": 1}),
+        r"reaches over 7 elements of axis 2, which has 4 and padding \(1, 1\)",
+    ),
+    "dilated kernel": (((2, 1, 4), (1, 1, 3), {"dilation": 2}), "reaches over 5 elements"),
+    "no kernel": (((2, 1, 4), (1, 1, 0), {}), r"weight of shape \(1, 1, 0\) is empty"),
+    "stride": (((2, 1, 4), (1, 1, 2), {"stride": -1}), "stride=-1, expected 1 or more"),
+    "dilation": (((2, 1, 4), (1, 1, 2), {"dilation": 0}), "dilation=0, expected 1 or more"),
+    "strides": (
+        ((2, 1, 4), (1, 1, 2), {"stride": (1, 2)}),
+        r"stride=\(1, 2\), expected an integer or 1 of them",
+    ),
+    "padding": (((2, 1, 4), (1, 1, 2), {"padding": -2}), "padding=-2, expected 0 or more"),
+    "paddings": (
+        ((2, 1, 4), (1, 1, 2), {"padding": (1, 2)}),
+        r"padding=\(1, 2\), expected a number of elements, 'valid', or",
+    ),
+    "name of padding": (((2, 1, 4), (1, 1, 2), {"padding": "full"}), "padding='full'"),
+    "axes": (((2, 1, 4), (1, 1, 2, 2), {}), r"needs as many axes as x of shape \(2, 1, 4\)"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG.values(), ids=list(WRONG))
+def test_convolution_says_what_does_not_fit(arguments, message):
+    shape, weight, settings = arguments
+
+    with pytest.raises(ShapeError, match=message):
+        gx.conv(np.ones(shape), np.ones(weight), **settings)
+
+
+def test_convolution_needs_spatial_axes_and_integers():
+    with pytest.raises(AxisError, match=r"x has shape \(2, 3\), expected \(samples, channels"):
+        gx.conv(np.ones((2, 3)), np.ones((1, 3)))
+    with pytest.raises(DTypeError, match=r"stride=1\.5, expected an integer"):
+        gx.conv(np.ones((1, 1, 3)), np.ones((1, 1, 2)), stride=1.5)
+
+
+WRONG_TRANSPOSED = {
+    "channels": (((2, 3, 5), (4, 2, 3), {}), "has 3 channels, .* takes 4 in groups=1"),
+    "groups": (((2, 3, 5), (3, 2, 3), {"groups": 2}), "takes 3 in groups=2"),
+    "output padding": (
+        ((2, 3, 5), (3, 2, 3), {"stride": 2, "output_padding": 2}),
+        "output_padding=2, expected less than stride 2",
+    ),
+    "padding": (((2, 3, 1), (3, 2, 3), {"padding": 2}), "nothing is left"),
+    "name of padding": (((2, 3, 1), (3, 2, 3), {"padding": "same"}), "padding='same'"),
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), WRONG_TRANSPOSED.values(), ids=list(WRONG_TRANSPOSED)
+)
+def test_transposed_convolution_says_what_does_not_fit(arguments, message):
+    shape, weight, settings = arguments
+
+    with pytest.raises(ShapeError, match=message):
+        gx.conv_transpose(np.ones(shape), np.ones(weight), **settings)
