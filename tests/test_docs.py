@@ -112,3 +112,13 @@ def test_files_that_the_readme_names_exist():
 
     assert named
     assert not [name for name in named if not (ROOT / name).is_file()]
+
+
+def test_every_promise_names_a_test_that_exists():
+    page = Path(__file__).parent.parent / "docs" / "semantics.md"
+    promised = set(re.findall(r"`(test_\w+)`", page.read_text(encoding="utf-8")))
+    tests = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py")]
+    found = {name for text in tests for name in re.findall(r"^def (test_\w+)", text, re.M)}
+
+    assert len(promised) > 40
+    assert promised <= found

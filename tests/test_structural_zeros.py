@@ -13,7 +13,8 @@ import gradx as gx
 from gradx.core.op import OPS
 from gradx.transforms.structural import MOVING, SELECTING, SMOOTH
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*(divide|invalid).*:RuntimeWarning")
+# The functions' own: log(0) and 2 / 0. Their derivatives add none.
+pytestmark = pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
 
 # name: (function, point, gradient, diagonal of the Hessian)
 CASES = {
@@ -115,7 +116,8 @@ def test_a_branch_that_mixes_its_elements_is_dead_as_a_whole():
     def f(x):
         return gx.where(gx.sum(x) > 0, gx.sum(gx.nn.softmax(x / gx.sum(x))), gx.sum(x))
 
-    np.testing.assert_array_equal(gx.grad(f)(np.asarray([0.0, 0.0])), [1.0, 1.0])
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(gx.grad(f)(np.asarray([0.0, 0.0])), [1.0, 1.0])
 
 
 def test_zeros_that_arithmetic_made_are_honest():

@@ -70,6 +70,7 @@ class Backend:
     shares_memory: Callable[[Any, Any], bool] = _assume_shared  # may the two overlap?
     owns_memory: Callable[[Any], bool] = _assume_borrowed  # writeable, and nobody else's?
     has_nan: Callable[[ModuleType, Any], bool] = _look_for_nan
+    quiet: Callable[[], AbstractContextManager[Any]] = nullcontext  # no warnings of inf and NaN
     reading_stalls: bool = False  # to look at a number waits for all that was launched
     kernels: dict[str, Kernel] = field(default_factory=dict)
     array_types: tuple[type, ...] = ()  # none: every type of the library's package

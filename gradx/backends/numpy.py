@@ -1,6 +1,7 @@
 """NumPy: the reference backend."""
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -37,6 +38,7 @@ BACKEND = Backend(
     shares_memory=np.may_share_memory,
     owns_memory=_owns_memory,
     has_nan=_has_nan,
+    quiet=partial(np.errstate, divide="ignore", invalid="ignore"),
     array_types=(np.ndarray, np.generic),
 )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gradx.core import tree
+from gradx.core.arrays import backend_for
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.trace import Trace
@@ -35,11 +36,12 @@ class Forward(Trace):
         values = tuple([a.value if m else a for a, m in zip(arrays, mine, strict=True)])
         out = op.run(values, params)
         factor = _constant_factor(op, values, mine)
-        parts = [
-            _part(op, position, array.payload, values, params, out, factor)
-            for position, (array, is_mine) in enumerate(zip(arrays, mine, strict=True))
-            if is_mine
-        ]
+        with backend_for(next(a for a, m in zip(arrays, mine, strict=True) if m)).quiet():
+            parts = [
+                _part(op, position, array.payload, values, params, out, factor)
+                for position, (array, is_mine) in enumerate(zip(arrays, mine, strict=True))
+                if is_mine
+            ]
         parts = [part for part in parts if part is not None]
         if op.results:
             tangents = zip(*[tangent for tangent, _ in parts], strict=True)

@@ -167,17 +167,21 @@ def propagate(
     transform around this one takes derivatives of the result.
     """
     nodes = oldest_first(list(cotangents))
+    if not cotangents:
+        return {}
     nested = nested or any(node.inspect for node in cotangents)
     if not (nested or retain or keep_all or may_matter(nodes)):
         return _walk(nodes, cotangents, keep_all, free=True)
-    if nested or any(backend_for(g).reading_stalls for g in cotangents.values()):
-        found = _walk_with_zeros(nodes, cotangents, keep_all)
-    else:
-        # A dead zero does no harm until it meets an infinity, and is then seen by the NaN it
-        # made: only then is it worth following. Who differentiates the result may meet it later.
-        found = _walk(nodes, dict(cotangents), keep_all, free=False)
-        if any(may_hold_nan(g) for node, g in found.items() if not node.edges):
+    backend = backend_for(next(iter(cotangents.values())))
+    with backend.quiet():
+        if nested or backend.reading_stalls:
             found = _walk_with_zeros(nodes, cotangents, keep_all)
+        else:
+            # A dead zero does no harm until it meets an infinity, and is then seen by the NaN it
+            # made: only then is it worth following. Outer derivatives may meet it later.
+            found = _walk(nodes, dict(cotangents), keep_all, free=False)
+            if any(may_hold_nan(g) for node, g in found.items() if not node.edges):
+                found = _walk_with_zeros(nodes, cotangents, keep_all)
     if not retain:
         for node in nodes:
             node.edges = node.edges and None
