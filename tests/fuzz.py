@@ -47,7 +47,7 @@ UNARY = {
     "cumulative_sum": lambda x: gx.cumulative_sum(x, axis=-1) if x.shape else x,
     "every other": lambda x: x[..., ::2] if x.shape else x,
     "reversed": lambda x: x[..., ::-1] if x.shape else x,
-    "taken": lambda x: gx.take(x, np.asarray([0, -1, 0]), axis=-1) if x.shape else x,
+    "taken": lambda x: _taken(x),
     "padded": lambda x: gx.pad(x, 1) if x.shape else x,
     "masked": lambda x: x[gx.stop_gradient(x) > -0.4],
 }
@@ -83,11 +83,18 @@ STEP, SECOND_STEP = 1e-6, 1e-5
 def _written(x):
     """Write into a copy, through a view and in place."""
     x = gx.asarray(x, copy=True)
-    if not x.shape:
+    if not x.shape or 0 in x.shape:
         return x
     x[..., 0] = x[..., 0] * x[..., -1]
     x[..., 1:] += 1.0
     return x
+
+
+def _taken(x):
+    """Take some elements twice and others not at all."""
+    if not x.shape or 0 in x.shape:
+        return x
+    return gx.take(x, np.asarray([0, -1, 0]), axis=-1)
 
 
 class Step(NamedTuple):
