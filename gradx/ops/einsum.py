@@ -2,7 +2,7 @@
 
 Operands are multiplied two at a time, in an order that keeps the work small. Each product
 moves axes, merges them, calls ``matmul`` and splits them again, so nothing here has
-derivative rules of its own, and it is ten times faster than NumPy's loops.
+derivative rules of its own. What to do is worked out once for subscripts and shapes.
 """
 
 import importlib
@@ -72,37 +72,78 @@ def einsum(subscripts, *operands):
     if not isinstance(subscripts, str):
         subscripts, operands = _from_lists((subscripts, *operands))
     plan = _planned(subscripts, tuple([tuple(operand.shape) for operand in operands]))
-    terms = [_prepared(x, axes, plan.sizes) for x, axes in zip(operands, plan.inputs, strict=True)]
-    for first, second in plan.path:
+    terms = [_prepare(x, how) for x, how in zip(operands, plan.preparations, strict=True)]
+    for step in plan.steps:
         # Taken out from the back, so that places in front stay what they are.
-        y, x = terms.pop(second), terms.pop(first)
-        needed = set(plan.output).union(*[axes for _, axes in terms])
-        terms.append(_contracted(x, y, needed))
-    result, axes = _summed(*terms[0], set(plan.output))
-    return _ordered(result, axes, plan.output)
+        y, x = terms.pop(step.second), terms.pop(step.first)
+        product = step.multiply(_arrange(x, step.x), _arrange(y, step.y))
+        terms.append(product if step.shape is None else reshape(product, step.shape))
+    return _arrange(terms[0], plan.result)
+
+
+class Preparation(NamedTuple):
+    """What to do to an operand first: pairs of axes to take diagonals of, axes to drop."""
+
+    diagonals: tuple[tuple[int, int], ...]
+    dropped: tuple[int, ...]
+
+
+class Arrangement(NamedTuple):
+    """Axes to add up, the order for the others, and the shape to give; ``None`` is as it is."""
+
+    summed: tuple[int, ...]
+    order: tuple[int, ...] | None
+    shape: tuple[int, ...] | None
+
+
+class Step(NamedTuple):
+    """A product of two terms: where they are, how to arrange them, and the product's shape."""
+
+    first: int
+    second: int
+    x: Arrangement
+    y: Arrangement
+    multiply: Any
+    shape: tuple[int, ...] | None
 
 
 class Plan(NamedTuple):
-    """Subscripts read for given shapes: one letter for each axis, and the order of products."""
+    """Everything that follows from subscripts and shapes."""
 
-    inputs: tuple[str, ...]
-    output: str
-    sizes: dict[str, int]
-    path: tuple[tuple[int, int], ...]
+    preparations: tuple[Preparation, ...]
+    steps: tuple[Step, ...]
+    result: Arrangement
+
+
+def _prepare(x, how):
+    for pair in how.diagonals:
+        x = diagonal(moveaxis(x, pair, (-2, -1)))
+    return squeeze(x, how.dropped) if how.dropped else x
+
+
+def _arrange(x, how):
+    if how.summed:
+        x = sum(x, axis=how.summed)
+    if how.order is not None:
+        x = permute_dims(x, how.order)
+    return x if how.shape is None else reshape(x, how.shape)
 
 
 @lru_cache(maxsize=1024)
 def _planned(subscripts, shapes):
     inputs, output = _read(subscripts, shapes)
     sizes = _sizes(subscripts, inputs, shapes)
-    names = [_full_axes(axes, shape, sizes) for axes, shape in zip(inputs, shapes, strict=True)]
-    return Plan(tuple(inputs), output, sizes, tuple(_path(names, output, sizes)))
-
-
-def _full_axes(axes, shape, sizes):
-    """Return the names that stand for axes of full length: others broadcast."""
-    full = [n for n, length in zip(axes, shape, strict=True) if length == sizes[n]]
-    return "".join(dict.fromkeys(full))
+    prepared = [_prepared(axes, shape, sizes) for axes, shape in zip(inputs, shapes, strict=True)]
+    terms = [axes for _, axes in prepared]
+    steps = []
+    for first, second in _path(terms, output, sizes):
+        y, x = terms.pop(second), terms.pop(first)
+        needed = set(output).union(*terms)
+        step, axes = _step(first, second, x, y, needed, sizes)
+        steps.append(step)
+        terms.append(axes)
+    result = _arrangement(terms[0], output, sizes)
+    return Plan(tuple(how for how, _ in prepared), tuple(steps), result)
 
 
 def _from_lists(arguments):
@@ -164,18 +205,17 @@ def _sizes(subscripts, inputs, shapes):
     return sizes
 
 
-def _prepared(x, axes, sizes):
-    """Take diagonals and drop axes that broadcast: then each name is there once, at full length."""
+def _prepared(axes, shape, sizes):
+    """Say how to make each name occur once and at full length, and the axes there are then."""
+    lengths, diagonals = dict(zip(axes, shape, strict=True)), []
     for name in sorted(set(axes)):
         while axes.count(name) > 1:
             first, second = axes.index(name), axes.rindex(name)
-            x = diagonal(moveaxis(x, (first, second), (-2, -1)))
+            diagonals.append((first, second))
             axes = axes[:first] + axes[first + 1 : second] + axes[second + 1 :] + name
-    ones = [place for place, name in enumerate(axes) if x.shape[place] != sizes[name]]
-    if ones:
-        x = squeeze(x, tuple(ones))
-        axes = "".join(name for place, name in enumerate(axes) if place not in ones)
-    return x, axes
+    dropped = tuple(place for place, name in enumerate(axes) if lengths[name] != sizes[name])
+    kept = "".join(name for name in axes if lengths[name] == sizes[name])
+    return Preparation(tuple(diagonals), dropped), kept
 
 
 def _path(terms, output, sizes):
@@ -225,48 +265,53 @@ def _growth(terms, pair, output, sizes):
     return size(kept) - size(terms[first]) - size(terms[second])
 
 
-def _summed(x, axes, needed):
-    """Add up the axes that nothing needs any more."""
-    done = tuple(place for place, name in enumerate(axes) if name not in needed)
-    if not done:
-        return x, axes
-    return sum(x, axis=done), "".join(name for name in axes if name in needed)
+def _arrangement(axes, wanted, sizes, shape=None):
+    """Say how to bring a term to the axes ``wanted``, then to a shape."""
+    summed = tuple(place for place, name in enumerate(axes) if name not in wanted)
+    kept = "".join(name for name in axes if name in wanted)
+    order = None if kept == wanted else tuple(kept.index(name) for name in wanted)
+    return Arrangement(summed, order, _unless(shape, _lengths(wanted, sizes)))
 
 
-def _ordered(x, axes, wanted):
-    """Move the axes into the order of ``wanted``."""
-    if axes == wanted:
-        return x
-    return permute_dims(x, tuple(axes.index(name) for name in wanted))
+def _lengths(names, sizes):
+    return tuple(sizes[name] for name in names)
 
 
-def _shaped(x, *shape):
-    return x if tuple(x.shape) == shape else reshape(x, shape)
+def _unless(shape, known):
+    return None if shape is None or shape == known else shape
 
 
-def _contracted(first, second, needed):
-    """Multiply two terms, and add up what they share and nothing else needs."""
-    x, x_axes = _summed(*first, needed.union(second[1]))
-    y, y_axes = _summed(*second, needed.union(x_axes))
-    shared = "".join(name for name in x_axes if name in y_axes)
+def _step(first, second, x, y, needed, sizes):
+    """Plan the product of two terms, which adds up what both have and nothing else needs."""
+    x_kept = [name for name in x if name in needed or name in y]
+    y_kept = [name for name in y if name in needed or name in x]
+    shared = [name for name in x_kept if name in y_kept]
     batch = "".join(name for name in shared if name in needed)
     inner = "".join(name for name in shared if name not in needed)
-    rows = "".join(name for name in x_axes if name not in shared)
-    columns = "".join(name for name in y_axes if name not in shared)
-    x = _ordered(x, x_axes, batch + rows + inner)
-    y = _ordered(y, y_axes, batch + inner + columns)
-    lengths = dict(zip(batch + rows + inner, x.shape, strict=True))
-    lengths |= zip(batch + inner + columns, y.shape, strict=True)
-    parts = [[lengths[name] for name in names] for names in (batch, rows, inner, columns)]
-    return _multiplied(x, y, *parts), batch + rows + columns
+    rows = "".join(name for name in x_kept if name not in shared)
+    columns = "".join(name for name in y_kept if name not in shared)
+    x_shape, y_shape, shape = _shapes(*[_lengths(n, sizes) for n in (batch, rows, inner, columns)])
+    out = batch + rows + columns
+    step = Step(
+        first,
+        second,
+        _arrangement(x, batch + rows + inner, sizes, x_shape),
+        _arrangement(y, batch + inner + columns, sizes, y_shape),
+        matmul if inner else multiply,
+        _unless(_lengths(out, sizes), shape),
+    )
+    return step, out
 
 
-def _multiplied(x, y, batch, rows, inner, columns):
-    """Multiply ``x`` of axes (batch, rows, inner) by ``y`` of axes (batch, inner, columns)."""
+def _shapes(batch, rows, inner, columns):
+    """Return the shapes of the terms (batch, rows, inner) and (batch, inner, columns) to multiply.
+
+    Where there is nothing to add up they broadcast; else they are matrices, or stacks of
+    them. The last shape is that of the product.
+    """
     if not inner:
-        x = _shaped(x, *batch, *rows, *[1] * len(columns))
-        return multiply(x, _shaped(y, *batch, *[1] * len(rows), *columns))
-    stack = [prod(batch)] if batch else []
-    x = _shaped(x, *stack, prod(rows), prod(inner))
-    y = _shaped(y, *stack, prod(inner), prod(columns))
-    return _shaped(matmul(x, y), *batch, *rows, *columns)
+        x_shape = (*batch, *rows, *[1] * len(columns))
+        return x_shape, (*batch, *[1] * len(rows), *columns), (*batch, *rows, *columns)
+    stack = (prod(batch),) if batch else ()
+    x_shape, y_shape = (*stack, prod(rows), prod(inner)), (*stack, prod(inner), prod(columns))
+    return x_shape, y_shape, (*stack, prod(rows), prod(columns))
