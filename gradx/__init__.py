@@ -148,6 +148,8 @@ from gradx.ops.moving import pad as pad
 from gradx.ops.moving import repeat as repeat
 from gradx.ops.moving import roll as roll
 from gradx.ops.moving import tile as tile
+from gradx.ops.pooling import avg_pool as avg_pool
+from gradx.ops.pooling import max_pool as max_pool
 from gradx.ops.products import cumulative_prod as cumulative_prod
 from gradx.ops.products import prod as prod
 from gradx.ops.searching import argmax as argmax

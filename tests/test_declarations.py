@@ -26,6 +26,7 @@ INTERNAL = {
     "flat_places",
     "getitem",  # of basic keys; the public one takes arrays too
     "last_writes",
+    "maximum_of_windows",
     "merge_indices",
     "nonzero_places",
     "power_norm",
@@ -33,8 +34,12 @@ INTERNAL = {
     "put_at",
     "quiet_pow",
     "quotient",
+    "read_at_maxima",
     "scatter",
     "setitem",
+    "spread_over_windows",
+    "spread_to_maxima",
+    "sum_of_windows",
     "unique_places",
 }
 
