@@ -24,6 +24,24 @@ def test_vmap_of_an_op_equals_a_loop(op):
                 np.testing.assert_allclose(a[i], e, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("op", OPS.values(), ids=lambda op: op.name)
+def test_vmap_over_one_input_alone_equals_a_loop(op):
+    for sample in op.samples(drawing(seed=0)):
+        function, arrays = bound(op, sample, xp_numpy())
+        for position in range(len(arrays) if len(arrays) > 1 else 0):
+            pair = gx.core.tree.map(lambda a: np.stack([a, a * 1.01]), arrays[position])
+            axes = tuple(0 if i == position else None for i in range(len(arrays)))
+            arguments = [pair if i == position else a for i, a in enumerate(arrays)]
+
+            actual = gx.vmap(function, in_axes=axes)(*arguments)
+
+            for i in range(2):
+                alone = gx.core.tree.map(lambda a, i=i: a[i], pair)
+                expected = function(*arrays[:position], alone, *arrays[position + 1 :])
+                for a, e in zip(flat(xp_numpy(), actual), flat(xp_numpy(), expected), strict=True):
+                    np.testing.assert_allclose(a[i], e, rtol=1e-12, atol=1e-14)
+
+
 def test_per_example_gradients_equal_a_loop():
     w, xs = np.asarray([1.0, 2.0, 3.0]), np.arange(12.0).reshape(4, 3)
     gradient = gx.grad(lambda w, x: gx.sum(gx.sin(w * x)) ** 2)

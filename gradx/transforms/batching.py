@@ -1,8 +1,8 @@
 """Map a function over an axis by running each op once on all elements.
 
 A batched value has the mapped axis in front; who computes with it sees the
-shape without it. Elementwise ops broadcast; some others have a rule below; the
-rest are run element by element and stacked, which is slower and always right.
+shape without it. Elementwise ops broadcast; many others have a rule; the rest
+are run element by element and stacked, which is slower and always right.
 """
 
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from gradx.core import tree
 from gradx.core.call import Tensor
 from gradx.core.trace import Trace
 from gradx.errors import AxisError, ShapeError
-from gradx.ops.joining import stack
-from gradx.ops.shapes import broadcast_to, permute_dims, reshape
+from gradx.ops.shapes import broadcast_to, permute_dims
+from gradx.transforms.batching_rules import RULES, aligned, one_by_one
 from gradx.transforms.boundary import as_array, leave, name_of, own
 
 
@@ -37,76 +37,12 @@ class Batching(Trace):
         values = [a.value if m else a for a, m in zip(arrays, mine, strict=True)]
         ranks = [len(getattr(a, "shape", ())) for a in arrays]
         if op.elementwise:
-            out = op.run(_aligned(values, mine, ranks), params)
-        elif op.name in RULES and all(mine):
-            out = RULES[op.name](op, values, ranks, params)
+            out = op.run(aligned(values, mine, ranks), params)
+        elif op.name in RULES:
+            out = RULES[op.name](op, values, mine, ranks, params, self.size)
         else:
-            out = _one_by_one(op, values, mine, params, self.size)
+            out = one_by_one(op, values, mine, params, self.size)
         return tree.map(lambda leaf: Tensor(leaf, self, None), out)
-
-
-def _aligned(values, mine, ranks):
-    """Insert axes after the batch axis, so that the others broadcast as they would alone."""
-    rank = max(ranks)
-    return tuple(
-        reshape(v, (v.shape[0], *(1,) * (rank - r), *v.shape[1:])) if m and r < rank else v
-        for v, m, r in zip(values, mine, ranks, strict=True)
-    )
-
-
-def _one_by_one(op, values, mine, params, size):
-    outs = [
-        op.run(tuple([v[i] if m else v for v, m in zip(values, mine, strict=True)]), params)
-        for i in range(size)
-    ]
-    if isinstance(outs[0], tuple):
-        columns = [stack(list(column)) for column in zip(*outs, strict=True)]
-        return op.results(*columns) if op.results else tuple(columns)
-    return stack(outs)
-
-
-def _behind_batch(axis, rank):
-    """Return the axis or axes of a batched value that ``axis`` of each element means."""
-    if isinstance(axis, tuple):
-        return tuple(_behind_batch(a, rank) for a in axis)
-    if not -rank <= axis < rank:
-        raise AxisError(f"axis {axis} is out of bounds for an array of {rank} axes")
-    return axis % rank + 1
-
-
-def _reduction(op, values, ranks, params):
-    axis = tuple(range(ranks[0])) if params["axis"] is None else params["axis"]
-    return op.run(tuple(values), params | {"axis": _behind_batch(axis, ranks[0])})
-
-
-def _reshape(op, values, ranks, params):
-    shape = params["shape"]
-    return op.run(tuple(values), params | {"shape": (values[0].shape[0], *shape)})
-
-
-def _broadcast_to(op, values, ranks, params):
-    missing = len(params["shape"]) - ranks[0]
-    aligned = reshape(values[0], (values[0].shape[0], *(1,) * missing, *values[0].shape[1:]))
-    return op.run((aligned,), {"shape": (values[0].shape[0], *params["shape"])})
-
-
-def _permute_dims(op, values, ranks, params):
-    return op.run(tuple(values), {"axes": (0, *_behind_batch(tuple(params["axes"]), ranks[0]))})
-
-
-def _matmul(op, values, ranks, params):
-    if min(ranks) < 2:
-        return _one_by_one(op, values, [True, True], params, values[0].shape[0])
-    return op.run(_aligned(values, [True, True], ranks), params)
-
-
-RULES: dict[str, Callable[..., Any]] = {
-    "broadcast_to": _broadcast_to,
-    "matmul": _matmul,
-    "permute_dims": _permute_dims,
-    "reshape": _reshape,
-    "sum": _reduction,
-}
 
 
 def vmap(

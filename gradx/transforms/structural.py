@@ -19,20 +19,21 @@ from gradx.ops.creation import ones_like, zeros_like
 from gradx.ops.shapes import astype, conform, real
 
 
-def _names(text: str) -> frozenset[str]:
+def names(text: str) -> frozenset[str]:
+    """Split a list of ops' names."""
     return frozenset(text.split())
 
 
 # Ops whose output holds nothing but elements of an input, sums of some of them, and constants:
 # their rules, applied to what lives, find what lives after them.
-MOVING = _names(
+MOVING = names(
     """
     astype broadcast_to cumulative_sum expand_dims flip matrix_transpose mean permute_dims
     repeat reshape roll sort squeeze sum tile
     """
 )
 # The same, and they leave elements out.
-SELECTING = _names(
+SELECTING = names(
     """
     add_at clip_between concat getitem max maximum min minimum put_at relu scatter setitem
     take take_along_axis tril triu where
@@ -40,7 +41,7 @@ SELECTING = _names(
 )
 
 # Ops whose derivative is finite wherever their inputs are.
-SMOOTH = _names(
+SMOOTH = names(
     """
     abs add atan conj cos gelu imag log_softmax matmul multiply negative positive real sigmoid
     sign sin softmax softmax_cross_entropy softplus square subtract tanh vecdot

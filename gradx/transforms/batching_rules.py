@@ -1,0 +1,167 @@
+"""How ops other than elementwise ones run on a whole batch: the batch axis is in front.
+
+A rule is called with the op, the values (some of them batched, as ``mine``
+says), their ranks without the batch axis, the parameters and the batch size.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from gradx.errors import AxisError
+from gradx.ops.joining import stack
+from gradx.ops.shapes import broadcast_to, reshape
+from gradx.ops.slicing import read_shape
+from gradx.transforms.structural import names
+
+# Reduce, or work along, the axes that ``axis`` names: all of them, if it is None.
+ALONG_AXES = names(
+    """
+    all any argmax argmin argsort count_nonzero cumulative_prod cumulative_sum flip
+    log_softmax logsumexp max mean min prod roll softmax sort std sum var
+    """
+)
+# Work on the last one or two axes, and on stacks of what is there.
+ON_STACKS = names(
+    """
+    astype cholesky det eig eigh eigvals eigvalsh expm inv matrix_transpose qr slogdet svd
+    svdvals tril triu
+    """
+)
+
+
+def aligned(values: Any, mine: list[bool], ranks: list[int]) -> tuple[Any, ...]:
+    """Insert axes after the batch axis, so that the others broadcast as they would alone."""
+    rank = max(ranks)
+    return tuple(_with_rank(v, rank) if m else v for v, m in zip(values, mine, strict=True))
+
+
+def _with_rank(value, rank):
+    missing = rank + 1 - len(value.shape)
+    return reshape(value, (value.shape[0], *(1,) * missing, *value.shape[1:])) if missing else value
+
+
+def one_by_one(op: Any, values: Any, mine: list[bool], params: Any, size: int) -> Any:
+    """Run the op on each element of the batch."""
+    outs = [
+        op.run(tuple([v[i] if m else v for v, m in zip(values, mine, strict=True)]), params)
+        for i in range(size)
+    ]
+    if isinstance(outs[0], tuple):
+        columns = [stack(list(column)) for column in zip(*outs, strict=True)]
+        return op.results(*columns) if op.results else tuple(columns)
+    return stack(outs)
+
+
+def _behind_batch(axis, rank):
+    """Return the axis or axes of a batched value that ``axis`` of each element means."""
+    if isinstance(axis, tuple):
+        return tuple(_behind_batch(a, rank) for a in axis)
+    if not -rank <= axis < rank:
+        raise AxisError(f"axis {axis} is out of bounds for an array of {rank} axes")
+    return axis % rank + 1
+
+
+def _batched(values, mine, size):
+    """Return the values with the batch axis on all of them."""
+    return [
+        v if m else broadcast_to(v, (size, *v.shape)) for v, m in zip(values, mine, strict=True)
+    ]
+
+
+def _along_axes(op, values, mine, ranks, params, size):
+    rank, axis = ranks[0], params["axis"]
+    if axis is None and (op.name in {"argmax", "argmin", "cumulative_prod", "roll"} or rank == 0):
+        return one_by_one(op, values, mine, params, size)
+    axis = tuple(range(rank)) if axis is None else axis
+    if op.name == "cumulative_sum" and isinstance(axis, tuple):
+        (axis,) = axis
+    return op.run(tuple(values), params | {"axis": _behind_batch(axis, rank)})
+
+
+def _on_stacks(op, values, mine, ranks, params, size):
+    return op.run(tuple(values), params)
+
+
+def _reshape(op, values, mine, ranks, params, size):
+    return op.run(tuple(values), params | {"shape": (size, *params["shape"])})
+
+
+def _broadcast_to(op, values, mine, ranks, params, size):
+    shape = tuple(params["shape"])
+    return op.run((_with_rank(values[0], len(shape)),), {"shape": (size, *shape)})
+
+
+def _permute_dims(op, values, mine, ranks, params, size):
+    return op.run(tuple(values), {"axes": (0, *_behind_batch(tuple(params["axes"]), ranks[0]))})
+
+
+def _expand_dims(op, values, mine, ranks, params, size):
+    axis = params["axis"]
+    places = axis if isinstance(axis, tuple) else (axis,)
+    return op.run(tuple(values), {"axis": _behind_batch(places, ranks[0] + len(places))})
+
+
+def _squeeze(op, values, mine, ranks, params, size):
+    axis = params["axis"]
+    if axis is None:
+        axis = tuple(i for i, n in enumerate(values[0].shape[1:]) if n == 1)
+    return op.run(tuple(values), {"axis": _behind_batch(axis, ranks[0])})
+
+
+def _matmul(op, values, mine, ranks, params, size):
+    if min(ranks) < 2:
+        return one_by_one(op, values, mine, params, size)
+    return op.run(aligned(values, mine, ranks), params)
+
+
+def _concat(op, values, mine, ranks, params, size):
+    if params["axis"] is None:
+        return one_by_one(op, values, mine, params, size)
+    axis = _behind_batch(params["axis"], ranks[0])
+    return op.run(tuple(_batched(values, mine, size)), {"axis": axis})
+
+
+def _take(op, values, mine, ranks, params, size):
+    if mine[1] or params["axis"] is None:
+        return one_by_one(op, values, mine, params, size)
+    return op.run(tuple(values), {"axis": _behind_batch(params["axis"], ranks[0])})
+
+
+def _behind(key):
+    return (slice(None), *(key if isinstance(key, tuple) else (key,)))
+
+
+def _getitem(op, values, mine, ranks, params, size):
+    return op.run(tuple(values), {"key": _behind(params["key"])})
+
+
+def _scatter(op, values, mine, ranks, params, size):
+    return op.run(tuple(values), {"shape": (size, *params["shape"]), "key": _behind(params["key"])})
+
+
+def _setitem(op, values, mine, ranks, params, size):
+    x, value = values
+    x = x if mine[0] else broadcast_to(x, (size, *x.shape))
+    if mine[1]:
+        rank = len(read_shape(params["key"], x.shape[1:]))
+        # Leading axes of length 1 that NumPy would ignore are in the way of the batch's.
+        shape = value.shape[max(1, len(value.shape) - rank) :]
+        value = _with_rank(reshape(value, (size, *shape)), rank)
+    return op.run((x, value), {"key": _behind(params["key"])})
+
+
+RULES: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(ALONG_AXES, _along_axes),
+    **dict.fromkeys(ON_STACKS, _on_stacks),
+    "broadcast_to": _broadcast_to,
+    "concat": _concat,
+    "expand_dims": _expand_dims,
+    "getitem": _getitem,
+    "matmul": _matmul,
+    "permute_dims": _permute_dims,
+    "reshape": _reshape,
+    "scatter": _scatter,
+    "setitem": _setitem,
+    "squeeze": _squeeze,
+    "take": _take,
+}
