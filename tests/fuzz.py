@@ -83,7 +83,7 @@ STEP, SECOND_STEP = 1e-6, 1e-5
 def _written(x):
     """Write into a copy, through a view and in place."""
     x = gx.asarray(x, copy=True)
-    if not x.shape or 0 in x.shape:
+    if not x.shape:
         return x
     x[..., 0] = x[..., 0] * x[..., -1]
     x[..., 1:] += 1.0
@@ -92,7 +92,7 @@ def _written(x):
 
 def _taken(x):
     """Take some elements twice and others not at all."""
-    if not x.shape or 0 in x.shape:
+    if not x.shape:
         return x
     return gx.take(x, np.asarray([0, -1, 0]), axis=-1)
 
@@ -125,6 +125,8 @@ def run(steps: list[Step], inputs: tuple[Any, ...]) -> Any:
     pool = list(inputs)
     for step in steps:
         arguments = [pool[int(share * len(pool))] for share in step.operands]
+        if any(0 in argument.shape for argument in arguments):
+            continue  # what is computed of nothing is tested op by op
         if step.name in REDUCTIONS:
             pool.append(_reduced(step, *arguments))
         elif len(arguments) == 2:
@@ -137,8 +139,6 @@ def run(steps: list[Step], inputs: tuple[Any, ...]) -> Any:
 
 
 def _reduced(step, x):
-    if 0 in x.shape:
-        return gx.sum(x)
     rank = len(x.shape)
     axis = None if step.axis is None or not rank else int(step.axis * rank)
     return step.function(x, axis=axis, keepdims=step.keepdims)
