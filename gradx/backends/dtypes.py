@@ -22,7 +22,7 @@ def numpy_dtype(dtype: Any) -> np.dtype:
     """
     try:
         found = np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):  # NumPy reads some tuples as text to parse
         found = _by_name(dtype)
     # Numbers, and those that other packages add to NumPy (bfloat16).
     if dtype is None or found is None or (found.kind not in "biufc" and found.isbuiltin != 2):
@@ -34,7 +34,7 @@ def _by_name(dtype: Any) -> np.dtype | None:
     # Others print theirs as "torch.float32", "array_api_strict.float32".
     try:
         return np.dtype(str(dtype).rpartition(".")[2])
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):
         return None
 
 

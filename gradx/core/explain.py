@@ -40,6 +40,15 @@ def mixed_places(name: str, places: list[str]) -> DeviceError:
     )
 
 
+def not_an_array(name: str, values: tuple[Any, ...], error: Exception) -> Exception:
+    """Return the error of a function that met something without a shape, or ``error`` itself."""
+    given = [part for value in values for part in (value if isinstance(value, list) else [value])]
+    wrong = [value for value in given if not hasattr(value, "shape")]
+    if not wrong:
+        return error
+    return DTypeError(f"{name}: expected arrays, got {', '.join(map(describe, wrong))}")
+
+
 def describe(value: Any) -> str:
     """Name a value by dtype and shape if it is an array, as in ``float32 (2, 3)``."""
     if hasattr(value, "dtype") and hasattr(value, "shape"):

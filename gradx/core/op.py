@@ -12,12 +12,12 @@ how much must be said for both derivative modes to follow:
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import cache, partial, wraps
 from typing import Any, NamedTuple
 
 from gradx.backends import Backend, backend_for_device, backend_of, current_device
 from gradx.core.call import Tensor, make_calls
-from gradx.core.explain import mixed_places
+from gradx.core.explain import mixed_places, not_an_array
 from gradx.core.rules import (
     Function,
     Needs,
@@ -198,13 +198,21 @@ class Composed(NamedTuple):
 
 
 def composed(*, samples: SampleSet) -> Callable[[Function], Function]:
-    """List a function made of other ops; calling it costs nothing extra."""
+    """List a function made of other ops; given what is no array, it says so."""
 
     def declare(function):
         if not function.__doc__:
             raise TypeError(f"composed function {function.__name__!r} has no docstring")
-        COMPOSED[function.__name__] = Composed(function.__name__, function, samples)
-        return function
+
+        @wraps(function)
+        def call(*args, **kwargs):
+            try:
+                return function(*args, **kwargs)
+            except AttributeError as error:
+                raise not_an_array(function.__name__, args, error) from error
+
+        COMPOSED[function.__name__] = Composed(function.__name__, call, samples)
+        return call
 
     return declare
 
