@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from gradx.backends import companions, numpy_convolution
+from gradx.backends import companions, numpy_convolution, numpy_pooling
 from gradx.backends.base import Backend
 from gradx.errors import DeviceError
 
@@ -48,6 +48,7 @@ BACKEND.kernels.update(
     )
 )
 BACKEND.kernels.update(numpy_convolution.KERNELS)
+BACKEND.kernels.update(numpy_pooling.KERNELS)
 
 
 @BACKEND.kernel("sum")

@@ -1,0 +1,211 @@
+"""Pooling: against loops and PyTorch, where elements tie, at infinities and NaNs, and errors.
+
+`test_ops.py` compares the derivatives with finite differences on small samples.
+"""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+import gradx as gx
+from gradx.errors import AxisError, DTypeError, ShapeError
+
+# Shape of x, kernel, settings.
+CASES = {
+    "pairs": ((2, 3, 6, 4), 2, {}),
+    "elements left over": ((2, 3, 7, 5), 2, {}),
+    "overlap": ((2, 3, 7, 6), 3, {"stride": 2}),
+    "padding": ((2, 3, 7, 6), 3, {"stride": (2, 1), "padding": 1}),
+    "two lengths": ((2, 3, 7, 6), (2, 3), {"padding": (1, 0)}),
+    "gaps": ((1, 2, 9, 9), (2, 1), {"stride": (4, 3)}),
+    "kernel larger than x": ((2, 2, 2, 3), (4, 3), {"padding": (2, 1)}),
+    "size one": ((1, 1, 1, 1), 1, {}),
+    "no samples": ((0, 2, 4, 4), 2, {}),
+    "line": ((2, 3, 9), 3, {"stride": 2, "padding": 1}),
+    "volume": ((1, 2, 4, 5, 6), (2, 3, 2), {"stride": (1, 2, 2), "padding": (1, 0, 1)}),
+}
+
+every_case = pytest.mark.parametrize(("shape", "kernel", "settings"), CASES.values(), ids=CASES)
+
+
+def drawn(shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def tied(shape, seed=0):
+    """Draw from few numbers, so that most windows have ties."""
+    return np.random.default_rng(seed).integers(0, 3, shape).astype(float)
+
+
+def per_axis(value, count):
+    return value if isinstance(value, tuple) else (value,) * count
+
+
+def windows(shape, kernel, stride=None, padding=0):
+    """Give the place of each window, and the key that reads it, padding left out."""
+    count = len(shape) - 2
+    kernel, padding = per_axis(kernel, count), per_axis(padding, count)
+    stride = kernel if stride is None else per_axis(stride, count)
+    lengths = [
+        (n + 2 * p - k) // s + 1
+        for n, p, k, s in zip(shape[2:], padding, kernel, stride, strict=True)
+    ]
+    for place in product(range(shape[0]), range(shape[1]), *map(range, lengths)):
+        starts = [q * s - p for q, s, p in zip(place[2:], stride, padding, strict=True)]
+        key = [slice(max(a, 0), a + k) for a, k in zip(starts, kernel, strict=True)]
+        yield place, (*place[:2], *key)
+
+
+@every_case
+def test_maximum_goes_to_those_that_are_it_evenly(shape, kernel, settings, backend):
+    x = tied(shape)
+    out, pullback = gx.vjp(
+        lambda x: gx.max_pool(x, kernel, **settings),
+        backend.from_numpy(x, backend.devices()[0]),
+    )
+    out = backend.to_numpy(out)
+    g = drawn(out.shape, seed=1)
+    (to_x,) = pullback(backend.from_numpy(g, backend.devices()[0]))
+
+    expected, expected_to_x = np.zeros(out.shape), np.zeros(shape)
+    for place, key in windows(shape, kernel, **settings):
+        expected[place] = x[key].max()
+        won = x[key] == x[key].max()
+        expected_to_x[key] += g[place] * won / won.sum()
+
+    np.testing.assert_array_equal(out, expected)
+    np.testing.assert_allclose(backend.to_numpy(to_x), expected_to_x, atol=1e-14)
+
+
+@every_case
+def test_average_is_shared_by_all_of_the_window(shape, kernel, settings, backend):
+    x = drawn(shape)
+    averages = {}
+    for counted in (True, False):
+        out, pullback = gx.vjp(
+            lambda x, c=counted: gx.avg_pool(x, kernel, count_padding=c, **settings),
+            backend.from_numpy(x, backend.devices()[0]),
+        )
+        (to_x,) = pullback(out)
+        averages[counted] = backend.to_numpy(out), backend.to_numpy(to_x)
+
+    size = np.prod(per_axis(kernel, len(shape) - 2))
+    for counted, (out, to_x) in averages.items():
+        expected, expected_to_x = np.zeros(out.shape), np.zeros(shape)
+        for place, key in windows(shape, kernel, **settings):
+            count = size if counted else x[key].size
+            expected[place] = x[key].sum() / count
+            expected_to_x[key] += out[place] / count
+        np.testing.assert_allclose(out, expected, atol=1e-14)
+        np.testing.assert_allclose(to_x, expected_to_x, atol=1e-14)
+
+
+@every_case
+@pytest.mark.parametrize("name", ["max", "avg"])
+def test_pooling_and_its_gradient_are_those_of_torch(shape, kernel, settings, name):
+    torch = pytest.importorskip("torch")
+    x = drawn(shape)
+    out, pullback = gx.vjp(lambda x: getattr(gx, f"{name}_pool")(x, kernel, **settings), x)
+    g = drawn(out.shape, seed=1)
+
+    tx = torch.from_numpy(x).requires_grad_()
+    function = getattr(torch.nn.functional, f"{name}_pool{len(shape) - 2}d")
+    expected = function(tx, kernel, **settings)
+    (gradient,) = torch.autograd.grad(expected, tx, torch.from_numpy(g))
+
+    np.testing.assert_allclose(out, expected.detach().numpy(), atol=1e-14)
+    np.testing.assert_allclose(pullback(g)[0], gradient.numpy(), atol=1e-14)
+
+
+def test_same_padding_gives_one_window_for_each_stride():
+    x = drawn((1, 1, 5, 6))
+
+    out = gx.max_pool(x, 3, stride=2, padding="same")
+
+    assert out.shape == (1, 1, 3, 3)
+    assert out[0, 0, 0, 0] == x[0, 0, :2, :2].max()  # one row before, none before the columns
+    assert out[0, 0, 2, 2] == x[0, 0, 3:, 4:].max()
+
+
+def test_what_loses_stays_zero_beside_infinities(backend):
+    x = backend.from_numpy(np.asarray([[[1.0, np.inf, -np.inf, -np.inf]]]), backend.devices()[0])
+    g = backend.from_numpy(np.asarray([[[np.inf, 1.0]]]), backend.devices()[0])
+    out, pullback = gx.vjp(lambda x: gx.max_pool(x, 2), x)
+
+    assert backend.to_numpy(out).tolist() == [[[np.inf, -np.inf]]]
+    assert backend.to_numpy(pullback(g)[0]).tolist() == [[[0, np.inf, 0.5, 0.5]]]
+
+
+def test_padding_takes_no_share_of_an_infinite_window(backend):
+    x = backend.from_numpy(np.full((1, 1, 2), -np.inf), backend.devices()[0])
+    _, pullback = gx.vjp(lambda x: gx.max_pool(x, 3, padding=1, stride=1), x)
+
+    (to_x,) = pullback(backend.from_numpy(np.ones((1, 1, 2)), backend.devices()[0]))
+
+    assert backend.to_numpy(to_x).tolist() == [[[1.0, 1.0]]]
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_nan_reaches_the_elements_that_are_it_and_no_others(backend, padding):
+    x = np.asarray([[[1.0, np.nan, 2.0, 3.0]]])
+    x = backend.from_numpy(x, backend.devices()[0])
+    out, pullback = gx.vjp(lambda x: gx.max_pool(x, 2, padding=padding), x)
+
+    (to_x,) = pullback(backend.xp.ones_like(out))
+
+    expected = [0.0, np.nan, 0.0, 1.0] if padding == 0 else [1.0, np.nan, 0.0, 1.0]
+    np.testing.assert_array_equal(backend.to_numpy(to_x)[0, 0], expected)
+    assert np.isnan(backend.to_numpy(out)).any()
+
+
+def test_single_precision_stays():
+    x = tied((2, 2, 6)).astype("float32")
+
+    for pool in (gx.max_pool, gx.avg_pool):
+        out, pullback = gx.vjp(lambda x, pool=pool: pool(x, 3, stride=1), x)
+        assert out.dtype == pullback(out)[0].dtype == np.float32
+    assert gx.avg_pool(x, 2, padding=1, count_padding=False).dtype == np.float32
+
+
+def test_the_largest_integer_is_found_beside_padding():
+    assert gx.max_pool(np.asarray([[[-3, -2, -5]]]), 2, padding=1).tolist() == [[[-3, -2]]]
+
+
+def test_second_derivative_goes_through_the_winners():
+    x = drawn((1, 2, 6))
+
+    hessian = gx.hessian(lambda x: gx.sum(gx.max_pool(x, 3) ** 3))(x).reshape(12, 12)
+
+    won = x.reshape(4, 3) == x.reshape(4, 3).max(axis=1, keepdims=True)
+    np.testing.assert_allclose(hessian, np.diag((6 * x.reshape(4, 3) * won).reshape(-1)))
+
+
+WRONG = {
+    "kernel": ((2, 1, 3), {"kernel": 4}, "reaches over 4 elements of axis 2, which has 3"),
+    "no kernel": ((2, 1, 3), {"kernel": 0}, "kernel=0, expected 1 or more"),
+    "kernels": ((2, 1, 3), {"kernel": (1, 2)}, r"kernel=\(1, 2\), expected an integer or 1 of"),
+    "stride": ((2, 1, 3), {"kernel": 2, "stride": -1}, "stride=-1, expected 1 or more"),
+    "padding": ((2, 1, 3), {"kernel": 2, "padding": -1}, "padding=-1, expected 0 or more"),
+    "nothing but padding": (
+        (2, 1, 3),
+        {"kernel": 2, "padding": 2},
+        "padding=2 is too much: a window of length 2 lies outside of the 3 elements",
+    ),
+    "nothing but padding behind": ((2, 1, 3), {"kernel": 2, "padding": [(0, 5)]}, "too much"),
+}
+
+
+@pytest.mark.parametrize(("shape", "arguments", "message"), WRONG.values(), ids=list(WRONG))
+def test_pooling_says_what_does_not_fit(shape, arguments, message):
+    with pytest.raises(ShapeError, match=message):
+        gx.max_pool(np.ones(shape), **arguments)
+    with pytest.raises(ShapeError, match=message):
+        gx.avg_pool(np.ones(shape), count_padding=False, **arguments)
+
+
+def test_pooling_needs_spatial_axes_and_integers():
+    with pytest.raises(AxisError, match=r"max_pool: x has shape \(2, 3\), expected \(samples"):
+        gx.max_pool(np.ones((2, 3)), 2)
+    with pytest.raises(DTypeError, match=r"kernel=2\.0, expected an integer"):
+        gx.avg_pool(np.ones((1, 1, 3)), 2.0)
