@@ -207,7 +207,9 @@ def of_rank(rank, n):
     return RNG.normal(size=(n, rank)) @ RNG.normal(size=(rank, n))
 
 
-@pytest.mark.parametrize(("rank", "n"), [(0, 1), (0, 2), (0, 3), (1, 3), (2, 3), (3, 3), (2, 4)])
+@pytest.mark.parametrize(
+    ("rank", "n"), [(0, 1), (0, 2), (1, 2), (2, 2), (0, 3), (1, 3), (2, 3), (3, 3), (2, 4)]
+)
 def test_det_has_three_derivatives_at_every_rank(rank, n):
     check_derivatives(linalg.det, of_rank(rank, n), order=3)
 
@@ -215,6 +217,15 @@ def test_det_has_three_derivatives_at_every_rank(rank, n):
 def test_det_of_a_complex_matrix_of_low_rank_has_derivatives():
     check_derivatives(linalg.det, of_rank(1, 3) + 1j * of_rank(1, 3), order=2)
     check_derivatives(linalg.det, of_rank(1, 3) * (1 + 2j), order=3)
+
+
+def test_det_of_a_stack_of_which_one_matrix_is_singular_has_derivatives():
+    stacked = np.stack([matrix(4, 4), of_rank(2, 4), np.zeros((4, 4))])
+
+    gradient = gx.grad(lambda x: gx.sum(linalg.det(x)))(stacked)
+
+    for x, g in zip(stacked, gradient, strict=True):
+        np.testing.assert_allclose(g, gx.grad(linalg.det)(x), rtol=1e-12, atol=1e-13)
 
 
 def test_nested_forward_mode_of_det_is_exact_at_zero():
@@ -248,8 +259,9 @@ def test_hessian_of_det_is_exact_where_the_rank_is_two_less():
     np.testing.assert_array_equal(gx.grad(linalg.det)(x), np.zeros((4, 4)))
 
 
-def test_gradient_of_det_is_accurate_for_a_larger_matrix():
-    x = RNG.normal(size=(40, 40)) / 6
+@pytest.mark.parametrize("shift", [0.0, 4.0])
+def test_gradient_of_det_is_accurate_for_a_larger_matrix(shift):
+    x = RNG.normal(size=(40, 40)) / 6 + shift * np.eye(40)
 
     expected = np.linalg.det(x) * np.linalg.inv(x).T
     gradient = gx.grad(linalg.det)(x)

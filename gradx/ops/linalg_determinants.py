@@ -12,12 +12,14 @@ from functools import reduce
 from itertools import permutations
 from typing import Any, NamedTuple
 
+from gradx.core.arrays import backend_for
 from gradx.core.op import primitive
 from gradx.core.samples import Sample
 from gradx.ops.creation import zeros_like
 from gradx.ops.elementwise import add, multiply
 from gradx.ops.joining import concat, stack
 from gradx.ops.linalg_parts import identity_like, is_complex, square_matrices
+from gradx.ops.linalg_products import cross
 from gradx.ops.linalg_solving import inv
 from gradx.ops.shapes import expand_dims, matrix_transpose, real, sum
 from gradx.ops.slicing import getitem
@@ -52,8 +54,8 @@ def _as_matrix(numbers):
 
 
 @primitive(
-    vjp={"x": lambda g, x: multiply(_as_matrix(g), cofactors(x, _no_directions(x)))},
-    jvp={"x": lambda g, x: sum(multiply(g, cofactors(x, _no_directions(x))), axis=(-2, -1))},
+    vjp={"x": lambda g, x: multiply(_as_matrix(g), _first_derivative(x))},
+    jvp={"x": lambda g, x: sum(multiply(g, _first_derivative(x)), axis=(-2, -1))},
     samples=_of_any_rank,
 )
 def det(xp, x, /):
@@ -69,8 +71,16 @@ def det(xp, x, /):
     return xp.linalg.det(x)
 
 
-def _no_directions(x):
-    return zeros_like(getitem(expand_dims(x, -3), (..., slice(0, 0), slice(None), slice(None))))
+def _first_derivative(x):
+    """Return the cofactors: of small matrices, where it takes a tenth of the time, written out."""
+    if x.shape[-1] == 3:
+        a, b, c = [getitem(x, (..., row, slice(None))) for row in range(3)]
+        return stack([cross(b, c), cross(c, a), cross(a, b)], axis=-2)
+    if x.shape[-1] == 2:
+        (a, b), (c, d) = [[getitem(x, (..., i, j)) for j in range(2)] for i in range(2)]
+        return stack([stack([d, -c], axis=-1), stack([-b, a], axis=-1)], axis=-2)
+    none = getitem(expand_dims(x, -3), (..., slice(0, 0), slice(None), slice(None)))
+    return cofactors(x, zeros_like(none))
 
 
 def _with_directions(draw):
@@ -121,6 +131,8 @@ def cofactors(xp, x, y, /):
     count = y.shape[-3] + 1
     if count > x.shape[-1]:
         return xp.zeros_like(x)
+    if count == 1 and (found := _cofactors_by_inverse(xp, x)) is not None:
+        return found
     frame = _frame(xp, x)
     y = _to_frame(xp, frame, y)
     others = _products_of_others(xp, frame.values, count)
@@ -128,6 +140,23 @@ def cofactors(xp, x, y, /):
     for columns in permutations(range(count)):
         total = total + _parity(columns) * _paired(xp, others, y, columns)
     return _from_frame(xp, frame, total)
+
+
+def _cofactors_by_inverse(xp, x):
+    """Return the cofactors of matrices that are far from singular; ``None`` for others.
+
+    It takes a third of the time, and may lose a quarter of the digits.
+    """
+    if backend_for(x).reading_stalls:
+        return None
+    try:
+        inverse = xp.linalg.inv(x)
+    except ValueError:  # singular
+        return None
+    norms = [xp.max(xp.sum(xp.abs(m), axis=-2), axis=-1) for m in (x, inverse)]
+    if not xp.all(norms[0] * norms[1] < float(xp.finfo(x.dtype).eps) ** -0.25):
+        return None
+    return _as_matrix(xp.linalg.det(x)) * xp.matrix_transpose(inverse)
 
 
 def _parity(order):
