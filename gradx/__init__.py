@@ -1,6 +1,9 @@
 """gradx: gradients, compilation and training for any array API code, on NumPy or CuPy."""
 
-from gradx import data as data
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from gradx import fft as fft
 from gradx import linalg as linalg
 from gradx import nn as nn
@@ -8,8 +11,6 @@ from gradx import operators as operators  # gives Tensor its operators and metho
 from gradx import optim as optim
 from gradx import random as random
 from gradx import special as special
-from gradx import testing as testing
-from gradx import train as train
 from gradx.backends import default_device as default_device
 from gradx.backends import devices as devices
 from gradx.backends.report import info as info
@@ -198,3 +199,21 @@ from gradx.transforms.jacobian import jacobian as jacobian
 from gradx.transforms.linearize import linearize as linearize
 
 __version__ = "0.1.0"
+
+if _TYPE_CHECKING:
+    from gradx import data as data
+    from gradx import testing as testing
+    from gradx import train as train
+
+# Imported when first asked for: programs that only take gradients start sooner.
+_LATER = ("data", "testing", "train")
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _LATER:
+        return _import_module(f"gradx.{name}")
+    raise AttributeError(f"module 'gradx' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

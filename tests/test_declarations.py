@@ -168,8 +168,9 @@ def test_imports_point_down(path):
 
 @every_file
 def test_imports_are_absolute_and_at_the_top(path):
+    later = PACKAGE / "__init__.py"  # names for type checkers what it imports when asked
     for node, _ in imports_of(path):
-        assert node.col_offset == 0, ast.unparse(node)
+        assert node.col_offset == 0 or path == later, ast.unparse(node)
         assert getattr(node, "level", 0) == 0, ast.unparse(node)
 
 

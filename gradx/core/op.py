@@ -12,7 +12,7 @@ how much must be said for both derivative modes to follow:
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import cache, partial, wraps
+from functools import partial, wraps
 from typing import Any, NamedTuple
 
 from gradx.backends import Backend, backend_for_device, backend_of, current_device
@@ -77,7 +77,7 @@ class Op:
         self.elementwise = False  # each element of the output depends on its own inputs only
         self.results: type | None = None  # the NamedTuple of an op with several outputs
         self.signature = _read_signature(forward)
-        self.visible, self.defaults = _visible_signature(forward, self.signature)
+        self.visible, self.defaults = _visible_signature(forward)
         # By the type of the one array, or by the types of all arrays.
         self.implementations: dict[Any, Function] = {}
 
@@ -236,7 +236,7 @@ def _finish(op: Op, *, vjp: Mapping[str, Needs], jvp: Mapping[str, Needs]) -> Fu
     call.__name__ = call.__qualname__ = op.name
     call.__module__ = op.forward.__module__
     call.__doc__ = op.forward.__doc__
-    call.__signature__ = _public_signature(op)
+    _name_inputs(op)
     OPS[op.name] = op
     return call
 
@@ -279,50 +279,56 @@ def _namesake(forward: Function, signature: Signature) -> str | None:
     return name if arrays == inputs and not params else None
 
 
+class _Parameters(NamedTuple):
+    """The parameters of a forward function, without ``xp``."""
+
+    inputs: tuple[str, ...]  # before the "/", or the name of "*arrays"
+    either: tuple[str, ...]  # may be given by position or by name
+    named: tuple[str, ...]  # after the "*"
+    variadic: bool
+    defaults: dict[str, Any]
+
+
+def _parameters(forward: Function) -> _Parameters:
+    # inspect.signature would be a quarter of the time that importing gradx takes.
+    code = forward.__code__
+    names, count = code.co_varnames, code.co_argcount
+    inputs, either = names[1 : code.co_posonlyargcount], names[code.co_posonlyargcount : count]
+    named = names[count : count + code.co_kwonlyargcount]
+    variadic = bool(code.co_flags & inspect.CO_VARARGS)
+    if variadic:
+        inputs += (names[count + len(named)],)
+    first = count - len(forward.__defaults__ or ())
+    defaults = dict(zip(names[first:count], forward.__defaults__ or (), strict=True))
+    return _Parameters(inputs, either, named, variadic, defaults | (forward.__kwdefaults__ or {}))
+
+
 def _read_signature(forward: Function) -> Signature:
     """Split ``forward(xp, x, y, /, *, axis=None)`` into inputs and params."""
-    _, *rest = _parameters(forward)
-    variadic = any(p.kind is p.VAR_POSITIONAL for p in rest)
-    inputs = tuple(p.name for p in rest if p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL))
-    params = tuple(p.name for p in rest if p.name not in inputs)
-    if not inputs or (variadic and len(inputs) > 1):
+    found = _parameters(forward)
+    if not found.inputs or (found.variadic and len(found.inputs) > 1):
         raise TypeError(f"op {forward.__name__!r}: write arrays before '/', or as one '*arrays'")
-    return Signature(inputs, params, variadic)
+    return Signature(found.inputs, found.either + found.named, found.variadic)
 
 
-@cache
-def _parameters(forward: Function) -> list[inspect.Parameter]:
-    return list(inspect.signature(forward).parameters.values())
+def _visible_signature(forward: Function) -> tuple[str, dict[str, Any]]:
+    """Return what users see, as source, and the defaults that it names.
+
+    There is no ``xp``, and ``*arrays`` are one sequence.
+    """
+    found = _parameters(forward)
+    shown = lambda name: f"{name}=_{name}" if name in found.defaults else name
+    parts = [*map(shown, found.inputs), "/", *map(shown, found.either)]
+    if found.named:
+        parts += ["*", *map(shown, found.named)]
+    return f"({', '.join(parts)})", {f"_{name}": value for name, value in found.defaults.items()}
 
 
-def _visible_parameters(forward: Function) -> list[inspect.Parameter]:
-    """Return the parameters users see: no ``xp``; ``*arrays`` as one sequence."""
-    _, *rest = _parameters(forward)
-    return [p.replace(kind=p.POSITIONAL_ONLY) if p.kind is p.VAR_POSITIONAL else p for p in rest]
-
-
-def _public_signature(op: Op) -> inspect.Signature:
-    return inspect.Signature(_visible_parameters(op.forward))
-
-
-def _visible_signature(forward: Function, signature: Signature) -> tuple[str, dict[str, Any]]:
-    """Return the public signature as source, and the defaults that it names."""
-    defaults = {
-        f"_{p.name}": p.default for p in _visible_parameters(forward) if p.default is not p.empty
-    }
-    bare = [
-        p.replace(default=_Name(f"_{p.name}") if p.default is not p.empty else p.empty).replace(
-            annotation=p.empty
-        )
-        for p in _visible_parameters(forward)
-    ]
-    return str(inspect.Signature(bare)), defaults
-
-
-class _Name(str):
-    """A default that prints as a bare name."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
+def _name_inputs(op: Op) -> None:
+    """Give a call that was not compiled for the op the names of the op's own inputs."""
+    call: Any = op.call
+    names = call.__code__.co_varnames[: call.__code__.co_argcount]
+    if not op.signature.params and names != op.signature.inputs:
+        kind = inspect.Parameter.POSITIONAL_ONLY
+        named = [inspect.Parameter(name, kind) for name in op.signature.inputs]
+        call.__signature__ = inspect.Signature(named)
