@@ -90,9 +90,9 @@ class Columns:
             self.memory[: len(block)][to] = block[source]
 
     def _is_copied_whole(self, block: Any) -> bool:
-        (to, source), *others = self.copies
+        to, source = self.copies[0]
         memory = self.memory[: len(block)]
-        return not others and block[source].shape == block.shape and memory[to].size == memory.size
+        return block[source].shape == block.shape and memory[to].size == memory.size
 
     def add_into(self, block: Any) -> None:
         """Add each element of the memory to the element of a block that it was copied from."""

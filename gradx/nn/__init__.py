@@ -1,6 +1,8 @@
 """Layers as trees of parameters, their initial values, and losses."""
 
 from gradx.nn import init as init
+from gradx.nn.convolution import Conv as Conv
+from gradx.nn.convolution import ConvTranspose as ConvTranspose
 from gradx.nn.dropping import DropConnect as DropConnect
 from gradx.nn.dropping import Dropout as Dropout
 from gradx.nn.linear import Linear as Linear
@@ -15,6 +17,8 @@ from gradx.nn.module import static as static
 from gradx.nn.penalties import is_weight as is_weight
 from gradx.nn.penalties import l1_penalty as l1_penalty
 from gradx.nn.penalties import l2_penalty as l2_penalty
+from gradx.nn.pooling import AvgPool as AvgPool
+from gradx.nn.pooling import MaxPool as MaxPool
 from gradx.nn.reshaping import Flatten as Flatten
 from gradx.nn.sequential import Sequential as Sequential
 from gradx.ops.neural import elu as elu

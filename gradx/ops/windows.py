@@ -60,12 +60,22 @@ def per_axis(name: str, what: str, value: Any, count: int, *, least: int = 1) ->
     return tuple(integer(name, what, one, least=least) for one in values)
 
 
+def kernel_lengths(name: str, kernel: Any) -> Lengths:
+    """Return the lengths of a kernel, one number being that of both axes of an image."""
+    count = len(kernel) if isinstance(kernel, (tuple, list)) else 2
+    if not 1 <= count <= 3:
+        raise ShapeError(f"{name}: kernel={kernel!r}, expected 1, 2 or 3 lengths")
+    return per_axis(name, "kernel", kernel, count)
+
+
 def integer(name: str, what: str, value: Any, *, least: int) -> int:
     """Return ``value`` as an integer that is ``least`` or more."""
     try:
         number = index(value)
     except TypeError:
-        raise DTypeError(f"{name}: {what}={value!r}, expected an integer") from None
+        number = None
+    if number is None or isinstance(value, bool):
+        raise DTypeError(f"{name}: {what}={value!r}, expected an integer")
     if number < least:
         raise ShapeError(f"{name}: {what}={number}, expected {least} or more")
     return number
