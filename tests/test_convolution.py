@@ -43,13 +43,15 @@ every_case = pytest.mark.parametrize(("shape", "weight", "settings"), CASES.valu
 @pytest.fixture(params=["as it chooses", "rows in place", "all copied", "small blocks"])
 def way(request, monkeypatch):
     """Make the NumPy kernel go one of its ways, whatever the sizes."""
+    numpy_convolution.plans.cache_clear()
     if request.param in ("rows in place", "small blocks"):
         monkeypatch.setattr(numpy_convolution, "FEW", 0)
     if request.param == "all copied":
         monkeypatch.setattr(numpy_convolution, "FEW", 1 << 30)
     if request.param == "small blocks":
         monkeypatch.setattr(numpy_convolution, "BLOCK", 1)
-    return request.param
+    yield request.param
+    numpy_convolution.plans.cache_clear()
 
 
 def drawn(*shapes, seed=0):
