@@ -16,15 +16,16 @@ from gradx.transforms.structural import names
 # Reduce, or work along, the axes that ``axis`` names: all of them, if it is None.
 ALONG_AXES = names(
     """
-    all any argmax argmin argsort count_nonzero cumulative_prod cumulative_sum flip
-    log_softmax logsumexp max mean min prod roll softmax sort std sum var
+    all any argmax argmin argsort count_nonzero cumulative_prod cumulative_sum euclidean_norm
+    fft flip hfft ifft ihfft irfft log_softmax logsumexp max mean min power_norm prod rfft
+    roll softmax sort std sum var
     """
 )
 # Work on the last one or two axes, and on stacks of what is there.
 ON_STACKS = names(
     """
-    astype cholesky det eig eigh eigvals eigvalsh expm inv matrix_transpose qr slogdet svd
-    svdvals tril triu
+    astype cholesky class_mask det eig eigh eigvals eigvalsh empty_like expm inv
+    matrix_transpose ones_like qr slogdet svd svdvals tril triu zeros_like
     """
 )
 
@@ -131,6 +132,15 @@ def _behind(key):
     return (slice(None), *(key if isinstance(key, tuple) else (key,)))
 
 
+def _vecdot(op, values, mine, ranks, params, size):
+    return op.run(aligned(values, mine, ranks), {"axis": params["axis"]})  # which is negative
+
+
+def _take_along_axis(op, values, mine, ranks, params, size):
+    axis = _behind_batch(params["axis"], ranks[0])
+    return op.run(tuple(_batched(values, mine, size)), {"axis": axis})
+
+
 def _getitem(op, values, mine, ranks, params, size):
     return op.run(tuple(values), {"key": _behind(params["key"])})
 
@@ -164,4 +174,6 @@ RULES: dict[str, Callable[..., Any]] = {
     "setitem": _setitem,
     "squeeze": _squeeze,
     "take": _take,
+    "take_along_axis": _take_along_axis,
+    "vecdot": _vecdot,
 }

@@ -29,22 +29,24 @@ def names(text: str) -> frozenset[str]:
 MOVING = names(
     """
     astype broadcast_to cumulative_sum expand_dims flip matrix_transpose mean permute_dims
-    repeat reshape roll sort squeeze sum tile
+    repeat reshape roll sort squeeze sum sum_of_windows tile
     """
 )
 # The same, and they leave elements out.
 SELECTING = names(
     """
-    add_at clip_between concat getitem max maximum min minimum put_at relu scatter setitem
-    take take_along_axis tril triu where
+    add_at clip_between concat getitem max maximum maximum_of_windows min minimum put_at
+    read_at_maxima relu scatter setitem spread_to_maxima take take_along_axis tril triu where
     """
 )
 
 # Ops whose derivative is finite wherever their inputs are.
 SMOOTH = names(
     """
-    abs add atan conj cos gelu imag log_softmax matmul multiply negative positive real sigmoid
-    sign sin softmax softmax_cross_entropy softplus square subtract tanh vecdot
+    abs add atan cofactors conj convolution convolution_kernel convolution_transpose cos cross
+    cumulative_prod det fft fftn gelu hfft ifft ifftn ihfft imag irfft log_softmax matmul
+    multiply negative positive prod real rfft sigmoid sign sin softmax softmax_cross_entropy
+    softplus spread_over_windows square subtract tanh var vecdot
     """
 )
 HARMLESS = SMOOTH | SELECTING | MOVING
