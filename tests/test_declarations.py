@@ -22,6 +22,7 @@ INTERNAL = {
     "convolution_kernel",
     "convolution_transpose",
     "count_singular_values",
+    "erfc_integral",
     "euclidean_norm",
     "flat_places",
     "getitem",  # of basic keys; the public one takes arrays too

@@ -15,41 +15,18 @@ from gradx.errors import DTypeError, GradxError
 
 NUMBERS = {bool, int, float}
 
-# Op -> what the companions call it. cupyx lacks those of the second table.
+# Op -> what both companions call it.
 FUNCTIONS = {
-    "beta": "beta",
-    "betainc": "betainc",
-    "betaincinv": "betaincinv",
-    "betaln": "betaln",
-    "digamma": "digamma",
-    "entr": "entr",
     "erfc": "erfc",
     "erfcinv": "erfcinv",
     "erfcx": "erfcx",
     "erfinv": "erfinv",
-    "gamma": "gamma",
-    "gammainc": "gammainc",
-    "gammaincc": "gammaincc",
-    "gammainccinv": "gammainccinv",
-    "gammaincinv": "gammaincinv",
-    "gammaln": "gammaln",
-    "hurwitz_zeta": "zeta",
-    "i0": "i0",
-    "i0e": "i0e",
-    "i1": "i1",
-    "i1e": "i1e",
-    "j0": "j0",
-    "j1": "j1",
-    "kl_div": "kl_div",
     "log_ndtr": "log_ndtr",
-    "logit": "logit",
     "ndtr": "ndtr",
     "ndtri": "ndtri",
-    "rel_entr": "rel_entr",
-    "xlog1py": "xlog1py",
-    "xlogy": "xlogy",
 }
-SCIPY_ONLY = {"riemann_zeta": "zeta"}
+# Those that cupyx lacks.
+SCIPY_ONLY: dict[str, str] = {}
 
 
 class MissingPackageError(GradxError, ImportError):
@@ -79,8 +56,9 @@ def _imported(module: str, op: str, install: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise MissingPackageError(f"{op}: it is computed by {module}, which cannot be imported "
-                             f"({error}): {install}") from error
+        raise MissingPackageError(
+            f"{op}: it is computed by {module}, which cannot be imported ({error}): {install}"
+        ) from error
 
 
 def _real_arrays(op: str, arrays: Iterable[Any]) -> Iterable[Any]:

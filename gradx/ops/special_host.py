@@ -1,0 +1,43 @@
+"""How a special function reaches arrays whose library has no companion: through NumPy and SciPy.
+
+NumPy's and CuPy's arrays do not come here: their backends have kernels.
+"""
+
+from typing import Any
+
+from gradx.backends import backend_for_device
+from gradx.core.arrays import backend_for
+from gradx.core.explain import mixed_places
+from gradx.errors import TrackedError
+from gradx.ops.creation import zeros_like
+
+NUMBERS = {bool, int, float}
+
+
+def through_numpy(op: str, *arrays: Any) -> Any:
+    """Run NumPy's kernel of ``op`` on copies of the arrays, and send the result back."""
+    placed = [array for array in arrays if type(array) not in NUMBERS]
+    backend = backend_for(placed[0])
+    devices = list(dict.fromkeys(backend.device_of(array) for array in placed))
+    if len(devices) > 1:
+        raise mixed_places(op, devices)
+    host, _ = backend_for_device("cpu")
+    copies = [a if type(a) in NUMBERS else backend.to_numpy(a) for a in arrays]
+    return backend.from_numpy(host.xp.asarray(host.kernels[op](host.xp, *copies)), devices[0])
+
+
+def beside(value: Any, like: Any) -> Any:
+    """Return ``value``, an array, or a number as an array like ``like``: for rules."""
+    return value + zeros_like(like) if type(value) in NUMBERS else value
+
+
+def refusing(op: str, name: str) -> Any:
+    """Return a partial derivative that raises: nobody knows a formula for it."""
+
+    def partial(out):
+        raise TrackedError(
+            f"{op}: there is no derivative with respect to {name}: "
+            f"make it a constant, as in gx.stop_gradient({name})"
+        )
+
+    return partial
