@@ -40,6 +40,12 @@ CASES = {
         0.5,
         -0.25,
     ),
+    "in no window": (
+        lambda x: gx.avg_pool(gx.sqrt(x)[None, None, ::-1], 1, stride=2),
+        1.0,
+        0.5,
+        -0.25,
+    ),
     "constant zero": (lambda x: np.asarray([0.0, 2.0]) * gx.sqrt(x), 1.0, 1.0, -0.5),
     "number zero": (lambda x: 0 * gx.sqrt(x) + x**3 / 6, 1.0, 0.5, 1.0),
     "zero inside": (lambda x: gx.sqrt(x * np.asarray([0.0, 1.0])), 1.0, 0.5, -0.25),

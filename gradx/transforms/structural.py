@@ -29,14 +29,15 @@ def names(text: str) -> frozenset[str]:
 MOVING = names(
     """
     astype broadcast_to cumulative_sum expand_dims flip matrix_transpose mean permute_dims
-    repeat reshape roll sort squeeze sum sum_of_windows tile
+    repeat reshape roll sort squeeze sum tile
     """
 )
 # The same, and they leave elements out.
 SELECTING = names(
     """
     add_at clip_between concat getitem max maximum maximum_of_windows min minimum put_at
-    read_at_maxima relu scatter setitem spread_to_maxima take take_along_axis tril triu where
+    read_at_maxima relu scatter setitem spread_over_windows spread_to_maxima sum_of_windows
+    take take_along_axis tril triu where
     """
 )
 
@@ -46,7 +47,7 @@ SMOOTH = names(
     abs add atan cofactors conj convolution convolution_kernel convolution_transpose cos cross
     cumulative_prod det fft fftn gelu hfft ifft ifftn ihfft imag irfft log_softmax matmul
     multiply negative positive prod real rfft sigmoid sign sin softmax softmax_cross_entropy
-    softplus spread_over_windows square subtract tanh var vecdot
+    softplus square subtract tanh var vecdot
     """
 )
 HARMLESS = SMOOTH | SELECTING | MOVING
