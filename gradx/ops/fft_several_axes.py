@@ -4,6 +4,8 @@ Transforms of real arrays are made of those of one axis: which coefficients are 
 of a pair, and what becomes of those that are not, is then the same in every library.
 """
 
+from typing import Any
+
 from gradx.core.op import composed, multilinear
 from gradx.core.samples import Sample
 from gradx.errors import AxisError, ShapeError
@@ -37,7 +39,7 @@ def _last_apart(name, shape, s, axes):
 def _real(draw):
     for norm in NORMS:
         yield Sample((draw(3, 4),), {"norm": norm})
-    settings = [
+    settings: list[dict[str, Any]] = [
         {"s": (2, 5), "axes": (0, 2)},
         {"s": (3, 6), "axes": (-1, 0), "norm": "ortho"},
         {"s": (4,), "axes": [1]},

@@ -111,12 +111,13 @@ def _positive_power(x, n):
 
 
 def _chains(draw):
-    for shapes in [
+    chains: list[list[tuple[int, ...]]] = [
         [(2, 3), (3, 4)],
         [(2, 3), (3, 4), (4, 2)],
         [(3,), (3, 5), (5, 2), (2, 4), (4,)],
         [(2, 3), (3, 1), (1,)],
-    ]:
+    ]
+    for shapes in chains:
         yield Sample(([draw(*shape) for shape in shapes],))
 
 
