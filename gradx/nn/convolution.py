@@ -5,6 +5,7 @@ from typing import Any
 
 from gradx.errors import ShapeError
 from gradx.nn import init
+from gradx.nn.checks import drawn
 from gradx.nn.module import Module, static
 from gradx.ops.arithmetic import add
 from gradx.ops.convolution import conv, conv_transpose
@@ -60,9 +61,9 @@ class Conv(Module):
     ) -> None:
         placed = {"dtype": "float32" if dtype is None else dtype, "device": device}
         weight_key, bias_key = split(key)
-        drawn = _drawn("Conv", inputs, outputs, kernel, groups, weight_init, weight_key, placed)
-        self.weight = _in_order(drawn, (drawn.ndim - 1, drawn.ndim - 2))
-        self.bias = bias_init(bias_key, (outputs,), **placed) if bias else None
+        weight = _drawn("Conv", inputs, outputs, kernel, groups, weight_init, weight_key, placed)
+        self.weight = _in_order(weight, (weight.ndim - 1, weight.ndim - 2))
+        self.bias = _bias("Conv", bias, bias_init, bias_key, outputs, placed)
         count = self.weight.ndim - 2
         self.stride = _lengths("Conv", "stride", stride, count)
         self.dilation = _lengths("Conv", "dilation", dilation, count)
@@ -123,13 +124,13 @@ class ConvTranspose(Module):
         name = "ConvTranspose"
         placed = {"dtype": "float32" if dtype is None else dtype, "device": device}
         weight_key, bias_key = split(key)
-        drawn = _drawn(name, inputs, outputs, kernel, groups, weight_init, weight_key, placed)
-        *lengths, rows, columns = drawn.shape
-        parts = reshape(drawn, (*lengths, rows, groups, columns // groups))
+        weight = _drawn(name, inputs, outputs, kernel, groups, weight_init, weight_key, placed)
+        *lengths, rows, columns = weight.shape
+        parts = reshape(weight, (*lengths, rows, groups, columns // groups))
         first = (parts.ndim - 2, parts.ndim - 3, parts.ndim - 1)
         shape = (inputs, columns // groups, *lengths)
         self.weight = reshape(_in_order(parts, first), shape)
-        self.bias = bias_init(bias_key, (outputs,), **placed) if bias else None
+        self.bias = _bias(name, bias, bias_init, bias_key, outputs, placed)
         count = len(lengths)
         self.stride = _lengths(name, "stride", stride, count)
         self.dilation = _lengths(name, "dilation", dilation, count)
@@ -156,7 +157,12 @@ def _drawn(name, inputs, outputs, kernel, groups, weight_init, key, placed):
     for what, width in (("inputs", inputs), ("outputs", outputs)):
         if integer(name, what, width, least=1) % groups:
             raise ShapeError(f"{name}: groups={groups} does not divide {what}={width}")
-    return weight_init(key, (*kernel_lengths(name, kernel), inputs // groups, outputs), **placed)
+    shape = (*kernel_lengths(name, kernel), inputs // groups, outputs)
+    return drawn(name, "weight", weight_init, key, shape, placed)
+
+
+def _bias(name, wanted, bias_init, key, outputs, placed):
+    return drawn(name, "bias", bias_init, key, (outputs,), placed) if wanted else None
 
 
 def _lengths(name, what, value, count, least=1):
@@ -172,11 +178,11 @@ def _padding(name, padding, count):
     return pairs if isinstance(padding, (tuple, list)) else padding
 
 
-def _in_order(drawn, first):
+def _in_order(weight, first):
     """Return an array in row-major order with the axes ``first`` in front."""
-    xp, device = place_of(drawn)
-    rest = tuple(axis for axis in range(drawn.ndim) if axis not in first)
-    moved = xp.permute_dims(drawn, (*first, *rest))
+    xp, device = place_of(weight)
+    rest = tuple(axis for axis in range(weight.ndim) if axis not in first)
+    moved = xp.permute_dims(weight, (*first, *rest))
     out = xp.empty(moved.shape, dtype=moved.dtype, device=device)
     out[...] = moved
     return out

@@ -9,6 +9,7 @@ from typing import Any
 from gradx.core import tree
 from gradx.core.arrays import backend_for, untracked
 from gradx.errors import DTypeError, ShapeError
+from gradx.nn.checks import require_number
 from gradx.nn.module import Module, static
 from gradx.nn.penalties import is_weight
 from gradx.nn.sequential import call_layer
@@ -89,8 +90,7 @@ def drop(key: Any, x: Any, rate: float) -> Any:
 
 
 def _checked_rate(name: str, rate: Any) -> float:
-    if isinstance(rate, bool) or not isinstance(rate, (int, float)):
-        raise DTypeError(f"{name}: rate={rate!r}, expected a number")
+    require_number(name, "rate", rate)
     if not 0 <= rate < 1:
         raise ShapeError(f"{name}: rate={rate!r}, expected from 0 to 1, without 1")
     return float(rate)

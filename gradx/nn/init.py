@@ -15,6 +15,7 @@ from gradx import random
 from gradx.backends import backend_for_device, current_device, native_dtype
 from gradx.core.arrays import backend_for
 from gradx.errors import ShapeError
+from gradx.random.arguments import as_number, as_shape
 
 
 def zeros(key: Any, shape: Any, *, dtype: Any = "float32", device: Any = None) -> Any:
@@ -37,7 +38,10 @@ def constant(
     array([0.5, 0.5], dtype=float32)
     """
     backend, native = backend_for_device(current_device() if device is None else device)
-    return backend.xp.full(shape, value, dtype=native_dtype(backend, dtype), device=native)
+    number = as_number("constant: value", value)
+    return backend.xp.full(
+        as_shape(shape), number, dtype=native_dtype(backend, dtype), device=native
+    )
 
 
 def uniform(
@@ -111,6 +115,7 @@ def orthogonal(
     by the signs of Mezzadri, "How to generate random matrices" (2007).
     """
     _fans("orthogonal", shape)
+    factor = as_number("orthogonal: gain", gain)
     rows, columns = prod(shape[:-1]), shape[-1]
     tall = (max(rows, columns), min(rows, columns))
     matrix = random.normal(key, tall, dtype=dtype, device=device)
@@ -118,7 +123,7 @@ def orthogonal(
     q, r = xp.linalg.qr(matrix)
     q = q * xp.sign(xp.linalg.diagonal(r))
     q = q if rows >= columns else q.mT
-    return xp.reshape(q * gain, shape)
+    return xp.reshape(q * factor, as_shape(shape))
 
 
 def _uniform(key, shape, variance, dtype, device):
@@ -132,10 +137,11 @@ def _normal(key, shape, variance, dtype, device):
 
 
 def _fans(name: str, shape: Any) -> tuple[int, int]:
-    if not isinstance(shape, tuple) or len(shape) < 2 or 0 in shape:
+    lengths = as_shape(shape)
+    if len(lengths) < 2 or 0 in lengths:
         raise ShapeError(
             f"{name}: expected a shape of two or more axes, (..., inputs, outputs), none of "
             f"them empty, got {shape!r}"
         )
-    places = prod(shape[:-2])
-    return places * shape[-2], places * shape[-1]
+    places = prod(lengths[:-2])
+    return places * lengths[-2], places * lengths[-1]

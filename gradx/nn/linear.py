@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from gradx.errors import DTypeError, ShapeError
+from gradx.core.explain import describe
+from gradx.errors import ShapeError
 from gradx.nn import init
+from gradx.nn.checks import drawn, require_array
 from gradx.nn.module import Module
 from gradx.ops.arithmetic import add
 from gradx.ops.linalg import matmul
+from gradx.ops.windows import integer
 from gradx.random import split
 
 Initializer = Callable[..., Any]
@@ -44,24 +47,25 @@ class Linear(Module):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        require_width("inputs", inputs)
-        require_width("outputs", outputs)
+        inputs = integer("Linear", "inputs", inputs, least=1)
+        outputs = integer("Linear", "outputs", outputs, least=1)
         placed = {"dtype": "float32" if dtype is None else dtype, "device": device}
         weight_key, bias_key = split(key)
-        self.weight = weight_init(weight_key, (inputs, outputs), **placed)
-        self.bias = bias_init(bias_key, (outputs,), **placed) if bias else None
+        shape = (inputs, outputs)
+        self.weight = drawn("Linear", "weight", weight_init, weight_key, shape, placed)
+        self.bias = (
+            drawn("Linear", "bias", bias_init, bias_key, shape[1:], placed) if bias else None
+        )
 
     def __call__(self, x: Any) -> Any:
-        inputs = self.weight.shape[0]
+        require_array("Linear", "the input", x)
+        shape = getattr(self.weight, "shape", ())
+        if len(shape) != 2:
+            raise ShapeError(
+                f"Linear: weight is {describe(self.weight)}, expected (inputs, outputs)"
+            )
+        inputs = shape[0]
         if not x.shape or x.shape[-1] != inputs:
             raise ShapeError(f"Linear: expected (..., {inputs}), got {tuple(x.shape)}")
         out = matmul(x, self.weight)
         return out if self.bias is None else add(out, self.bias)
-
-
-def require_width(name: str, value: Any) -> None:
-    """Raise unless ``value`` is a number of features."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise DTypeError(f"Linear: {name}={value!r}, expected an integer")
-    if value < 1:
-        raise ShapeError(f"Linear: {name}={value}, expected 1 or more")

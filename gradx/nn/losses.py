@@ -5,11 +5,12 @@ labels are classes): ``"mean"`` of them all, their ``"sum"``, or ``"none"`` for
 one loss each. Shapes must match: nothing is broadcast.
 """
 
-from math import prod
+from math import inf, prod
 from typing import Any
 
 from gradx.core.arrays import backend_for, is_kind, untracked
 from gradx.errors import DTypeError, OutOfBoundsError, ShapeError
+from gradx.nn.checks import require_array, require_number
 from gradx.ops.arithmetic import multiply, subtract, where
 from gradx.ops.extremes import clip
 from gradx.ops.neural import class_mask, relu, softmax_cross_entropy, softplus
@@ -52,6 +53,7 @@ def huber(predictions: Any, targets: Any, delta: float = 1.0, reduction: str = "
     >>> gx.nn.huber(np.asarray([1.0, 4.0]), np.asarray([2.0, 2.0]), reduction="none")
     array([0.5, 1.5])
     """
+    require_number("huber", "delta", delta)
     if not delta > 0:
         raise ShapeError(f"huber: delta={delta!r}, expected a number above 0")
     error = _error("huber", predictions, targets)
@@ -89,6 +91,7 @@ def binary_cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> 
     array([  0., 800.])
     """
     targets = _matching("binary_cross_entropy", logits, targets)
+    _require_probabilities(targets)
     return _reduced(
         "binary_cross_entropy", subtract(softplus(logits), multiply(logits, targets)), reduction
     )
@@ -110,8 +113,14 @@ def hinge(scores: Any, labels: Any, margin: float = 1.0, reduction: str = "mean"
     >>> float(gx.nn.hinge(np.asarray([[2.0, 1.5, 0.0]]), np.asarray([0])))
     0.5
     """
+    require_array("hinge", "scores", scores)
+    require_array("hinge", "labels", labels)
+    require_number("hinge", "margin", margin)
+    if not 0 <= margin < inf:
+        raise ShapeError(f"hinge: margin={margin!r}, expected 0 or more, and finite")
     if len(labels.shape) == len(scores.shape):
         labels = _matching("hinge", scores, labels)
+        _require_signs(labels)
         return _reduced("hinge", relu(margin - multiply(labels, scores)), reduction)
     _require_labels("hinge", scores, labels)
     _require_classes("hinge", labels, scores.shape[-1])
@@ -127,6 +136,8 @@ def _error(name, predictions, targets):
 
 def _matching(name, predictions, targets):
     """Return targets as floats of the predictions' kind, if their shape is the same."""
+    require_array(name, "predictions", predictions)
+    require_array(name, "targets", targets)
     if tuple(targets.shape) != tuple(predictions.shape):
         raise ShapeError(
             f"{name}: predictions {tuple(predictions.shape)} and targets "
@@ -137,7 +148,29 @@ def _matching(name, predictions, targets):
     return targets
 
 
+def _require_probabilities(targets):
+    plain = untracked(targets)
+    _require_all(
+        (plain >= 0) & (plain <= 1),
+        plain,
+        "binary_cross_entropy: target {}, expected 0, 1 or a probability between them",
+    )
+
+
+def _require_signs(labels):
+    plain = untracked(labels)
+    _require_all((plain == 1) | (plain == -1), plain, "hinge: label {}, expected -1 or 1")
+
+
+def _require_all(holds, values, message):
+    """Raise ``message`` with the first of ``values`` for which ``holds`` is not true."""
+    if not backend_for(values).xp.all(holds):
+        raise ShapeError(message.format(float(values[~holds][0])))
+
+
 def _require_labels(name, scores, labels):
+    require_array(name, "the scores", scores)
+    require_array(name, "the labels", labels)
     if not scores.shape or tuple(labels.shape) != tuple(scores.shape[:-1]):
         raise ShapeError(
             f"{name}: expected scores (..., classes) and labels (...), got "

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from functools import reduce
+from math import inf
+from numbers import Number
 from typing import Any
 
 from gradx.core import tree
-from gradx.core.arrays import is_kind
+from gradx.core.arrays import is_array, is_kind
+from gradx.core.explain import describe
 from gradx.errors import DTypeError, ShapeError
+from gradx.nn.checks import require_number
 from gradx.ops.arithmetic import add
 from gradx.ops.complex import conj
 from gradx.ops.shapes import real, sum
@@ -54,10 +58,16 @@ def _sum_of_sizes(x):
 
 
 def _penalty(name, total_of, parameters, strength, select):
-    if isinstance(strength, bool) or not isinstance(strength, (int, float)):
-        raise DTypeError(f"{name}: strength={strength!r}, expected a number")
-    if not strength >= 0:
-        raise ShapeError(f"{name}: strength={strength!r}, expected 0 or more")
-    chosen = [x for x in tree.leaves(parameters) if is_differentiable(x) and select(x)]
+    require_number(name, "strength", strength)
+    if not 0 <= strength < inf:
+        raise ShapeError(f"{name}: strength={strength!r}, expected 0 or more, and finite")
+    if not callable(select):
+        raise DTypeError(f"{name}: select={select!r}, expected a function of a leaf")
+    leaves = tree.leaves(parameters)
+    for index, leaf in enumerate(leaves):
+        if not isinstance(leaf, Number) and not is_array(leaf):
+            path = tree.paths(parameters)[index]
+            raise DTypeError(f"{name}: parameters{path} is {describe(leaf)}, expected an array")
+    chosen = [x for x in leaves if is_differentiable(x) and select(x)]
     totals = [total_of(as_array(leaf)) for leaf in chosen]
     return strength * reduce(add, totals) if totals else 0.0

@@ -4,6 +4,7 @@ from math import prod
 from typing import Any
 
 from gradx.errors import ShapeError
+from gradx.nn.checks import require_array
 from gradx.nn.module import Module
 from gradx.ops.shapes import reshape
 
@@ -17,6 +18,7 @@ class Flatten(Module):
     """
 
     def __call__(self, x: Any) -> Any:
+        require_array("Flatten", "the input", x)
         if not x.shape:
             raise ShapeError("Flatten: expected (samples, ...), got ()")
         return reshape(x, (x.shape[0], prod(x.shape[1:])))

@@ -59,7 +59,7 @@ class Sequential(Module):
 
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
-            return Sequential(*self.layers[index])
+            return Sequential(*self.layers[_checked_slice(index)])
         return _as_given(self.layers[self._position(index)])
 
     def put(self, index: int, layer: Module | Callable[..., Any]) -> "Sequential":
@@ -112,6 +112,13 @@ def _as_layer(position: int, layer: Any) -> Module:
             f"Sequential: layers[{position}] is {show_leaf(layer)}, expected a module or a function"
         )
     return layer if isinstance(layer, Module) else Function(layer)
+
+
+def _checked_slice(index: slice) -> slice:
+    ends = (index.start, index.stop, index.step)
+    if not all(end is None or isinstance(end, int) for end in ends) or index.step == 0:
+        raise DTypeError(f"Sequential: {index!r}, expected a slice of integers with a step")
+    return index
 
 
 def _as_given(layer: Module) -> Any:
