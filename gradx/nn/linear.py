@@ -59,7 +59,7 @@ class Linear(Module):
 
     def __call__(self, x: Any) -> Any:
         require_array("Linear", "the input", x)
-        shape = getattr(self.weight, "shape", ())
+        shape: Any = getattr(self.weight, "shape", ())
         if len(shape) != 2:
             raise ShapeError(
                 f"Linear: weight is {describe(self.weight)}, expected (inputs, outputs)"

@@ -15,7 +15,7 @@ from gradx.optim.numbers import (
     require_rate,
     write,
 )
-from gradx.optim.optimizer import Optimizer, each_leaf, zeros_for
+from gradx.optim.optimizer import Optimizer, each_leaf, require_state, zeros_for
 
 
 class AdadeltaState(NamedTuple):
@@ -41,6 +41,7 @@ def adadelta(learning_rate: LearningRate = 1.0, rho: float = 0.9, eps: float = 1
         return AdadeltaState(first_count(params), zeros, zeros_for(params, "adadelta"))
 
     def update(grads, state, params=None):
+        require_state("adadelta", state, AdadeltaState)
         step = read(state.count)
         rate = rate_at(learning_rate, step)
 

@@ -13,7 +13,7 @@ from gradx.optim.numbers import (
     require_rate,
     write,
 )
-from gradx.optim.optimizer import Optimizer, each_leaf, zeros_for
+from gradx.optim.optimizer import Optimizer, each_leaf, require_state, zeros_for
 
 
 class AdagradState(NamedTuple):
@@ -35,6 +35,7 @@ def adagrad(learning_rate: LearningRate = 1e-2, eps: float = 1e-10) -> Optimizer
         return AdagradState(first_count(params), zeros_for(params, "adagrad"))
 
     def update(grads, state, params=None):
+        require_state("adagrad", state, AdagradState)
         step = read(state.count)
         rate = rate_at(learning_rate, step)
 

@@ -16,7 +16,7 @@ from gradx.optim.numbers import (
     root,
     write,
 )
-from gradx.optim.optimizer import Optimizer, each_leaf, zeros_for
+from gradx.optim.optimizer import Optimizer, each_leaf, require_state, zeros_for
 
 
 class AdamState(NamedTuple):
@@ -60,6 +60,7 @@ def adam(
         return AdamState(first_count(params), zeros_for(params, "adam"), zeros_for(params, "adam"))
 
     def update(grads, state, params=None):
+        require_state("adam", state, AdamState)
         done = read(state.count)
         rate, step = rate_at(learning_rate, done), done + 1
         # sqrt(square) / c + eps is (sqrt(square) + eps * c) / c, with one pass less.

@@ -16,7 +16,7 @@ from gradx.optim.numbers import (
     root,
     write,
 )
-from gradx.optim.optimizer import Optimizer, each_leaf, require_params, zeros_for
+from gradx.optim.optimizer import Optimizer, each_leaf, require_params, require_state, zeros_for
 
 
 class AdamWState(NamedTuple):
@@ -52,8 +52,9 @@ def adamw(
             first_count(params), zeros_for(params, "adamw"), zeros_for(params, "adamw")
         )
 
-    def update(grads, state, params):
+    def update(grads, state, params=None):
         require_params("adamw", params)
+        require_state("adamw", state, AdamWState)
         done = read(state.count)
         rate, step = rate_at(learning_rate, done), done + 1
         # As in adam.py, with one pass less than sqrt(square) / c + eps.

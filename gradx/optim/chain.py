@@ -1,5 +1,6 @@
 """Several transformations of gradients, one after the other."""
 
+from gradx.core.explain import describe
 from gradx.errors import DTypeError
 from gradx.optim.optimizer import Optimizer
 
@@ -23,6 +24,11 @@ def chain(*transforms: Optimizer) -> Optimizer:
         return tuple([transform.init(params) for transform in transforms])
 
     def update(grads, state, params=None):
+        if not isinstance(state, tuple) or len(state) != len(transforms):
+            raise DTypeError(
+                f"chain: the state is {describe(state)}, expected the tuple of {len(transforms)} "
+                "that init(params) or the last update returned"
+            )
         following = []
         for transform, own_state in zip(transforms, state, strict=True):
             grads, own_state = transform.update(grads, own_state, params)

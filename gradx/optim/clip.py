@@ -1,9 +1,13 @@
 """Clipping gradients by the norm of all of them together."""
 
 from functools import reduce
+from numbers import Number
 from typing import Any
 
 from gradx.core import tree
+from gradx.core.arrays import is_array
+from gradx.core.explain import describe
+from gradx.errors import DTypeError
 from gradx.nn.penalties import sum_of_squares
 from gradx.ops.arithmetic import add
 from gradx.ops.extremes import maximum
@@ -22,7 +26,11 @@ def global_norm(values: Any) -> Any:
     >>> float(gx.optim.global_norm({"a": np.asarray([3.0]), "b": np.asarray(4.0)}))
     5.0
     """
-    squares = [sum_of_squares(as_array(leaf)) for leaf in tree.leaves(values)]
+    leaves = tree.leaves(values)
+    for leaf in leaves:
+        if not isinstance(leaf, Number) and not is_array(leaf):
+            raise DTypeError(f"global_norm: a leaf is {describe(leaf)}, expected an array")
+    squares = [sum_of_squares(as_array(leaf)) for leaf in leaves]
     return sqrt(reduce(_add_up, squares) if squares else as_array(0.0))
 
 

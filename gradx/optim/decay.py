@@ -16,7 +16,7 @@ def add_decayed_weights(strength: float) -> Optimizer:
     def init(params):
         return ()
 
-    def update(grads, state, params):
+    def update(grads, state, params=None):
         require_params("add_decayed_weights", params)
         rule = lambda g, parameter: (plus(parameter * strength, g),)
         (updates,) = each_leaf("add_decayed_weights", rule, 1, grads, params)

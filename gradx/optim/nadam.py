@@ -17,7 +17,7 @@ from gradx.optim.numbers import (
     scalar_beside,
     write,
 )
-from gradx.optim.optimizer import Optimizer, each_leaf, zeros_for
+from gradx.optim.optimizer import Optimizer, each_leaf, require_state, zeros_for
 
 
 class NadamState(NamedTuple):
@@ -60,6 +60,7 @@ def nadam(
         )
 
     def update(grads, state, params=None):
+        require_state("nadam", state, NadamState)
         done = read(state.count)
         rate, step = rate_at(learning_rate, done), done + 1
         now, later = momentum(step), momentum(step + 1)

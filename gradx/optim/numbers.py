@@ -7,13 +7,15 @@ as in a compiled step, or lies on a GPU is never read: it stays an array.
 
 from collections.abc import Callable
 from math import cos as cos_of_number
+from math import inf
 from math import sqrt as sqrt_of_number
 from typing import Any
 
 from gradx.backends import backend_for_device, current_device
 from gradx.core import tree
-from gradx.core.arrays import backend_for, untracked
+from gradx.core.arrays import backend_for, is_kind, untracked
 from gradx.core.call import Tensor
+from gradx.core.explain import describe
 from gradx.errors import DTypeError, ShapeError
 from gradx.ops.arithmetic import where
 from gradx.ops.extremes import minimum
@@ -64,8 +66,14 @@ def write(number: Any, like: Any) -> Any:
 
 def rate_at(learning_rate: Any, step: Any) -> Any:
     """Return the learning rate of a step: a Python float where that is possible."""
-    rate = learning_rate(step) if callable(learning_rate) else learning_rate
-    return rate if type(rate) is Tensor else read(rate)
+    if not callable(learning_rate):
+        return learning_rate if type(learning_rate) is Tensor else read(learning_rate)
+    rate = learning_rate(step)
+    _require_one("a schedule's learning rate", rate)
+    rate = rate if type(rate) is Tensor else read(rate)
+    if type(rate) in (int, float) and not 0 <= rate < inf:
+        raise ShapeError(f"a schedule's learning rate is {rate!r}, expected 0 or more, and finite")
+    return rate
 
 
 def root(number: Any) -> Any:
@@ -91,13 +99,16 @@ def choose(condition: Any, x: Any, y: Any) -> Any:
 
 
 def require_rate(name: str, value: Any) -> None:
-    """Raise unless ``value`` is a number of 0 or more, an array or a schedule."""
-    if callable(value) or hasattr(value, "dtype"):
+    """Raise unless ``value`` is a number of 0 or more, alone or in an array, or a schedule."""
+    if callable(value):
         return
-    require_number(name, value)
-    if not value >= 0:
+    _require_one(name, value)
+    # One that is tracked, or far away, is not read.
+    if hasattr(value, "dtype") and type(read(value)) not in (int, float):
+        return
+    if not 0 <= value < inf:
         raise ShapeError(
-            f"{name}={value!r}: expected a number of 0 or more, or a schedule, "
+            f"{name}={value!r}: expected a finite number of 0 or more, or a schedule, "
             "a function of the number of steps done"
         )
 
@@ -112,8 +123,17 @@ def require_fraction(name: str, value: Any) -> None:
 def require_not_negative(name: str, value: Any) -> None:
     """Raise unless ``value`` is 0 or more."""
     require_number(name, value)
-    if not value >= 0:
-        raise ShapeError(f"{name}={value!r}: expected a number of 0 or more")
+    if not 0 <= value < inf:
+        raise ShapeError(f"{name}={value!r}: expected a number of 0 or more, and finite")
+
+
+def _require_one(name: str, value: Any) -> None:
+    """Raise unless ``value`` is one real number, which may be in an array."""
+    if not hasattr(value, "dtype"):
+        require_number(name, value)
+        return
+    if tuple(value.shape) != () or not is_kind(value, ("integral", "real floating")):
+        raise DTypeError(f"{name} is {describe(value)}, expected one real number")
 
 
 def require_number(name: str, value: Any) -> None:

@@ -48,7 +48,8 @@ def apply_updates(params: Any, updates: Any) -> Any:
 
 
 def _add_step(parameter: Any, step: Any) -> Any:
-    parameter, step = as_array(parameter), as_array(step)
+    parameter = _floating("apply_updates: a parameter", parameter)
+    step = _floating("apply_updates: an update", step)
     if step.shape != parameter.shape:
         raise ShapeError(
             f"apply_updates: an update of {describe(step)} for a parameter of {describe(parameter)}"
@@ -98,13 +99,14 @@ def each_leaf(
     columns = [
         leaves_like(structure, other, f"{name}: the state or parameters") for other in others
     ]
-    rows = [_run(rule, *row) for row in zip(leaves, *columns, strict=True)]
+    rows = [_run(name, rule, *row) for row in zip(leaves, *columns, strict=True)]
     results = zip(*rows, strict=True) if rows else [()] * outputs
     return [tree.unflatten(structure, column) for column in results]
 
 
-def _run(rule, g, *others):
-    g = as_array(g)
+def _run(name, rule, g, *others):
+    g = _floating(f"{name}: a gradient", g)
+    others = [_floating(f"{name}: a parameter or average", other) for other in others]
     if others:
         _require_shapes(g, others)
         g = in_dtype_of(others[0], g)
@@ -113,6 +115,12 @@ def _run(rule, g, *others):
     row = (g, *others)
     pairs = zip(rule(*map(real, row)), rule(*map(imag, row)), strict=True)
     return tuple([x + 1j * y for x, y in pairs])
+
+
+def _floating(what, x):
+    if not is_differentiable(x):
+        raise DTypeError(f"{what} is {describe(x)}, expected a floating-point or complex array")
+    return as_array(x)
 
 
 def _require_shapes(g, others):
@@ -133,3 +141,12 @@ def require_params(name: str, params: Any) -> None:
     """Raise if ``params`` were left out of ``update``, where they are needed."""
     if params is None:
         raise DTypeError(f"{name}: update needs the parameters: update(grads, state, params)")
+
+
+def require_state(name: str, state: Any, kind: type) -> None:
+    """Raise unless ``state`` is what the optimizer's ``init`` or ``update`` returned."""
+    if not isinstance(state, kind):
+        raise DTypeError(
+            f"{name}: the state is a {type(state).__name__}, expected the {kind.__name__} that "
+            "init(params) or the last update returned"
+        )

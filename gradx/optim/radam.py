@@ -18,7 +18,7 @@ from gradx.optim.numbers import (
     root,
     write,
 )
-from gradx.optim.optimizer import Optimizer, each_leaf, in_dtype_of, zeros_for
+from gradx.optim.optimizer import Optimizer, each_leaf, in_dtype_of, require_state, zeros_for
 
 
 class RadamState(NamedTuple):
@@ -53,6 +53,7 @@ def radam(
         )
 
     def update(grads, state, params=None):
+        require_state("radam", state, RadamState)
         done = read(state.count)
         rate, step = rate_at(learning_rate, done), done + 1
         correction = 1 - beta2**step

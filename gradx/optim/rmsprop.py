@@ -14,7 +14,7 @@ from gradx.optim.numbers import (
     require_rate,
     write,
 )
-from gradx.optim.optimizer import Optimizer, each_leaf, zeros_for
+from gradx.optim.optimizer import Optimizer, each_leaf, require_state, zeros_for
 
 
 class RMSpropState(NamedTuple):
@@ -42,7 +42,7 @@ def rmsprop(
     require_rate("rmsprop: learning_rate", learning_rate)
     require_fraction("rmsprop: alpha", alpha)
     require_not_negative("rmsprop: eps", eps)
-    require_not_negative("rmsprop: momentum", momentum)
+    require_fraction("rmsprop: momentum", momentum)
 
     def init(params):
         return RMSpropState(
@@ -53,6 +53,7 @@ def rmsprop(
         )
 
     def update(grads, state, params=None):
+        require_state("rmsprop", state, RMSpropState)
         step = read(state.count)
         rate = rate_at(learning_rate, step)
 

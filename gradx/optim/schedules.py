@@ -5,10 +5,11 @@ Python number, or an array where a step is compiled, and return the same.
 """
 
 from collections.abc import Sequence
-from math import pi
+from itertools import pairwise
+from math import inf, pi
 from typing import Any
 
-from gradx.errors import ShapeError
+from gradx.errors import DTypeError, ShapeError
 from gradx.optim.numbers import (
     Schedule,
     at_most,
@@ -113,10 +114,20 @@ def join(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> Schedule:
     >>> [join([constant(1.0), exponential(1.0, 0.5)], [2])(n) for n in range(4)]
     [1.0, 1.0, 1.0, 0.5]
     """
-    if len(boundaries) != len(schedules) - 1 or sorted({*boundaries, 0}) != [0, *boundaries]:
+    for what, value in (("schedules", schedules), ("boundaries", boundaries)):
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            raise DTypeError(f"join: {what}={value!r}, expected a list of them")
+    for schedule in schedules:
+        if not callable(schedule):
+            raise DTypeError(
+                f"join: {schedule!r} is no schedule: gx.optim.schedules.constant makes it one"
+            )
+    for boundary in boundaries:
+        require_number("join: a boundary", boundary)
+    if len(boundaries) != len(schedules) - 1 or not _increase(boundaries):
         raise ShapeError(
             f"join: {len(schedules)} schedules and boundaries {list(boundaries)!r}: expected one "
-            "boundary less than schedules, increasing and above 0"
+            "boundary less than schedules, integers, increasing and above 0"
         )
 
     def rate(step):
@@ -128,7 +139,14 @@ def join(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> Schedule:
     return rate
 
 
+def _increase(boundaries: Sequence[int]) -> bool:
+    return all(
+        before < boundary < inf and boundary == int(boundary)
+        for before, boundary in pairwise([0, *boundaries])
+    )
+
+
 def _require_steps(name: str, value: Any) -> None:
     require_number(name, value)
-    if value != int(value) or value < 1:
+    if not 1 <= value < inf or value != int(value):
         raise ShapeError(f"{name}={value!r}: expected a number of steps, an integer of 1 or more")

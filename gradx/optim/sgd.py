@@ -9,11 +9,11 @@ from gradx.optim.numbers import (
     first_count,
     rate_at,
     read,
-    require_not_negative,
+    require_fraction,
     require_rate,
     write,
 )
-from gradx.optim.optimizer import Optimizer, each_leaf, zeros_for
+from gradx.optim.optimizer import Optimizer, each_leaf, require_state, zeros_for
 
 
 class SGDState(NamedTuple):
@@ -31,7 +31,8 @@ def sgd(learning_rate: LearningRate, momentum: float = 0.0, nesterov: bool = Fal
     ``-learning_rate * (g + momentum * velocity)``. Source: Sutskever, Martens,
     Dahl, Hinton, "On the importance of initialization and momentum" (ICML 2013).
 
-    Raise ``ShapeError`` for a negative rate or momentum, or ``nesterov`` without momentum.
+    Raise ``ShapeError`` for a negative rate, a momentum outside [0, 1), or ``nesterov``
+    without momentum.
 
     >>> import numpy as np, gradx as gx
     >>> optimizer = gx.optim.sgd(0.1, momentum=0.9)
@@ -41,7 +42,7 @@ def sgd(learning_rate: LearningRate, momentum: float = 0.0, nesterov: bool = Fal
     array([-0.2])
     """
     require_rate("sgd: learning_rate", learning_rate)
-    require_not_negative("sgd: momentum", momentum)
+    require_fraction("sgd: momentum", momentum)
     if nesterov and momentum == 0:
         raise ShapeError("sgd: nesterov=True needs a momentum above 0, got momentum=0.0")
 
@@ -50,11 +51,15 @@ def sgd(learning_rate: LearningRate, momentum: float = 0.0, nesterov: bool = Fal
         return SGDState(first_count(params), zeros if momentum else None)
 
     def update(grads, state, params=None):
+        require_state("sgd", state, SGDState)
         step = read(state.count)
         rate = rate_at(learning_rate, step)
         count = write(step + 1, state.count)
         if not momentum:
-            (updates,) = each_leaf("sgd", lambda g: (scaled(g, -rate),), 1, grads)
+            # Parameters are not needed, but tell wrong gradients when they are there.
+            beside = () if params is None else (params,)
+            rule = lambda g, *parameter: (scaled(g, -rate),)
+            (updates,) = each_leaf("sgd", rule, 1, grads, *beside)
             return updates, SGDState(count, None)
 
         def leaf(g, velocity):

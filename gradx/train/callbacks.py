@@ -6,6 +6,7 @@ training. Callbacks are called in the order given.
 """
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any
 
 from gradx.errors import DTypeError
@@ -16,16 +17,21 @@ EVENTS = ("on_start", "on_step_end", "on_epoch_end", "on_end")
 Handler = Callable[[State], None]
 
 
-def handlers(callbacks: Iterable[Any]) -> dict[str, list[Handler]]:
-    """Return what to call at each event."""
+def handlers(*groups: Iterable[Any]) -> dict[str, list[Handler]]:
+    """Return what to call at each event, for the callbacks of all groups."""
     found: dict[str, list[Handler]] = {event: [] for event in EVENTS}
-    for callback in callbacks:
+    for group in groups:
+        if not isinstance(group, Iterable) or isinstance(group, str):
+            raise DTypeError(f"callbacks: expected a sequence, got {group!r}: write [...]")
+    for callback in chain(*groups):
         for event, handler in _handlers_of(callback).items():
             found[event].append(handler)
     return found
 
 
 def _handlers_of(callback: Any) -> dict[str, Handler]:
+    if isinstance(callback, type):
+        raise DTypeError(f"callbacks: {callback!r} is a class: make one, {callback.__name__}(...)")
     methods = {event: getattr(callback, event) for event in EVENTS if hasattr(callback, event)}
     if methods:
         return methods

@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass, field
 
-from gradx.errors import ShapeError
+from gradx.errors import DTypeError, ShapeError
+from gradx.random.arguments import as_integer, as_number
 from gradx.train.state import State, Weights
 
 # How a column's name ends -> which way is better.
@@ -45,15 +46,17 @@ class EarlyStopping:
     _waited: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.monitor, str):
+            raise DTypeError(f"EarlyStopping: monitor={self.monitor!r}: it is a column's name")
         self.mode = self.mode or MODES.get(self.monitor.rpartition("_")[2])
-        self._sign = SIGNS.get(self.mode or "", 0.0)
-        if not self._sign:
+        if self.mode not in tuple(SIGNS):
             raise ShapeError(
                 f"EarlyStopping: mode={self.mode!r} for {self.monitor!r}: use 'min' or 'max'"
             )
-        if self.patience < 1:
+        self._sign = SIGNS[self.mode]
+        if as_integer("EarlyStopping: patience", self.patience) < 1:
             raise ShapeError(f"EarlyStopping: patience={self.patience}: it is 1 epoch or more")
-        if self.min_delta < 0:
+        if as_number("EarlyStopping: min_delta", self.min_delta) < 0:
             raise ShapeError(f"EarlyStopping: min_delta={self.min_delta}: it is 0 or more")
 
     def on_start(self, state: State) -> None:

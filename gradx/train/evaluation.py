@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gradx.core import tree
-from gradx.core.arrays import backend_for
+from gradx.core.arrays import backend_for, is_array, is_kind
+from gradx.core.explain import describe
 from gradx.device import to_device
 from gradx.errors import DTypeError, ShapeError
 from gradx.train.losses import Objective, arguments, as_objective
@@ -50,9 +51,10 @@ def measure(
     for batch in source.epoch(0):
         if device is not None:
             batch = to_device(batch, device)
+        count = rows_in(batch, "evaluate")
         loss, predictions = objective(model, batch, None, False)
-        total += _number(loss) * rows_in(batch)
-        rows += rows_in(batch)
+        total += _number("evaluate: the loss", loss) * count
+        rows += count
         if metrics:
             seen.append((_required(predictions), arguments(batch)[-1]))
     if not rows:
@@ -60,22 +62,38 @@ def measure(
             "evaluate: the data gave no batch: an iterator can be gone through only once"
         )
     gathered = tree.map(_join, *seen) if metrics else ()
-    return {"loss": total / rows} | {name: float(f(*gathered)) for name, f in metrics.items()}
+    measured = {name: _number(f"metrics: {name}", f(*gathered)) for name, f in metrics.items()}
+    return {"loss": total / rows} | measured
 
 
 def named_metrics(metrics: Iterable[Metric] | Mapping[str, Metric]) -> Mapping[str, Metric]:
     """Return metrics by name: their own, unless a mapping says otherwise."""
-    if callable(metrics):
+    if callable(metrics) or isinstance(metrics, str) or not isinstance(metrics, Iterable):
         raise DTypeError(f"metrics: expected a sequence or a mapping, got {metrics!r}: write [...]")
-    if isinstance(metrics, Mapping):
-        return metrics
-    return {metric.__name__: metric for metric in metrics}
+    named = (
+        list(metrics.items())
+        if isinstance(metrics, Mapping)
+        else [(getattr(metric, "__name__", None), metric) for metric in metrics]
+    )
+    for name, metric in named:
+        if not isinstance(name, str) or not callable(metric):
+            raise DTypeError(
+                f"metrics: {metric!r} by the name {name!r}: expected functions that have names, "
+                'or {"name": function}'
+            )
+    names = [name for name, _ in named]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise ShapeError(f"metrics: two are called {repeated[0]!r}: name them in a mapping")
+    return dict(named)
 
 
-def _number(loss: Any) -> float:
-    if getattr(loss, "shape", ()) != ():
-        raise ShapeError(f"evaluate: the loss must be a scalar, got shape {tuple(loss.shape)}")
-    return float(loss)
+def _number(what: str, value: Any) -> float:
+    is_number = isinstance(value, (int, float))
+    if not is_number and not (is_array(value) and not is_kind(value, "complex floating")):
+        raise DTypeError(f"{what} is {describe(value)}, expected a real scalar")
+    if not is_number and value.shape != ():
+        raise ShapeError(f"{what} must be a scalar, got shape {tuple(value.shape)}")
+    return float(value)
 
 
 def _required(predictions: Any) -> Any:

@@ -2,13 +2,13 @@
 
 from typing import Any
 
+from gradx import errors
 from gradx.core import tree
 from gradx.core.arrays import backend_for
-from gradx.errors import GradxError
 from gradx.train.history import History
 
 
-class NonFiniteError(GradxError, FloatingPointError):
+class NonFiniteError(errors.NonFiniteError):
     """The loss, a gradient or an updated parameter is infinite or not a number.
 
     ``model`` is the last good one, from before the step; ``history`` holds the

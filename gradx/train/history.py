@@ -35,6 +35,8 @@ class History:
 
     def __init__(self, columns: Iterable[str]) -> None:
         self.columns: dict[str, list[float]] = {name: [] for name in columns}
+        if not self.columns:
+            raise ShapeError("history: expected the names of columns, got none")
 
     def add(self, row: Mapping[str, float]) -> None:
         """Append one epoch: a number for each column."""

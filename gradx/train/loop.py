@@ -11,9 +11,10 @@ from typing import Any
 
 from gradx.core import tree
 from gradx.device import to_device
-from gradx.errors import ShapeError
+from gradx.errors import DTypeError, ShapeError
 from gradx.optim.optimizer import Optimizer, apply_updates
 from gradx.random import fold_in, split
+from gradx.random.arguments import as_integer
 from gradx.train.callbacks import Handler, handlers
 from gradx.train.early_stopping import EarlyStopping
 from gradx.train.evaluation import Metric, measure, named_metrics
@@ -84,8 +85,10 @@ def fit(
     >>> round(float(result.model), 4)
     3.0
     """
+    epochs = as_integer("fit: epochs", epochs)
     if epochs < 0:
         raise ShapeError(f"fit: epochs={epochs}: it is 0 or more")
+    _require_optimizer(optimizer)
     data_key, split_key, step_key = split(key, 3)
     if isinstance(validation, float):
         data, validation = set_apart(data, validation, split_key)
@@ -97,7 +100,7 @@ def fit(
         source=training_source(data, batch_size, sampling, data_key),
         validation=None if validation is None else evaluation_source(validation, batch_size),
         metrics=_with_validation(named_metrics(metrics), validation),
-        handlers=handlers([*_present(early_stopping), *callbacks, *reporter(progress)]),
+        handlers=handlers(_present(early_stopping), callbacks, reporter(progress)),
         key=step_key,
         device=device,
     )
@@ -146,24 +149,25 @@ class Run:
     def _steps(self, state: State) -> float:
         """Take the steps of an epoch, and return the mean loss over the samples in them."""
         key = fold_in(self.key, state.epoch - 1)
-        total, rows = 0.0, 0
+        total, seen = 0.0, 0
         for number, batch in enumerate(self.source.epoch(state.epoch - 1)):
             if self.device is not None:
                 batch = to_device(batch, self.device)
+            rows = rows_in(batch, "fit")
             state.step = number + 1
             state.weights, state.loss = self._step(state, batch, fold_in(key, number))
             state.total_steps += 1
-            total += state.loss * rows_in(batch)
-            rows += rows_in(batch)
+            total += state.loss * rows
+            seen += rows
             self._tell("on_step_end", state)
             if state.stopped:
                 break
-        if not rows:
+        if not seen:
             raise ShapeError(
                 f"fit: no batch in epoch {state.epoch}: an iterator can be gone through only "
                 "once; give a function that returns a new one, as in data=lambda key: ..."
             )
-        return total / rows
+        return total / seen
 
     def _step(self, state: State, batch: Any, key: Any) -> tuple[Weights, float]:
         model, optimizer_state = state.weights
@@ -189,6 +193,15 @@ class Run:
     def _tell(self, event: str, state: State) -> None:
         for handler in self.handlers[event]:
             handler(state)
+
+
+def _require_optimizer(optimizer: Any) -> None:
+    functions = [getattr(optimizer, name, None) for name in ("init", "update")]
+    if isinstance(optimizer, type) or not all(map(callable, functions)):
+        raise DTypeError(
+            f"fit: the optimizer is {optimizer!r}, expected an Optimizer, "
+            "as gx.optim.adam(1e-3) makes"
+        )
 
 
 def _present(early_stopping: EarlyStopping | None) -> list[EarlyStopping]:

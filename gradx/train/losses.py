@@ -28,12 +28,10 @@ def as_objective(loss: Callable[..., Any]) -> Objective:
     """
     if not callable(loss):
         raise DTypeError(f"fit: the loss is {loss!r}: {FORMS}")
-    parameters = inspect.signature(loss).parameters
+    parameters = _signature(loss).parameters
     given = {"key", "train"} & parameters.keys()
     if len(given) == 1:
-        raise DTypeError(
-            f"fit: {_name(loss)}{inspect.signature(loss)} has only {given.pop()}: {FORMS}"
-        )
+        raise DTypeError(f"fit: {_name(loss)}{_signature(loss)} has only {given.pop()}: {FORMS}")
     objective = _of_the_model(loss) if given else _of_predictions(loss)
     objective.__name__ = _name(loss)  # for the messages of the derivative
     return objective
@@ -44,21 +42,39 @@ def arguments(batch: Any) -> tuple[Any, ...]:
     return tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
 
 
+def _signature(loss: Callable[..., Any]) -> inspect.Signature:
+    try:
+        return inspect.signature(loss)
+    except (TypeError, ValueError) as error:  # Some functions written in C do not say.
+        raise DTypeError(f"fit: {loss!r} does not tell its parameters: {FORMS}") from error
+
+
 def _name(loss: Callable[..., Any]) -> str:
     return getattr(loss, "__name__", type(loss).__name__)
+
+
+def _kind(model: Any) -> str:
+    return f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
 
 
 def _of_the_model(loss: Callable[..., Any]) -> Objective:
     def objective(model, batch, key, train):
         result = loss(model, *arguments(batch), key=key, train=train)
-        return result if isinstance(result, tuple) else (result, None)
+        if not isinstance(result, tuple):
+            return result, None
+        if len(result) != 2:
+            raise ShapeError(
+                f"fit: {_name(loss)} returned {len(result)} values: expected the loss, "
+                "or (loss, predictions)"
+            )
+        return result
 
     return objective
 
 
 def _of_predictions(loss: Callable[..., Any]) -> Objective:
     if not _takes_two(loss):
-        raise DTypeError(f"fit: {_name(loss)}{inspect.signature(loss)}: {FORMS}")
+        raise DTypeError(f"fit: {_name(loss)}{_signature(loss)}: {FORMS}")
 
     def objective(model, batch, key, train):
         parts = arguments(batch)
@@ -66,6 +82,11 @@ def _of_predictions(loss: Callable[..., Any]) -> Objective:
             raise ShapeError(
                 f"fit: {_name(loss)} is a loss of predictions, which takes batches "
                 f"(inputs, targets), got one of {len(parts)} parts: {FORMS}"
+            )
+        if not callable(model) or isinstance(model, type):
+            raise DTypeError(
+                f"fit: {_name(loss)} is a loss of predictions, but the model, "
+                f"{_kind(model)}, cannot be called: {FORMS}"
             )
         inputs, targets = parts
         options = {"key": key, "train": train}

@@ -7,32 +7,36 @@ float64.
 
 from typing import Any
 
-from gradx.core.arrays import backend_for, is_kind
-from gradx.errors import ShapeError
+from gradx.core.arrays import backend_for, is_array, is_kind
+from gradx.core.explain import describe
+from gradx.errors import DTypeError, ShapeError
 
 
 def accuracy(predictions: Any, targets: Any) -> float:
     """Compute the fraction of targets that were predicted.
 
     ``targets`` are integer labels of shape (...); ``predictions`` are scores of
-    shape (..., classes), of which the largest counts, or labels of shape (...).
+    shape (..., classes), of which the largest counts, or labels of shape (...). A row
+    of scores with a NaN predicts nothing.
 
     >>> import numpy as np
     >>> from gradx.train import accuracy
     >>> accuracy(np.asarray([[0.1, 2.0], [0.3, 0.2]]), np.asarray([1, 1]))
     0.5
     """
+    _require_arrays("accuracy", predictions, targets)
     xp = backend_for(predictions).xp
-    labels = predictions
-    if is_kind(predictions, "real floating"):
-        if predictions.shape[:-1] != targets.shape:
-            raise ShapeError(
-                f"accuracy: scores of shape {tuple(predictions.shape)} need targets of shape "
-                f"{tuple(predictions.shape[:-1])}, got {tuple(targets.shape)}"
-            )
-        labels = xp.argmax(predictions, axis=-1)
-    _require_one_shape(labels, targets, "accuracy")
-    return float(xp.mean(xp.astype(labels == targets, xp.float64)))
+    if not is_kind(predictions, "real floating"):
+        _require_one_shape(predictions, targets, "accuracy")
+        return _mean(predictions == targets)
+    shape = tuple(predictions.shape)
+    if not shape or not shape[-1] or shape[:-1] != tuple(targets.shape) or 0 in shape:
+        raise ShapeError(
+            f"accuracy: scores of shape {shape} need classes, and targets of shape "
+            f"{shape[:-1]}, got {tuple(targets.shape)}"
+        )
+    is_known = ~xp.any(xp.isnan(predictions), axis=-1)
+    return _mean((xp.argmax(predictions, axis=-1) == targets) & is_known)
 
 
 def mean_absolute_error(predictions: Any, targets: Any) -> float:
@@ -44,8 +48,7 @@ def mean_absolute_error(predictions: Any, targets: Any) -> float:
     1.0
     """
     errors, _ = _errors(predictions, targets, "mean_absolute_error")
-    xp = backend_for(errors).xp
-    return float(xp.mean(xp.abs(errors)))
+    return _mean(backend_for(errors).xp.abs(errors))
 
 
 def mean_squared_error(predictions: Any, targets: Any) -> float:
@@ -57,7 +60,7 @@ def mean_squared_error(predictions: Any, targets: Any) -> float:
     2.0
     """
     errors, _ = _errors(predictions, targets, "mean_squared_error")
-    return float(backend_for(errors).xp.mean(errors * errors))
+    return _mean(errors * errors)
 
 
 def r2(predictions: Any, targets: Any) -> float:
@@ -73,21 +76,40 @@ def r2(predictions: Any, targets: Any) -> float:
     0.5
     """
     errors, targets = _errors(predictions, targets, "r2")
+    if not errors.shape:
+        raise ShapeError("r2: expected (n,) or (n, outputs), got ()")
     xp = backend_for(errors).xp
     deviations = targets - xp.mean(targets, axis=0, keepdims=True)
     unexplained = xp.sum(errors * errors, axis=0)
     total = xp.sum(deviations * deviations, axis=0)
     constant = total == 0
     ratio = unexplained / xp.where(constant, xp.ones_like(total), total)
-    missed = xp.astype(unexplained > 0, ratio.dtype)
-    return float(xp.mean(1 - xp.where(constant, missed, ratio)))
+    missed = xp.sign(unexplained)  # 0 or 1, and NaN stays NaN
+    return _mean(1 - xp.where(constant, missed, ratio))
 
 
 def _errors(predictions: Any, targets: Any, metric: str) -> tuple[Any, Any]:
+    _require_arrays(metric, predictions, targets)
+    for array in (predictions, targets):
+        if is_kind(array, "complex floating"):
+            raise DTypeError(f"{metric}: expected real numbers, got {describe(array)}")
     _require_one_shape(predictions, targets, metric)
     xp = backend_for(predictions).xp
     targets = xp.astype(targets, xp.float64)
     return xp.astype(predictions, xp.float64) - targets, targets
+
+
+def _mean(values: Any) -> float:
+    xp = backend_for(values).xp
+    return float(xp.mean(xp.astype(values, xp.float64)))
+
+
+def _require_arrays(metric: str, predictions: Any, targets: Any) -> None:
+    for what, value in (("predictions", predictions), ("targets", targets)):
+        if not is_array(value):
+            raise DTypeError(
+                f"{metric}: {what} are {value!r}, expected an array, as gx.asarray makes"
+            )
 
 
 def _require_one_shape(predictions: Any, targets: Any, metric: str) -> None:
@@ -97,3 +119,5 @@ def _require_one_shape(predictions: Any, targets: Any, metric: str) -> None:
             f"{metric}: predictions have shape {tuple(predictions.shape)}, "
             f"targets {tuple(targets.shape)}: expected one shape"
         )
+    if 0 in targets.shape:
+        raise ShapeError(f"{metric}: of no elements, {tuple(targets.shape)}")

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 
 from gradx.core import tree
 from gradx.core.arrays import is_array
+from gradx.core.explain import describe
 from gradx.data import Batches, batches, split
 from gradx.data.rows import rows_of
 from gradx.errors import DTypeError, ShapeError
 from gradx.random import fold_in
+from gradx.random.arguments import as_integer
 
 
 class Source(NamedTuple):
@@ -29,12 +31,15 @@ def training_source(data: Any, size: int, sampling: str, key: Any) -> Source:
     if isinstance(data, Batches):
         return Source(data.epoch, len(data))
     if callable(data):
-        return Source(lambda number: data(fold_in(key, number)), None)
+        return Source(lambda number: _returned(data(fold_in(key, number))), None)
     return Source(lambda number: data, _steps(data, "fit: data"))
 
 
 def evaluation_source(data: Any, size: int) -> Source:
     """Return the batches to evaluate on: of arrays, all rows once and in order."""
+    size = as_integer("batch_size", size)
+    if size < 1:
+        raise ShapeError(f"batch_size={size}: it is 1 row or more")
     if holds_rows(data):
         length = rows_of(data, "evaluate").length
         return Source(lambda number: _slices(data, length, size), -(-length // size))
@@ -58,9 +63,18 @@ def holds_rows(data: Any) -> bool:
     return isinstance(data, (tuple, dict)) or is_array(data)
 
 
-def rows_in(batch: Any) -> int:
+def rows_in(batch: Any, caller: str) -> int:
     """Return the number of rows in a batch: the first array's length."""
-    return tree.leaves(batch)[0].shape[0]
+    first = next(iter(tree.leaves(batch)), None)
+    if not is_array(first) or not first.shape:
+        raise DTypeError(f"{caller}: a batch begins with {describe(first)}, expected rows")
+    return first.shape[0]
+
+
+def _returned(made: Any) -> Iterable[Any]:
+    if not isinstance(made, Iterable):
+        raise DTypeError(f"fit: data(key) returned {made!r}, expected an iterable of batches")
+    return made
 
 
 def _slices(data: Any, length: int, size: int) -> Iterator[Any]:
@@ -70,7 +84,7 @@ def _slices(data: Any, length: int, size: int) -> Iterator[Any]:
 
 
 def _steps(data: Any, name: str) -> int | None:
-    if not isinstance(data, Iterable):
+    if not isinstance(data, Iterable) or isinstance(data, str):
         raise DTypeError(
             f"{name} is {type(data).__name__}: expected a tuple or dictionary of arrays, "
             "gx.data.batches(...), or an iterable of batches"
