@@ -600,5 +600,7 @@ def test_a_column_against_a_row_is_refused(metric):
 
 
 def test_scores_of_another_shape_are_refused():
-    with pytest.raises(ShapeError, match=r"scores of shape \(3, 2\) need targets of shape \(3,\)"):
+    with pytest.raises(
+        ShapeError, match=r"scores of shape \(3, 2\) need .* targets of shape \(3,\)"
+    ):
         accuracy(np.ones((3, 2)), np.ones((3, 2)))

@@ -43,7 +43,7 @@ def test_schedules_that_leave_the_range_are_refused_at_that_step(name, rate):
 @every_optimizer
 @pytest.mark.parametrize("rate", ["a", None, np.ones(2)], ids=repr)
 def test_schedules_of_something_else_are_refused(name, rate):
-    with pytest.raises(DTypeError, match="a schedule's learning rate.*expected"):
+    with pytest.raises(DTypeError, match=r"a schedule's learning rate.*expected"):
         updated(getattr(optim, name)(lambda step: rate))
 
 
@@ -71,7 +71,7 @@ def test_gradients_that_are_not_floating_point_are_refused(name, grads):
 @every_optimizer
 @pytest.mark.parametrize("grads", [None, {"v": np.ones(2)}, {"w": np.ones(3)}], ids=repr)
 def test_gradients_of_other_parameters_are_refused(name, grads):
-    with pytest.raises(ShapeError, match="another structure|a gradient of float64"):
+    with pytest.raises(ShapeError, match=r"another structure|a gradient of float64"):
         updated(getattr(optim, name)(0.1), grads)
 
 

@@ -68,7 +68,7 @@ def rate_at(learning_rate: Any, step: Any) -> Any:
     """Return the learning rate of a step: a Python float where that is possible."""
     if not callable(learning_rate):
         return learning_rate if type(learning_rate) is Tensor else read(learning_rate)
-    rate = learning_rate(step)
+    rate: Any = learning_rate(step)
     _require_one("a schedule's learning rate", rate)
     rate = rate if type(rate) is Tensor else read(rate)
     if type(rate) in (int, float) and not 0 <= rate < inf:

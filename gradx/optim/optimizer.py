@@ -106,13 +106,13 @@ def each_leaf(
 
 def _run(name, rule, g, *others):
     g = _floating(f"{name}: a gradient", g)
-    others = [_floating(f"{name}: a parameter or average", other) for other in others]
-    if others:
-        _require_shapes(g, others)
-        g = in_dtype_of(others[0], g)
+    averages = [_floating(f"{name}: a parameter or average", other) for other in others]
+    if averages:
+        _require_shapes(g, averages)
+        g = in_dtype_of(averages[0], g)
     if not _is_complex(type(g.dtype), g.dtype):  # type: ignore[arg-type]
-        return rule(g, *others)
-    row = (g, *others)
+        return rule(g, *averages)
+    row = (g, *averages)
     pairs = zip(rule(*map(real, row)), rule(*map(imag, row)), strict=True)
     return tuple([x + 1j * y for x, y in pairs])
 

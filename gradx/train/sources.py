@@ -65,7 +65,7 @@ def holds_rows(data: Any) -> bool:
 
 def rows_in(batch: Any, caller: str) -> int:
     """Return the number of rows in a batch: the first array's length."""
-    first = next(iter(tree.leaves(batch)), None)
+    first: Any = next(iter(tree.leaves(batch)), None)
     if not is_array(first) or not first.shape:
         raise DTypeError(f"{caller}: a batch begins with {describe(first)}, expected rows")
     return first.shape[0]
