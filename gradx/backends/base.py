@@ -42,6 +42,10 @@ def _assume_borrowed(array: Any) -> bool:
     return False
 
 
+def _look_for_zero(xp: ModuleType, array: Any) -> bool:
+    return not bool(xp.all(array != 0))
+
+
 def _look_for_nan(xp: ModuleType, array: Any) -> bool:
     return bool(xp.any(array != array))
 
@@ -70,6 +74,7 @@ class Backend:
     shares_memory: Callable[[Any, Any], bool] = _assume_shared  # may the two overlap?
     owns_memory: Callable[[Any], bool] = _assume_borrowed  # writeable, and nobody else's?
     has_nan: Callable[[ModuleType, Any], bool] = _look_for_nan
+    has_zero: Callable[[ModuleType, Any], bool] = _look_for_zero
     quiet: Callable[[], AbstractContextManager[Any]] = nullcontext  # no warnings of inf and NaN
     reading_stalls: bool = False  # to look at a number waits for all that was launched
     kernels: dict[str, Kernel] = field(default_factory=dict)

@@ -38,6 +38,7 @@ BACKEND = Backend(
     shares_memory=np.may_share_memory,
     owns_memory=_owns_memory,
     has_nan=_has_nan,
+    has_zero=lambda xp, array: np.count_nonzero(array) < array.size,
     quiet=partial(np.errstate, divide="ignore", invalid="ignore"),
     array_types=(np.ndarray, np.generic),
 )

@@ -49,7 +49,7 @@ def _call_binary(op):
     def call(x, y, /):
         if type(x) is Tensor:
             trace = x.trace
-            if type(y) is Tensor and y.trace.level > trace.level:
+            if type(y) is Tensor and y.trace is not trace and y.trace.level > trace.level:
                 trace = y.trace
             return trace.apply_binary(op, x, y)
         if type(y) is Tensor:

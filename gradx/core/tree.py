@@ -5,7 +5,10 @@ from typing import Any
 
 import optree
 
+from gradx.core.views import Tensor
+
 NAMESPACE = "gradx"  # where Modules are registered
+LEAF: Any = optree.treespec_leaf(namespace=NAMESPACE)
 
 
 def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
@@ -20,11 +23,16 @@ def leaves(tree: Any) -> list[Any]:
 
 def flatten(tree: Any) -> tuple[list[Any], Any]:
     """Return the leaves and the structure that ``unflatten`` takes."""
+    if type(tree) is Tensor:  # as most functions return
+        return [tree], LEAF
     return optree.tree_flatten(tree, namespace=NAMESPACE)
 
 
 def unflatten(structure: Any, leaves: Iterable[Any]) -> Any:
     """Build a tree from its structure and its leaves."""
+    if structure is LEAF:
+        (leaf,) = leaves
+        return leaf
     return optree.tree_unflatten(structure, leaves)
 
 

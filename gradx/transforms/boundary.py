@@ -7,11 +7,12 @@ with what it was given, or with what its tape will read later.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gradx.backends import backend_for_device, current_device
+from gradx.backends import backend_for_device, backend_of, current_device
 from gradx.core import tree
 from gradx.core.arrays import backend_for, is_array, is_kind, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
+from gradx.core.op import PYTHON_SCALARS
 from gradx.core.trace import Ended, Trace
 from gradx.errors import DTypeError, ShapeError, TapeError
 
@@ -32,7 +33,7 @@ def is_differentiable(x: Any) -> bool:
 
 def as_array(x: Any) -> Any:
     """Turn a Python number into a 0-d array; leave arrays as they are."""
-    if type(x) not in (bool, int, float, complex):
+    if type(x) not in PYTHON_SCALARS:
         return x
     backend, device = backend_for_device(current_device())
     return backend.xp.asarray(x, device=device)
@@ -50,7 +51,7 @@ def require_differentiable(x: Any, what: Callable[[], str]) -> Any:
 
 def own(arrays: Iterable[Any], *, lent: Iterable[Any] = ()) -> list[Any]:
     """Return the arrays, copied where another array given or returned shares the memory."""
-    seen = {id(array) for array in lent}
+    seen = set(map(id, lent))
     owned = []
     for array in arrays:
         if not _is_own(array, seen):
@@ -61,16 +62,16 @@ def own(arrays: Iterable[Any], *, lent: Iterable[Any] = ()) -> list[Any]:
 
 
 def _is_own(array, seen):
-    if id(array) in seen or type(array) is Tensor:
+    if type(array) is Tensor or id(array) in seen:
         return False
-    return backend_for(array).owns_memory(array)
+    return backend_of(type(array)).owns_memory(array)
 
 
 def copied(array: Any) -> Any:
     """Return an array that nobody else will write to; a Tensor's value is never written to."""
     if type(array) is Tensor:
         return Tensor(array.value, array.trace, array.payload)
-    return backend_for(array).xp.asarray(array, copy=True)
+    return backend_of(type(array)).xp.asarray(array, copy=True)
 
 
 def leave(trace: Trace, out: Any) -> tuple[Any, Any]:
@@ -91,8 +92,10 @@ def detach_tree(trace: Trace, values: Any) -> Any:
 
 def require_match(given: Any, expected: Any, what: str) -> Any:
     """Return ``given`` as an array of the library and dtype of ``expected``, or raise."""
+    if type(given) is type(expected) and given.shape == expected.shape:
+        return given
     backend = backend_for(expected)
-    if type(given) in (int, float, complex, bool):
+    if type(given) in PYTHON_SCALARS:
         given = backend.xp.asarray(
             given,
             dtype=untracked(expected).dtype,

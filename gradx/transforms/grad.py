@@ -125,12 +125,14 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """
     label = f"vjp of {name_of(f)}"
     trace = Reverse.start(label)
-    leaves, structure = tree.flatten(primals)
-    # The caller may overwrite what it gave and what it got before it pulls back.
-    starts = [
-        _watch(trace, copied(as_array(leaf)), label) if is_differentiable(leaf) else leaf
-        for leaf in leaves
-    ]
+    starts, structure = tree.flatten(primals)
+    points, watched = list(starts), [None] * len(starts)
+    for i, leaf in enumerate(points):
+        if is_differentiable(leaf):
+            # The caller may overwrite what it gave and what it got before it pulls back.
+            points[i] = copied(as_array(leaf))
+            starts[i] = _watch(trace, points[i], label)
+            watched[i] = starts[i].payload
     try:
         out, aux = f(*tree.unflatten(structure, starts)), None
         if has_aux:
@@ -141,16 +143,12 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     finally:
         trace.end()
     values = [as_array(value) for value, _ in pairs]
-    nodes = [node for _, node in pairs]
-
-    watched = [s.payload if type(s) is Tensor and s.trace is trace else None for s in starts]
-    points = [_value_of(start, node) for start, node in zip(starts, watched, strict=True)]
-    inside = any(map(is_differentiated, (*points, *values)))
+    inside = any(map(is_differentiated, points)) or any(map(is_differentiated, values))
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         given = _leaves_like(cotangent, out_structure, label)
         nested = inside or any(map(is_differentiated, given))
-        found = propagate(_seeds(given, values, nodes, label), retain=True, nested=nested)
+        found = propagate(_seeds(given, values, pairs, label), retain=True, nested=nested)
         cotangents = [
             found[node] if node in found else zeros_like(as_array(point))
             for point, node in zip(points, watched, strict=True)
@@ -239,18 +237,15 @@ def _gradient_of(start, found, holomorphic):
     return conj(g) if not holomorphic and is_kind(g, "complex floating") else g
 
 
-def _value_of(start, node):
-    return start if node is None else start.value
-
-
-def _seeds(given, values, nodes, label):
+def _seeds(given, values, pairs, label):
     """Map the nodes of the outputs to their cotangents; ``None`` counts as zero."""
     seeds: dict[Any, Any] = {}
-    for g, value, node in zip(given, values, nodes, strict=True):
+    for g, value, (_, node) in zip(given, values, pairs, strict=True):
         if g is None or node is None:
             continue
         g = require_match(g, value, f"{label}: the cotangent")
-        g = conform(g, node.shape, node.dtype)
+        if g.dtype != node.dtype:
+            g = conform(g, node.shape, node.dtype)
         seeds[node] = g if node not in seeds else seeds[node] + g
     return seeds
 

@@ -51,9 +51,13 @@ class Reverse(Trace):
 
     node_type: Any = Node
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.new_node = self.node_type  # of the instance, which is found faster
+
     def watch(self, value: Any) -> Tensor:
         """Start recording what happens to ``value``."""
-        return Tensor(value, self, self.node_type(None, (), value))
+        return Tensor(value, self, self.new_node(None, (), value))
 
     def lift(self, constant):
         return self.watch(constant)
@@ -66,7 +70,7 @@ class Reverse(Trace):
             out = op.call(value)
         rule = op.vjp[0]
         return Tensor(
-            out, self, self.node_type(op, ((x.payload, rule, rule.pick(out, value, None)),), out)
+            out, self, self.new_node(op, ((x.payload, rule, rule.pick(out, value, None)),), out)
         )
 
     def apply_binary(self, op, x, y):
@@ -88,7 +92,7 @@ class Reverse(Trace):
             edges = ((y_node, y_rule, y_rule.pick(out, x, y, None)),)
         else:
             edges = op.both_edges(x_node, y_node, out, x, y, None)
-        return Tensor(out, self, self.node_type(op, edges, out))
+        return Tensor(out, self, self.new_node(op, edges, out))
 
     def apply_general(self, op, arrays, params):
         if len(arrays) == 1 and not op.signature.variadic and not op.results:
@@ -101,7 +105,7 @@ class Reverse(Trace):
             return out
         if op.results:
             return self._record_each(op, edges, out)
-        return Tensor(out, self, self.node_type(op, edges, out))
+        return Tensor(out, self, self.new_node(op, edges, out))
 
     def _apply_to_one(self, op, x, params):
         value = x.value
@@ -110,14 +114,14 @@ class Reverse(Trace):
         if rule is None:
             return out
         edge = (x.payload, rule, rule.pick(out, value, params))
-        return Tensor(out, self, self.node_type(op, (edge,), out))
+        return Tensor(out, self, self.new_node(op, (edge,), out))
 
     def _record_each(self, op, edges, outs):
         """Record several outputs as a node each: pullbacks are linear, so they add up."""
         recorded = []
         for index, out in enumerate(outs):
             one = [(node, rule.of_output(index, len(outs)), kept) for node, rule, kept in edges]
-            recorded.append(Tensor(out, self, self.node_type(op, tuple(one), out)))
+            recorded.append(Tensor(out, self, self.new_node(op, tuple(one), out)))
         return op.results(*recorded)
 
 
@@ -170,8 +174,8 @@ def propagate(
     if not cotangents:
         return {}
     nested = nested or any(node.inspect for node in cotangents)
-    if not (nested or retain or keep_all or may_matter(nodes)):
-        return _walk(nodes, cotangents, keep_all, free=True)
+    if not (nested or may_matter(nodes, cotangents.values())):
+        return _walk(nodes, cotangents, keep_all, free=not retain)
     backend = backend_for(next(iter(cotangents.values())))
     with backend.quiet():
         if nested or backend.reading_stalls:
@@ -194,15 +198,16 @@ def _walk(nodes, cotangents, keep_all, free):
         g = cotangents.pop(node, None)
         if g is None:
             continue
-        if keep_all or not node.edges:
+        edges = node.edges
+        if keep_all or not edges:
             kept[node] = g
-        for parent, rule, saved in node.edges:
+        for parent, rule, saved in edges:
             part = rule.apply(g, *saved)
             if part.shape != parent.shape or part.dtype is not parent.dtype:
                 part = conform(part, parent.shape, parent.dtype)
             known = cotangents.get(parent)
             cotangents[parent] = part if known is None else known + part
-        if free and node.edges:
+        if free and edges:
             node.edges = None
     return kept
 

@@ -8,6 +8,7 @@ the zeros of a seed. A zero that arithmetic made is alive: 0 times infinity is
 then an honest NaN.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from gradx.core.arrays import backend_for, untracked
@@ -53,13 +54,14 @@ SMOOTH = names(
 HARMLESS = SMOOTH | SELECTING | MOVING
 
 
-def may_matter(nodes: list[Any]) -> bool:
-    """Tell whether zeros may be dead on this tape, and may meet an infinity."""
-    ops = {node.op for node in nodes if node.edges}
-    singular = any(op.name not in HARMLESS for op in ops)
-    return singular and (
-        any(op.name in SELECTING for op in ops) or any(map(_is_scaled_by_constant, nodes))
-    )
+def may_matter(nodes: list[Any], seeds: Iterable[Any]) -> bool:
+    """Tell whether zeros of the seeds or on the tape may be dead, and may meet an infinity."""
+    if any(map(_may_hold_zero, seeds)):
+        return True
+    ops = {node.op.name for node in nodes if node.edges}
+    if ops <= HARMLESS:
+        return False
+    return not ops.isdisjoint(SELECTING) or any(map(_is_scaled_by_constant, nodes))
 
 
 def constant_factor(node: Any) -> Any:
@@ -67,6 +69,12 @@ def constant_factor(node: Any) -> Any:
     if node.op is None or node.op.name != "multiply" or len(node.edges) > 1:
         return None
     return node.edges[0][2][0]
+
+
+def _may_hold_zero(seed):
+    seed = untracked(seed)
+    backend = backend_for(seed)
+    return seed.shape != () if backend.reading_stalls else backend.has_zero(backend.xp, seed)
 
 
 def _is_scaled_by_constant(node):
