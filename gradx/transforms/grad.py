@@ -7,7 +7,6 @@ from typing import Any
 
 from gradx.core import tree
 from gradx.core.arrays import is_kind
-from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.views import freeze
 from gradx.errors import DTypeError, GradxError, ShapeError
