@@ -131,11 +131,9 @@ def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = No
     >>> full_like(zeros(2), 0.5)
     array([0.5, 0.5])
     """
-    plain = untracked(x)
-    dtype = plain.dtype if dtype is None else dtype
-    return full(
-        plain.shape, fill_value, dtype=dtype, device=place_of(x)[1] if device is None else device
-    )
+    dtype = untracked(x).dtype if dtype is None else dtype
+    device = place_of(x)[1] if device is None else device
+    return full(x.shape, fill_value, dtype=dtype, device=device)
 
 
 def arange(

@@ -16,6 +16,7 @@ from gradx.core.views import rebind
 from gradx.device import LEAF_MOVES
 from gradx.errors import DTypeError, ShapeError, TrackedError
 from gradx.namespace import namespace_of
+from gradx.numpy_protocols import METHODS as NUMPY_METHODS
 from gradx.numpy_protocols import array_function, array_ufunc
 from gradx.ops.creation import zeros_like
 from gradx.ops.elementwise import (
@@ -53,25 +54,11 @@ from gradx.ops.indexing import (
 from gradx.ops.linalg import (
     matmul,
 )
-from gradx.ops.products import (
-    prod,
-)
 from gradx.ops.shapes import (
     astype,
     matrix_transpose,
     permute_dims,
     reshape,
-    sum,
-    swapaxes,
-)
-from gradx.ops.statistical import (
-    all,
-    any,
-    max,
-    mean,
-    min,
-    std,
-    var,
 )
 from gradx.transforms.explore import backward, detach, read_grad, read_name, write_grad, write_name
 
@@ -236,8 +223,7 @@ ATTRIBUTES = {
 }
 
 METHODS: dict[str, Any] = {
-    "all": all,
-    "any": any,
+    **NUMPY_METHODS,
     "astype": astype,
     "backward": backward,
     "conj": conj,
@@ -245,19 +231,11 @@ METHODS: dict[str, Any] = {
     "detach": detach,
     "flatten": lambda self: +reshape(self, (-1,)),
     "item": lambda self: untracked(self).item(),
-    "max": max,
-    "mean": mean,
-    "min": min,
-    "prod": prod,
     "ravel": lambda self: reshape(self, (-1,)),
     "reshape": _flexible_reshape,
-    "std": std,
-    "sum": sum,
-    "swapaxes": swapaxes,
     "to_device": _to_device,
     "tolist": lambda self: untracked(self).tolist(),
     "transpose": _transpose,
-    "var": var,
 }
 
 for _table in (OPERATORS, PROTOCOLS, ATTRIBUTES, METHODS):

@@ -240,45 +240,6 @@ def test_returning_a_leaked_tensor_raises():
         gx.vjp(lambda x: leaked[0], np.asarray(1.0))
 
 
-NUMPY_CALLS = {
-    "sin": lambda x: np.sin(x),
-    "sum": lambda x: np.sum(x * x, axis=0),
-    "mean": lambda x: np.mean(x * x),
-    "dot": lambda x: np.dot(x, x.T),
-    "array on the left": lambda x: np.ones((2, 3)) * x + np.float64(2) * x,
-    "concatenate": lambda x: np.concatenate([x, x * x], axis=1),
-    "where": lambda x: np.where(np.ones((2, 3)) > 0, x, x * x),
-    "max": lambda x: np.max(x, axis=1),
-    "exp, tanh, power": lambda x: np.power(np.tanh(np.exp(-x)), 2),
-    "reshape": lambda x: np.reshape(x, (3, 2)) ** 2,
-    "transpose": lambda x: np.transpose(x) ** 2,
-    "cumsum": lambda x: np.cumsum(x * x),
-    "clip": lambda x: np.clip(x * x, 2.0, 20.0),
-    "stack": lambda x: np.stack([x, x * x]),
-    "var": lambda x: np.var(x, axis=0, ddof=1),
-    "arctan2": lambda x: np.arctan2(x, 2.0),
-    "matmul": lambda x: np.matmul(x, x.T),
-    "maximum": lambda x: np.maximum(x, 2.5),
-    "squeeze": lambda x: np.squeeze(x[None] * x, axis=0),
-    "prod": lambda x: np.prod(x),
-}
-
-
-@pytest.mark.parametrize("f", NUMPY_CALLS.values(), ids=NUMPY_CALLS)
-def test_numpys_own_functions_are_differentiated(f):
-    x = np.arange(1.0, 7.0).reshape(2, 3) / 4
-
-    np.testing.assert_allclose(gx.vjp(f, x)[0], f(x), rtol=1e-14)
-    gx.testing.check_derivatives(f, x, order=1)
-
-
-def test_numpy_function_that_gradx_lacks_is_refused_by_name():
-    with pytest.raises(TypeError, match=r"np\.partition"):
-        np.partition(gx.tensor([1.0, 2.0]), 1)
-    with pytest.raises(TypeError, match="out="):
-        np.add(gx.tensor(1.0), 1.0, out=np.zeros(()))
-
-
 def test_repr_shows_value_and_transform():
     assert "2." in repr(gx.tensor(2.0, name="w"))
     assert "'w'" in repr(gx.tensor(2.0, name="w"))

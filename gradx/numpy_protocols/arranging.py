@@ -1,0 +1,130 @@
+"""NumPy's functions that move elements: shapes, axes, order."""
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from gradx.numpy_protocols.refusals import unknown
+from gradx.ops.elementwise import positive
+from gradx.ops.moving import flip, roll
+from gradx.ops.shapes import (
+    astype,
+    broadcast_arrays,
+    broadcast_to,
+    expand_dims,
+    matrix_transpose,
+    moveaxis,
+    permute_dims,
+    reshape,
+    squeeze,
+    swapaxes,
+)
+
+
+def rows_first(order: str, what: str) -> None:
+    """Refuse other orders than NumPy's usual one."""
+    if order not in ("C", "K", "A"):
+        raise unknown(what, [f"order={order!r}"])
+
+
+def flat(x: Any, order: str = "C") -> Any:
+    """Return ``x`` with one axis."""
+    rows_first(order, "np.ravel")
+    return reshape(x, (-1,))
+
+
+def chosen_axes(axis: Any, ndim: int) -> list[int]:
+    """Return the axes that NumPy's ``axis`` names, counted from the front."""
+    if axis is None:
+        return list(range(ndim))
+    return [operator.index(i) % ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
+
+
+def _reshape(a, /, shape=None, order="C", *, newshape=None, copy=None):
+    rows_first(order, "np.reshape")
+    return reshape(a, newshape if shape is None else shape, copy=copy)
+
+
+def _squeeze(a, axis=None):
+    return squeeze(a, tuple(i for i, n in enumerate(a.shape) if n == 1) if axis is None else axis)
+
+
+def _transpose(a, axes=None):
+    return permute_dims(a, tuple(reversed(range(a.ndim))) if axes is None else tuple(axes))
+
+
+def _rollaxis(a, axis, start=0):
+    axis, start = axis % a.ndim, start + a.ndim if start < 0 else start
+    return moveaxis(a, axis, start - 1 if axis < start else start)
+
+
+def _rot90(m, k=1, axes=(0, 1)):
+    first, second = axes
+    k %= 4
+    if k == 2:
+        return flip(m, axis=(first, second))
+    if k == 1:
+        return swapaxes(flip(m, axis=second), first, second)
+    return flip(swapaxes(m, first, second), axis=second) if k == 3 else positive(m)
+
+
+def _expand_dims(a, axis):
+    return expand_dims(a, axis=axis)
+
+
+def array_of(x: Any) -> Any:
+    """Return an array or Tensor as it is, and what NumPy makes an array of as that array."""
+    return x if hasattr(x, "shape") else np.asarray(x)
+
+
+def at_least_1d(x: Any) -> Any:
+    """Return ``x`` with at least one axis."""
+    x = array_of(x)
+    return x if x.ndim else reshape(x, (1,))
+
+
+def at_least_2d(x: Any) -> Any:
+    """Return ``x`` with at least two axes, new ones in front."""
+    x = at_least_1d(x)
+    return x if x.ndim > 1 else expand_dims(x, 0)
+
+
+def at_least_3d(x: Any) -> Any:
+    """Return ``x`` with at least three axes: NumPy puts the first one last."""
+    x = at_least_2d(x)
+    return x if x.ndim > 2 else expand_dims(x, -1)
+
+
+def _each(function):
+    def adapter(*arrays):
+        done = tuple(map(function, arrays))
+        return done[0] if len(done) == 1 else done
+
+    return adapter
+
+
+FUNCTIONS: dict[Any, Any] = {
+    np.astype: astype,
+    np.atleast_1d: _each(at_least_1d),
+    np.atleast_2d: _each(at_least_2d),
+    np.atleast_3d: _each(at_least_3d),
+    np.broadcast_arrays: lambda *args: broadcast_arrays(*args),
+    np.broadcast_to: lambda array, shape: broadcast_to(array, shape),
+    np.copy: lambda a, order="K": positive(a),
+    np.expand_dims: _expand_dims,
+    np.flip: lambda m, axis=None: flip(m, axis=axis),
+    np.fliplr: lambda m: flip(m, axis=1),
+    np.flipud: lambda m: flip(m, axis=0),
+    np.matrix_transpose: matrix_transpose,
+    np.moveaxis: lambda a, source, destination: moveaxis(a, source, destination),
+    np.permute_dims: _transpose,
+    np.ravel: flat,
+    np.reshape: _reshape,
+    np.roll: lambda a, shift, axis=None: roll(a, shift, axis=axis),
+    np.rollaxis: _rollaxis,
+    np.rot90: _rot90,
+    np.squeeze: _squeeze,
+    np.swapaxes: lambda a, axis1, axis2: swapaxes(a, axis1, axis2),
+    np.transpose: _transpose,
+}

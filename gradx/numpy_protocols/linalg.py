@@ -1,0 +1,87 @@
+"""``np.linalg`` on Tensors."""
+
+from typing import Any
+
+import numpy as np
+
+from gradx.numpy_protocols.products import outer
+from gradx.ops import elementwise as ew
+from gradx.ops.linalg import diagonal, matmul, tensordot, trace, vecdot
+from gradx.ops.linalg_determinants import det, slogdet
+from gradx.ops.linalg_eigen import eig, eigh, eigvals, eigvalsh
+from gradx.ops.linalg_factorizations import cholesky, qr, svd, svdvals
+from gradx.ops.linalg_least_squares import lstsq, pinv
+from gradx.ops.linalg_norms import matrix_norm, matrix_rank, norm, vector_norm
+from gradx.ops.linalg_products import cross, matrix_power, multi_dot
+from gradx.ops.linalg_solving import inv, solve
+from gradx.ops.shapes import matrix_transpose
+
+
+def _lower(a, UPLO):
+    """Return a matrix whose lower triangle holds what LAPACK is to read."""
+    return a if UPLO.upper() == "L" else ew.conj(matrix_transpose(a))
+
+
+def _qr(a, mode="reduced"):
+    return qr(a).R if mode == "r" else qr(a, mode=mode)
+
+
+def _svd(a, full_matrices=True, compute_uv=True, hermitian=False):
+    return svd(a, full_matrices=full_matrices) if compute_uv else svdvals(a)
+
+
+def _pinv(a, rcond=None, hermitian=False, *, rtol=None):
+    return pinv(a, rtol=rcond if rtol is None else rtol)
+
+
+def _lstsq(a, b, rcond=None):
+    return lstsq(a, b, rtol=rcond)
+
+
+def _cond(x, p=None):
+    if p is None or p in (2, -2):
+        values = svdvals(x)
+        largest, smallest = values[..., 0], values[..., -1]
+        return smallest / largest if p == -2 else largest / smallest
+    return norm(x, p, (-2, -1)) * norm(inv(x), p, (-2, -1))
+
+
+def _vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
+    return vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
+
+
+FUNCTIONS: dict[Any, Any] = {
+    np.linalg.cholesky: lambda a, /, *, upper=False: cholesky(a, upper=upper),
+    np.linalg.cond: _cond,
+    np.linalg.cross: lambda x1, x2, /, *, axis=-1: cross(x1, x2, axis=axis),
+    np.linalg.det: det,
+    np.linalg.diagonal: lambda x, /, *, offset=0: diagonal(x, offset=offset),
+    np.linalg.eig: eig,
+    np.linalg.eigh: lambda a, UPLO="L": eigh(_lower(a, UPLO)),
+    np.linalg.eigvals: eigvals,
+    np.linalg.eigvalsh: lambda a, UPLO="L": eigvalsh(_lower(a, UPLO)),
+    np.linalg.inv: inv,
+    np.linalg.lstsq: _lstsq,
+    np.linalg.matmul: matmul,
+    np.linalg.matrix_norm: lambda x, /, *, keepdims=False, ord="fro": matrix_norm(
+        x, keepdims=keepdims, ord=ord
+    ),
+    np.linalg.matrix_power: lambda a, n: matrix_power(a, n),
+    np.linalg.matrix_rank: lambda A, tol=None, hermitian=False, *, rtol=None: matrix_rank(
+        A, rtol=rtol
+    ),
+    np.linalg.matrix_transpose: matrix_transpose,
+    np.linalg.multi_dot: lambda arrays, *, out=None: multi_dot(arrays),
+    np.linalg.norm: lambda x, ord=None, axis=None, keepdims=False: norm(x, ord, axis, keepdims),
+    np.linalg.outer: outer,
+    np.linalg.pinv: _pinv,
+    np.linalg.qr: _qr,
+    np.linalg.slogdet: slogdet,
+    np.linalg.solve: lambda a, b: solve(a, b),
+    np.linalg.svd: _svd,
+    np.linalg.svdvals: svdvals,
+    np.linalg.tensordot: lambda x1, x2, /, *, axes=2: tensordot(x1, x2, axes=axes),
+    np.linalg.trace: lambda x, /, *, offset=0, dtype=None: trace(x, offset=offset, dtype=dtype),
+    np.linalg.vecdot: lambda x1, x2, /, *, axis=-1: vecdot(x1, x2, axis=axis),
+    np.linalg.vector_norm: _vector_norm,
+}

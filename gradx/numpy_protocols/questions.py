@@ -1,0 +1,103 @@
+"""NumPy's questions about an array: places, counts, comparisons. Answers have no derivative."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gradx.core.arrays import untracked
+from gradx.numpy_protocols.arranging import array_of, flat
+from gradx.ops import elementwise as ew
+from gradx.ops.joining import stack
+from gradx.ops.searching import argmax, argmin, count_nonzero, nonzero, searchsorted
+from gradx.ops.sets import isin
+from gradx.ops.sorting import argsort
+from gradx.ops.statistical import all
+
+
+def _isin(element, test_elements, assume_unique=False, invert=False, *, kind=None):
+    return isin(array_of(element), array_of(test_elements), invert=invert)
+
+
+def _isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
+    a, b = array_of(a), array_of(b)
+    near = ew.less_equal(ew.abs(ew.subtract(a, b)), ew.add(atol, ew.multiply(ew.abs(b), rtol)))
+    close = ew.where(ew.isfinite(b), near, ew.equal(a, b))
+    return ew.logical_or(close, _both_nan(a, b)) if equal_nan else close
+
+
+def _both_nan(a, b):
+    return ew.logical_and(ew.not_equal(a, a), ew.not_equal(b, b))
+
+
+def _allclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
+    return all(_isclose(a, b, rtol, atol, equal_nan))
+
+
+def _array_equal(a1, a2, equal_nan=False):
+    if np.shape(a1) != np.shape(a2):
+        return False
+    a1, a2 = array_of(a1), array_of(a2)
+    same = ew.equal(a1, a2)
+    return all(ew.logical_or(same, _both_nan(a1, a2)) if equal_nan else same)
+
+
+def _place(op):
+    def place(a, axis=None, out=None, *, keepdims=False):
+        return op(a, axis=axis, keepdims=keepdims)
+
+    return place
+
+
+def _argsort(a, axis=-1, kind=None, order=None, *, stable=None):
+    return argsort(flat(a) if axis is None else a, axis=-1 if axis is None else axis)
+
+
+def _searchsorted(a, v, side="left", sorter=None):
+    return searchsorted(array_of(a), array_of(v), side=side, sorter=sorter)
+
+
+def _like(function):
+    def like(a, *values, shape=None, **options):
+        shape = a.shape if shape is None else shape
+        return function(untracked(a), *values, shape=shape, **options)
+
+    return like
+
+
+def _plain(function):
+    """Ask NumPy about the plain array: the answer is not an array, or is of its dtype."""
+    return lambda *args: function(*map(untracked, args))
+
+
+FUNCTIONS: dict[Any, Any] = {
+    np.allclose: _allclose,
+    np.argmax: _place(argmax),
+    np.argmin: _place(argmin),
+    np.argsort: _argsort,
+    np.argwhere: lambda a: stack(nonzero(a), axis=-1),
+    np.array_equal: _array_equal,
+    np.common_type: _plain(np.common_type),
+    np.count_nonzero: lambda a, axis=None, *, keepdims=False: count_nonzero(
+        a, axis=axis, keepdims=keepdims
+    ),
+    np.empty_like: _like(np.empty_like),
+    np.flatnonzero: lambda a: nonzero(flat(a))[0],
+    np.full_like: _like(np.full_like),
+    np.iscomplex: lambda x: ew.not_equal(ew.imag(x), 0),
+    np.iscomplexobj: _plain(np.iscomplexobj),
+    np.isclose: _isclose,
+    np.isin: _isin,
+    np.isneginf: lambda x, out=None: ew.equal(x, -math.inf),
+    np.isposinf: lambda x, out=None: ew.equal(x, math.inf),
+    np.isreal: lambda x: ew.equal(ew.imag(x), 0),
+    np.isrealobj: _plain(np.isrealobj),
+    np.ndim: lambda a: a.ndim,
+    np.nonzero: nonzero,
+    np.ones_like: _like(np.ones_like),
+    np.result_type: _plain(np.result_type),
+    np.searchsorted: _searchsorted,
+    np.shape: lambda a: a.shape,
+    np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
+    np.zeros_like: _like(np.zeros_like),
+}

@@ -1,0 +1,252 @@
+"""NumPy's reductions, with its order of arguments ``(x, axis, dtype, out, keepdims)``.
+
+``where=`` and ``initial=`` are written with ``where`` and one more operation.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from gradx.numpy_protocols.arranging import array_of, at_least_1d, chosen_axes, flat
+from gradx.numpy_protocols.refusals import unknown
+from gradx.ops import elementwise as ew
+from gradx.ops.joining import concat
+from gradx.ops.linalg import matmul, tensordot
+from gradx.ops.products import cumulative_prod, prod
+from gradx.ops.searching import count_nonzero
+from gradx.ops.shapes import (
+    astype,
+    broadcast_to,
+    expand_dims,
+    matrix_transpose,
+    moveaxis,
+    permute_dims,
+    reshape,
+    squeeze,
+    sum,
+)
+from gradx.ops.sorting import sort
+from gradx.ops.statistical import all, any, cumulative_sum, max, mean, min, std, var
+
+ALL = True  # NumPy's where=True
+
+
+def _adding_up(op, combine, identity):
+    def reduction(a, axis=None, dtype=None, out=None, keepdims=False, initial=identity, where=ALL):
+        if dtype is not None:
+            a = astype(a, dtype)
+        if where is not ALL:
+            a = ew.where(where, a, identity)
+        result = op(a, axis=axis, keepdims=keepdims)
+        return result if initial == identity else combine(result, initial)
+
+    return reduction
+
+
+def _extreme(op, combine, least):
+    def extreme(a, axis=None, out=None, keepdims=False, initial=None, where=ALL):
+        if where is not ALL:
+            a = ew.where(where, a, least if initial is None else initial)
+        result = op(a, axis=axis, keepdims=keepdims)
+        return result if initial is None else combine(result, initial)
+
+    return extreme
+
+
+def _truth(op, neutral):
+    def truth(a, axis=None, out=None, keepdims=False, *, where=ALL):
+        if where is not ALL:
+            a = ew.where(where, ew.not_equal(a, 0), neutral)
+        return op(a, axis=axis, keepdims=keepdims)
+
+    return truth
+
+
+def _mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=ALL):
+    if dtype is not None:
+        a = astype(a, dtype)
+    if where is ALL:
+        return mean(a, axis=axis, keepdims=keepdims)
+    return sum(ew.where(where, a, 0.0), axis=axis, keepdims=keepdims) / _count(
+        a, where, axis, keepdims
+    )
+
+
+def _count(a, where, axis, keepdims):
+    """Return how many elements of ``a`` along the axes are where ``where`` is true."""
+    return count_nonzero(broadcast_to(where, a.shape), axis=axis, keepdims=keepdims)
+
+
+def _var_of_some(a, where, axis, ddof, keepdims):
+    middle = _mean(a, axis, keepdims=True, where=where)
+    squares = ew.where(where, ew.square(ew.abs(a - middle)), 0.0)
+    total = sum(squares, axis=axis, keepdims=keepdims)
+    return total / (_count(a, where, axis, keepdims) - ddof)
+
+
+def _std_of_some(a, where, axis, ddof, keepdims):
+    return ew.sqrt(_var_of_some(a, where, axis, ddof, keepdims))
+
+
+def _spread(op, of_some):
+    def spread(
+        a,
+        axis=None,
+        dtype=None,
+        out=None,
+        ddof=0,
+        keepdims=False,
+        *,
+        where=ALL,
+        mean=None,
+        correction=None,
+    ):
+        if dtype is not None:
+            a = astype(a, dtype)
+        ddof = ddof if correction is None else correction
+        if where is not ALL:
+            return of_some(a, where, axis, ddof, keepdims)
+        return op(a, axis=axis, correction=ddof, keepdims=keepdims)
+
+    return spread
+
+
+def _cumulative(op):
+    def cumulative(a, axis=None, dtype=None, out=None):
+        return op(flat(a) if axis is None else a, axis=axis or 0, dtype=dtype)
+
+    return cumulative
+
+
+def _cumulative_as_in_the_standard(op):
+    def cumulative(x, /, *, axis=None, dtype=None, out=None, include_initial=False):
+        return op(x, axis=axis, dtype=dtype, include_initial=include_initial)
+
+    return cumulative
+
+
+def _with_nan_as(value, reduction):
+    return lambda a, *args, **kwargs: reduction(ew.where(ew.isnan(a), value, a), *args, **kwargs)
+
+
+def _nanmean(a, axis=None, dtype=None, out=None, keepdims=False):
+    return _mean(a, axis, dtype, None, keepdims, where=ew.logical_not(ew.isnan(a)))
+
+
+def _nanvar(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
+    a = a if dtype is None else astype(a, dtype)
+    return _var_of_some(a, ew.logical_not(ew.isnan(a)), axis, ddof, keepdims)
+
+
+def _nanstd(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
+    return ew.sqrt(_nanvar(a, axis, dtype, None, ddof, keepdims))
+
+
+def _average(a, axis=None, weights=None, returned=False, *, keepdims=False):
+    a = array_of(a)
+    weights = None if weights is None else array_of(weights)
+    if weights is None:
+        weights = ew.abs(a) * 0 + 1
+    elif np.ndim(weights) == 1 and np.ndim(a) > 1:
+        weights = reshape(weights, tuple(-1 if i == axis % a.ndim else 1 for i in range(a.ndim)))
+    total = sum(weights, axis=axis, keepdims=keepdims)
+    average = sum(ew.multiply(a, weights), axis=axis, keepdims=keepdims) / total
+    return (average, broadcast_to(total, average.shape)) if returned else average
+
+
+def _ptp(a, axis=None, out=None, keepdims=False):
+    return max(a, axis=axis, keepdims=keepdims) - min(a, axis=axis, keepdims=keepdims)
+
+
+def _quantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False):
+    """Interpolate between the sorted elements, as Hyndman and Fan's method 7 does."""
+    if method != "linear":
+        raise unknown("np.quantile", [f"method={method!r}"])
+    axes = sorted(chosen_axes(axis, a.ndim))
+    rest = [i for i in range(a.ndim) if i not in axes]
+    x = permute_dims(a, (*rest, *axes))
+    x = sort(reshape(x, (*[a.shape[i] for i in rest], -1)), axis=-1)
+    position = np.asarray(q) * (x.shape[-1] - 1)
+    below = np.floor(position).astype(np.intp)
+    above = np.minimum(below + 1, x.shape[-1] - 1)
+    low, high = x[..., below], x[..., above]
+    # A NaN is sorted to the end, and makes every quantile NaN.
+    result = (
+        low
+        + (high - low) * (position - below)
+        + 0 * reshape(x[..., -1], x.shape[:-1] + (1,) * position.ndim)
+    )
+    for axis_of_q in range(position.ndim):
+        result = moveaxis(result, len(rest) + axis_of_q, axis_of_q)
+    if keepdims:
+        kept = [1 if i in axes else n for i, n in enumerate(a.shape)]
+        result = reshape(result, (*position.shape, *kept))
+    return result
+
+
+def _percentile(a, q, *args, **kwargs):
+    return _quantile(a, np.asarray(q) / 100, *args, **kwargs)
+
+
+def _median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
+    return _quantile(a, 0.5, axis, keepdims=keepdims)
+
+
+def _variables(m, rowvar):
+    """Return a matrix each of whose rows holds the observations of a variable."""
+    if np.ndim(m) < 2:
+        return expand_dims(at_least_1d(m), 0)
+    return m if rowvar or m.shape[0] == 1 else matrix_transpose(m)
+
+
+def _cov(m, y=None, rowvar=True, bias=False, ddof=None):
+    x = _variables(m, rowvar)
+    if y is not None:
+        x = concat([x, _variables(y, rowvar)])
+    ddof = (0 if bias else 1) if ddof is None else ddof
+    away = x - mean(x, axis=1, keepdims=True)
+    found = matmul(away, ew.conj(matrix_transpose(away))) / (x.shape[1] - ddof)
+    return squeeze(found, (0, 1)) if found.shape == (1, 1) else found
+
+
+def _corrcoef(x, y=None, rowvar=True):
+    covariance = _cov(x, y, rowvar)
+    if covariance.ndim == 0:
+        return covariance / covariance
+    deviation = ew.sqrt(ew.real(covariance[tuple([np.arange(covariance.shape[0])] * 2)]))
+    return covariance / tensordot(deviation, deviation, axes=0)
+
+
+FUNCTIONS: dict[Any, Any] = {
+    np.all: _truth(all, True),
+    np.amax: _extreme(max, ew.maximum, -np.inf),
+    np.amin: _extreme(min, ew.minimum, np.inf),
+    np.any: _truth(any, False),
+    np.average: _average,
+    np.corrcoef: _corrcoef,
+    np.cov: _cov,
+    np.cumprod: _cumulative(cumulative_prod),
+    np.cumsum: _cumulative(cumulative_sum),
+    np.cumulative_prod: _cumulative_as_in_the_standard(cumulative_prod),
+    np.cumulative_sum: _cumulative_as_in_the_standard(cumulative_sum),
+    np.max: _extreme(max, ew.maximum, -np.inf),
+    np.mean: _mean,
+    np.median: _median,
+    np.min: _extreme(min, ew.minimum, np.inf),
+    np.nancumprod: _with_nan_as(1.0, _cumulative(cumulative_prod)),
+    np.nancumsum: _with_nan_as(0.0, _cumulative(cumulative_sum)),
+    np.nanmax: _with_nan_as(-np.inf, _extreme(max, ew.maximum, -np.inf)),
+    np.nanmean: _nanmean,
+    np.nanmin: _with_nan_as(np.inf, _extreme(min, ew.minimum, np.inf)),
+    np.nanprod: _with_nan_as(1.0, _adding_up(prod, ew.multiply, 1)),
+    np.nanstd: _nanstd,
+    np.nansum: _with_nan_as(0.0, _adding_up(sum, ew.add, 0)),
+    np.nanvar: _nanvar,
+    np.percentile: _percentile,
+    np.prod: _adding_up(prod, ew.multiply, 1),
+    np.ptp: _ptp,
+    np.quantile: _quantile,
+    np.std: _spread(std, _std_of_some),
+    np.sum: _adding_up(sum, ew.add, 0),
+    np.var: _spread(var, _var_of_some),
+}

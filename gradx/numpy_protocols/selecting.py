@@ -1,0 +1,122 @@
+"""NumPy's functions that pick elements, sort them, or mend some of them."""
+
+import math
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from gradx.core.arrays import untracked
+from gradx.numpy_protocols.arranging import flat
+from gradx.numpy_protocols.refusals import unknown
+from gradx.ops import elementwise as ew
+from gradx.ops.along import take, take_along_axis
+from gradx.ops.searching import nonzero
+from gradx.ops.sorting import sort
+
+
+def _where(condition, x=None, y=None, /):
+    if x is None and y is None:
+        return nonzero(condition)
+    return ew.where(ew.not_equal(condition, 0), x, y)
+
+
+def _take(a, indices, axis=None, out=None, mode="raise"):
+    if mode != "raise":
+        raise unknown("np.take", [f"mode={mode!r}"])
+    return take(a, np.asarray(indices), axis=axis)
+
+
+def _take_along_axis(arr, indices, axis=-1):
+    return take_along_axis(flat(arr) if axis is None else arr, indices, axis=axis or 0)
+
+
+def _compress(condition, a, axis=None, out=None):
+    return take(a, np.flatnonzero(np.asarray(condition)), axis=axis)
+
+
+def _select(condlist, choicelist, default=0):
+    pairs = reversed(list(zip(condlist, choicelist, strict=True)))
+    return reduce(lambda rest, pair: ew.where(*pair, rest), pairs, default)
+
+
+def _clip(a, a_min=None, a_max=None, out=None, *, min=None, max=None):
+    return ew.clip(a, a_min if min is None else min, a_max if max is None else max)
+
+
+def _sort(a, axis=-1, kind=None, order=None, *, stable=None):
+    return sort(flat(a) if axis is None else a, axis=-1 if axis is None else axis)
+
+
+def _partition(a, kth, axis=-1, kind="introselect", order=None):
+    # What is sorted is partitioned at every place.
+    return _sort(a, axis)
+
+
+def _round(a, decimals=0, out=None):
+    return ew.round(a) if decimals == 0 else ew.round(a * 10.0**decimals) / 10.0**decimals
+
+
+def _nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
+    limits = np.finfo(untracked(x).dtype)
+    for found, mended in (
+        (ew.isnan(x), nan),
+        (_is_infinite(x, 1), float(limits.max) if posinf is None else posinf),
+        (_is_infinite(x, -1), float(limits.min) if neginf is None else neginf),
+    ):
+        x = ew.where(found, mended, x)
+    return x
+
+
+def _is_infinite(x, sign):
+    return ew.equal(x, sign * math.inf)
+
+
+def _angle(z, deg=False):
+    turned = ew.atan2(ew.imag(z), ew.real(z)) if np.iscomplexobj(untracked(z)) else _turn(z)
+    return turned * (180 / math.pi) if deg else turned
+
+
+def _turn(x):
+    return ew.where(ew.less(x, 0), math.pi, ew.multiply(x, 0))
+
+
+def _real_if_close(a, tol=100):
+    plain = untracked(a)
+    if not np.iscomplexobj(plain):
+        return a
+    bound = tol * np.finfo(plain.dtype).eps if tol > 1 else tol
+    return ew.real(a) if np.all(np.abs(plain.imag) < bound) else a
+
+
+def _sinc(x):
+    t = x * math.pi
+    # Near 0 by its series, whose derivatives are right there too.
+    near = ew.less(ew.abs(t), 0.3)
+    square = ew.square(ew.where(near, t, 0.0))
+    series = reduce(
+        lambda tail, n: 1 - square / ((2 * n) * (2 * n + 1)) * tail, range(9, 0, -1), 1.0
+    )
+    away = ew.where(near, 1.0, t)
+    return ew.where(near, series, ew.sin(away) / away)
+
+
+FUNCTIONS: dict[Any, Any] = {
+    np.angle: _angle,
+    np.around: _round,
+    np.clip: _clip,
+    np.compress: _compress,
+    np.fix: lambda x, out=None: ew.trunc(x),
+    np.imag: lambda val: ew.imag(val) if np.iscomplexobj(untracked(val)) else ew.multiply(val, 0),
+    np.nan_to_num: _nan_to_num,
+    np.partition: _partition,
+    np.real: ew.real,
+    np.real_if_close: _real_if_close,
+    np.round: _round,
+    np.select: _select,
+    np.sinc: _sinc,
+    np.sort: _sort,
+    np.take: _take,
+    np.take_along_axis: _take_along_axis,
+    np.where: _where,
+}

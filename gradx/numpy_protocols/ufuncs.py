@@ -1,0 +1,165 @@
+"""NumPy's universal functions: element by element, along an axis, and of all pairs."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gradx.ops import elementwise as ew
+from gradx.ops.linalg import matmul, vecdot
+from gradx.ops.products import cumulative_prod, prod
+from gradx.ops.shapes import astype, expand_dims, squeeze, sum
+from gradx.ops.statistical import all, any, cumulative_sum, max, min
+
+LOG_2 = math.log(2.0)
+DEGREE = math.pi / 180
+
+
+def _cbrt(x):
+    return ew.multiply(ew.sign(x), ew.pow(ew.abs(x), 1 / 3))
+
+
+def _exp2(x):
+    return ew.pow(2.0, x)
+
+
+def _logaddexp2(x, y):
+    return ew.logaddexp(x * LOG_2, y * LOG_2) / LOG_2
+
+
+def _fmax(x, y):
+    return ew.where(ew.isnan(x), y, ew.where(ew.isnan(y), x, ew.maximum(x, y)))
+
+
+def _fmin(x, y):
+    return ew.where(ew.isnan(x), y, ew.where(ew.isnan(y), x, ew.minimum(x, y)))
+
+
+def _fmod(x, y):
+    # Of positive numbers both remainders are the same; this one takes the sign of x.
+    return ew.copysign(ew.remainder(ew.abs(x), ew.abs(y)), x)
+
+
+def _heaviside(x, at_zero):
+    step = ew.where(ew.greater(x, 0), 1.0, 0.0)
+    return ew.where(ew.isnan(x), math.nan, ew.where(ew.equal(x, 0), at_zero, step))
+
+
+def _float_power(x, y):
+    return ew.pow(astype(x, np.float64) if hasattr(x, "dtype") else float(x), y)
+
+
+def _modf(x):
+    whole = ew.trunc(x)
+    return ew.subtract(x, whole), whole
+
+
+def _divmod(x, y):
+    return ew.floor_divide(x, y), ew.remainder(x, y)
+
+
+def _matvec(x, y):
+    return squeeze(matmul(x, expand_dims(y, -1)), -1)
+
+
+def _vecmat(x, y):
+    return squeeze(matmul(expand_dims(ew.conj(x), -2), y), -2)
+
+
+UFUNCS: dict[Any, Any] = {
+    np.absolute: ew.abs,
+    np.add: ew.add,
+    np.arccos: ew.acos,
+    np.arccosh: ew.acosh,
+    np.arcsin: ew.asin,
+    np.arcsinh: ew.asinh,
+    np.arctan: ew.atan,
+    np.arctan2: ew.atan2,
+    np.arctanh: ew.atanh,
+    np.bitwise_and: ew.bitwise_and,
+    np.bitwise_or: ew.bitwise_or,
+    np.bitwise_xor: ew.bitwise_xor,
+    np.cbrt: _cbrt,
+    np.ceil: ew.ceil,
+    np.conjugate: ew.conj,
+    np.copysign: ew.copysign,
+    np.cos: ew.cos,
+    np.cosh: ew.cosh,
+    np.deg2rad: lambda x: x * DEGREE,
+    np.degrees: lambda x: x / DEGREE,
+    np.divide: ew.divide,
+    np.divmod: _divmod,
+    np.equal: ew.equal,
+    np.exp: ew.exp,
+    np.exp2: _exp2,
+    np.expm1: ew.expm1,
+    np.fabs: ew.abs,
+    np.float_power: _float_power,
+    np.floor: ew.floor,
+    np.floor_divide: ew.floor_divide,
+    np.fmax: _fmax,
+    np.fmin: _fmin,
+    np.fmod: _fmod,
+    np.greater: ew.greater,
+    np.greater_equal: ew.greater_equal,
+    np.heaviside: _heaviside,
+    np.hypot: ew.hypot,
+    np.invert: ew.bitwise_invert,
+    np.isfinite: ew.isfinite,
+    np.isinf: ew.isinf,
+    np.isnan: ew.isnan,
+    np.less: ew.less,
+    np.less_equal: ew.less_equal,
+    np.log: ew.log,
+    np.log10: ew.log10,
+    np.log1p: ew.log1p,
+    np.log2: ew.log2,
+    np.logaddexp: ew.logaddexp,
+    np.logaddexp2: _logaddexp2,
+    np.logical_and: lambda x, y: ew.logical_and(ew.not_equal(x, 0), ew.not_equal(y, 0)),
+    np.logical_not: lambda x: ew.equal(x, 0),
+    np.logical_or: lambda x, y: ew.logical_or(ew.not_equal(x, 0), ew.not_equal(y, 0)),
+    np.logical_xor: lambda x, y: ew.logical_xor(ew.not_equal(x, 0), ew.not_equal(y, 0)),
+    np.matmul: matmul,
+    np.matvec: _matvec,
+    np.maximum: ew.maximum,
+    np.minimum: ew.minimum,
+    np.modf: _modf,
+    np.multiply: ew.multiply,
+    np.negative: ew.negative,
+    np.nextafter: ew.nextafter,
+    np.not_equal: ew.not_equal,
+    np.positive: ew.positive,
+    np.power: ew.pow,
+    np.rad2deg: lambda x: x / DEGREE,
+    np.radians: lambda x: x * DEGREE,
+    np.reciprocal: ew.reciprocal,
+    np.remainder: ew.remainder,
+    np.rint: ew.round,
+    np.sign: ew.sign,
+    np.signbit: ew.signbit,
+    np.sin: ew.sin,
+    np.sinh: ew.sinh,
+    np.sqrt: ew.sqrt,
+    np.square: ew.square,
+    np.subtract: ew.subtract,
+    np.tan: ew.tan,
+    np.tanh: ew.tanh,
+    np.trunc: ew.trunc,
+    np.vecdot: vecdot,
+    np.vecmat: _vecmat,
+}
+
+REDUCTIONS: dict[Any, Any] = {
+    np.add: sum,
+    np.logical_and: all,
+    np.logical_or: any,
+    np.maximum: max,
+    np.minimum: min,
+    np.multiply: prod,
+}
+
+ACCUMULATIONS: dict[Any, Any] = {
+    np.add: cumulative_sum,
+    np.multiply: cumulative_prod,
+}
