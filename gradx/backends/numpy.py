@@ -58,14 +58,6 @@ def sum(xp, x, /, *, axis=None, dtype=None, keepdims=False):
     return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
-@BACKEND.kernel("matmul")
-def matmul(xp, x, y, /):
-    """Multiply a stack by one matrix as one product: NumPy would multiply one by one."""
-    if x.ndim > 2 and y.ndim == 2 and x.size:
-        return np.matmul(x.reshape(-1, x.shape[-1]), y).reshape(*x.shape[:-1], y.shape[-1])
-    return np.matmul(x, y)
-
-
 @BACKEND.kernel("getitem")
 def getitem(xp, x, /, key):
     """Skip the care that other libraries need with slices."""

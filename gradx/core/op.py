@@ -24,7 +24,7 @@ from gradx.core.rules import (
     Rule,
     Signature,
     as_written,
-    compile_both_edges,
+    compile_all_edges,
     compile_rule,
     replacing,
     scaling_by,
@@ -46,7 +46,7 @@ class Op:
     """Everything gradx knows about one primitive."""
 
     __slots__ = (
-        "both_edges",
+        "all_edges",
         "call",
         "defaults",
         "elementwise",
@@ -67,7 +67,7 @@ class Op:
     run: Function  # run(arrays, params): what traces call
     vjp: tuple[Rule | None, ...]  # per input
     jvp: tuple[Rule | None, ...]  # per input
-    both_edges: Function | None  # of an op of two differentiable inputs
+    all_edges: Function | None  # of an op of one or two inputs, all differentiable
 
     def __init__(self, forward: Function, samples: SampleSet, view: View = None) -> None:
         self.name = forward.__name__
@@ -227,10 +227,9 @@ def _finish(op: Op, *, vjp: Mapping[str, Needs], jvp: Mapping[str, Needs]) -> Fu
         raise TypeError(f"op {op.name!r}: vjp and jvp must have rules for the same inputs")
     op.vjp = _per_input(op, vjp)
     op.jvp = _per_input(op, jvp)
-    op.both_edges = None
-    rules = [rule for rule in op.vjp if rule is not None]
-    if len(rules) == len(op.signature.inputs) == 2:
-        op.both_edges = compile_both_edges(rules, op.signature)
+    op.all_edges = None
+    if len(op.vjp) <= 2 and all(op.vjp) and not op.signature.variadic:
+        op.all_edges = compile_all_edges(op.vjp, op.signature)
     op.call, op.run = make_calls(op)
     call: Any = op.call
     call.__name__ = call.__qualname__ = op.name

@@ -35,6 +35,10 @@ class Trace:
         """Run an op of one array and no parameters."""
         return self.apply_general(op, (x,), {})
 
+    def apply_to_one(self, op: Any, x: Any, params: dict[str, Any]) -> Any:
+        """Run an op of one array, with parameters and one output."""
+        return self.apply_general(op, (x,), params)
+
     def apply_binary(self, op: Any, x: Any, y: Any) -> Any:
         """Run an op of two arrays and no parameters, of which at least one is watched."""
         return self.apply_general(op, (x, y), {})

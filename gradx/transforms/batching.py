@@ -11,6 +11,7 @@ from typing import Any
 from gradx.core import tree
 from gradx.core.call import Tensor
 from gradx.core.trace import Trace
+from gradx.core.views import new_tensor
 from gradx.errors import AxisError, ShapeError
 from gradx.ops.shapes import broadcast_to, permute_dims
 from gradx.transforms.batching_rules import RULES, aligned, one_by_one
@@ -30,7 +31,7 @@ class Batching(Trace):
         return x.value.shape[1:]
 
     def lift(self, constant):
-        return Tensor(broadcast_to(constant, (self.size, *constant.shape)), self, None)
+        return new_tensor(broadcast_to(constant, (self.size, *constant.shape)), self, None)
 
     def apply_general(self, op, arrays, params):
         mine = [type(a) is Tensor and a.trace is self for a in arrays]
@@ -42,7 +43,7 @@ class Batching(Trace):
             out = RULES[op.name](op, values, mine, ranks, params, self.size)
         else:
             out = one_by_one(op, values, mine, params, self.size)
-        return tree.map(lambda leaf: Tensor(leaf, self, None), out)
+        return tree.map(lambda leaf: new_tensor(leaf, self, None), out)
 
 
 def vmap(
@@ -73,7 +74,7 @@ def vmap(
         ]
         trace = Batching(label, _common_size(fronts, axes, label))
         starts = [
-            arg if axis is None else tree.map(lambda leaf: Tensor(leaf, trace, None), arg)
+            arg if axis is None else tree.map(lambda leaf: new_tensor(leaf, trace, None), arg)
             for arg, axis in zip(fronts, axes, strict=True)
         ]
         try:

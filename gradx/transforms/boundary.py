@@ -14,6 +14,7 @@ from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.op import PYTHON_SCALARS
 from gradx.core.trace import Ended, Trace
+from gradx.core.views import new_tensor
 from gradx.errors import DTypeError, ShapeError, TapeError
 
 DIFFERENTIABLE = ("real floating", "complex floating")
@@ -70,7 +71,7 @@ def _is_own(array, seen):
 def copied(array: Any) -> Any:
     """Return an array that nobody else will write to; a Tensor's value is never written to."""
     if type(array) is Tensor:
-        return Tensor(array.value, array.trace, array.payload)
+        return new_tensor(array.value, array.trace, array.payload)
     return backend_of(type(array)).xp.asarray(array, copy=True)
 
 
