@@ -76,11 +76,12 @@ class Segment:
         for out in outs:
             node = out.payload
             if node.inspect is None:  # gx.debug() wants to see what is kept
-                node.edges = tuple([self._promised(*edge, known) for edge in node.edges])
+                node.edges = tuple([self._promised(edge, known) for edge in node.edges])
         return places
 
-    def _promised(self, parent: Any, rule: Any, saved: Any, known: Any) -> tuple[Any, Any, Any]:
-        """Replace by promises what an edge keeps of results of calls, or of all of a call's."""
+    def _promised(self, edge: Any, known: Any) -> tuple[Any, Any, Any]:
+        """Replace by a promise what an edge keeps, if the result of a call is part of it."""
+        parent, rule, saved = edge
         kept = [_placed(value, known) for value in saved]
         if any(new is not old for new, old in zip(kept, saved, strict=True)):
             saved = Promise(self, kept)
