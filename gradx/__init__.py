@@ -187,6 +187,8 @@ from gradx.ops.statistical import min as min
 from gradx.ops.statistical import std as std
 from gradx.ops.statistical import var as var
 from gradx.transforms.batching import vmap as vmap
+from gradx.transforms.checkpoint import checkpoint as checkpoint
+from gradx.transforms.custom import custom_rule as custom_rule
 from gradx.transforms.debugging import debug as debug
 from gradx.transforms.explore import tensor as tensor
 from gradx.transforms.forward import jvp as jvp

@@ -223,6 +223,13 @@ def _finish(op: Op, *, vjp: Mapping[str, Needs], jvp: Mapping[str, Needs]) -> Fu
         raise TypeError(f"op {op.name!r} has no docstring")
     if op.name in OPS:
         raise TypeError(f"op {op.name!r} is declared twice")
+    call = complete(op, vjp=vjp, jvp=jvp)
+    OPS[op.name] = op
+    return call
+
+
+def complete(op: Op, *, vjp: Mapping[str, Needs], jvp: Mapping[str, Needs]) -> Function:
+    """Give an op its rules and return the function users call."""
     if vjp.keys() != jvp.keys() or not vjp.keys() <= set(op.signature.inputs):
         raise TypeError(f"op {op.name!r}: vjp and jvp must have rules for the same inputs")
     op.vjp = _per_input(op, vjp)
@@ -236,7 +243,6 @@ def _finish(op: Op, *, vjp: Mapping[str, Needs], jvp: Mapping[str, Needs]) -> Fu
     call.__module__ = op.forward.__module__
     call.__doc__ = op.forward.__doc__
     _name_inputs(op)
-    OPS[op.name] = op
     return call
 
 

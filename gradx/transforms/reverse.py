@@ -18,6 +18,7 @@ from gradx.ops.shapes import conform
 from gradx.transforms.structural import (
     constant_factor,
     follow,
+    is_harmless,
     join,
     match,
     may_hold_nan,
@@ -224,7 +225,7 @@ def _walk(nodes, cotangents, keep_all, free):
 def _walk_with_zeros(nodes, seeds, keep_all):
     """Walk back with what lives of each cotangent beside it."""
     cotangents = {node: (g, of_seed(g)) for node, g in seeds.items()}
-    kept = {}
+    kept, harmless = {}, is_harmless(nodes)
     for node in reversed(nodes):
         if node not in cotangents:
             continue
@@ -234,7 +235,7 @@ def _walk_with_zeros(nodes, seeds, keep_all):
         factor = constant_factor(node)
         parts = []
         for parent, rule, saved in node.edges:
-            part, lives = follow(node.op, rule, saved, g, live, factor)
+            part, lives = follow(node.op, rule, saved, g, live, factor, harmless)
             part, lives = conform(part, parent.shape, parent.dtype), match(lives, parent.shape)
             parts.append(part)
             if parent in cotangents:

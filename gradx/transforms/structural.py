@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from gradx.core.arrays import backend_for, untracked
-from gradx.core.call import Tensor
 from gradx.core.op import PYTHON_SCALARS
 from gradx.ops.arithmetic import add, where
 from gradx.ops.comparison import equal, not_equal
 from gradx.ops.creation import ones_like, zeros_like
 from gradx.ops.shapes import astype, conform, real
+from gradx.transforms.honesty import apply_rule, beside, is_differentiated
 
 
 def names(text: str) -> frozenset[str]:
@@ -58,9 +58,9 @@ def may_matter(nodes: list[Any], seeds: Iterable[Any]) -> bool:
     """Tell whether zeros of the seeds or on the tape may be dead, and may meet an infinity."""
     if any(map(_may_hold_zero, seeds)):
         return True
-    ops = {node.op.name for node in nodes if node.edges}
-    if ops <= HARMLESS:
+    if is_harmless(nodes):
         return False
+    ops = {node.op.name for node in nodes if node.edges}
     return not ops.isdisjoint(SELECTING) or any(map(_is_scaled_by_constant, nodes))
 
 
@@ -82,19 +82,34 @@ def _is_scaled_by_constant(node):
     return factor is not None and (type(factor) not in PYTHON_SCALARS or factor == 0)
 
 
+def is_harmless(nodes: list[Any]) -> bool:
+    """Tell whether every derivative on the tape is finite, so that no zero meets an infinity."""
+    return {node.op.name for node in nodes if node.edges} <= HARMLESS
+
+
 def follow(
-    op: Any, rule: Any, saved: tuple[Any, ...], g: Any, live: Any, factor: Any = None
+    op: Any,
+    rule: Any,
+    saved: tuple[Any, ...],
+    g: Any,
+    live: Any,
+    factor: Any = None,
+    harmless: bool = False,
 ) -> tuple[Any, Any]:
     """Apply ``rule`` to ``g``, of which ``live`` lives; return the result and what lives of it.
 
     ``factor`` is the other side of a product, where that is a constant.
+    ``harmless`` says that no other rule of the tape is infinite.
     """
-    part = rule.apply(beside(g, saved), *saved)
-    selects = op.name in SELECTING or _has_zero(factor)
+    by_constant = factor is not None and not is_differentiated(factor)
+    selects = op.name in SELECTING or (by_constant and _has_zero(factor))
+    if harmless or by_constant or selects or op.name in MOVING:
+        part = rule.apply(beside(g, saved), *saved)
+    else:
+        part = apply_rule(rule, g, saved)
     if selects or (op.name in MOVING and live is not None):
         through = ones_like(real(g)) if live is None else live
-        through = rule.apply(beside(through, saved), *saved)
-        live = _indicator(through)
+        live = _indicator(rule.apply(beside(through, saved), *saved))
     elif not op.elementwise:
         return _nothing_or(part, live)
     if live is None:
@@ -102,18 +117,6 @@ def follow(
     if may_hold_nan(part) or (is_differentiated(part) and not selects):
         part = where(equal(live, 0), 0.0, part)
     return part, live
-
-
-def beside(g: Any, saved: tuple[Any, ...]) -> Any:
-    """Return ``g`` as a Tensor if one of ``saved`` is: rules have it on the left of operators.
-
-    Libraries need not give way there; array-api-strict raises.
-    """
-    if type(g) is not Tensor:
-        for value in saved:
-            if type(value) is Tensor:
-                return value.trace.lift(g)
-    return g
 
 
 def _nothing_or(part, live):
@@ -138,9 +141,9 @@ def _any(condition):
 
 
 def _has_zero(factor):
-    if factor is None or type(factor) in PYTHON_SCALARS:
-        return factor is not None and factor == 0
-    return type(factor) is not Tensor and (_reading_stalls(factor) or _any(equal(factor, 0)))
+    if type(factor) in PYTHON_SCALARS:
+        return factor == 0
+    return _reading_stalls(factor) or _any(equal(factor, 0))
 
 
 def match(live: Any, shape: tuple[int, ...]) -> Any:
@@ -160,15 +163,6 @@ def of_seed(seed: Any) -> Any:
     if is_differentiated(seed) or (_reading_stalls(seed) and seed.shape == ()):
         return None
     return _indicator(seed)
-
-
-def is_differentiated(x: Any) -> bool:
-    """Tell whether a transform around this one takes derivatives of ``x``."""
-    while type(x) is Tensor:
-        if x.trace.differentiates:
-            return True
-        x = x.value
-    return False
 
 
 def _reading_stalls(x):
