@@ -1,0 +1,43 @@
+"""A computation as data: a ``Graph``, which passes change and executors run.
+
+A graph has no hidden state: inputs, constants, equations in an order in which they
+can run, outputs. Nothing in it belongs to one array library.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gradx.graph.equations import Constant, Equation, Input, Variable
+from gradx.graph.listing import list_graph
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """Equations from inputs and constants to outputs.
+
+    ``print(graph)`` lists it.
+    """
+
+    inputs: tuple[Variable, ...]
+    constants: tuple[Constant, ...]
+    equations: tuple[Equation, ...]
+    outputs: tuple[Input, ...]
+    name: str = "graph"
+
+    def __str__(self) -> str:
+        return list_graph(self)
+
+
+# A function of plain arrays, one for each input (for a weak one a Python number), that returns
+# the outputs as a tuple. They may share memory with inputs and constants, and with one another:
+# who hands them to users sees to that.
+Program = Callable[..., tuple[Any, ...]]
+# Makes of a graph a program on arrays of one library: ``executor(graph, backend)``.
+Executor = Callable[[Graph, Any], Program]
+# A function of the inputs of a group's graph, then of one array for each of its outputs, of the
+# right shape and dtype and in row-major order, which it fills. An output's memory may be an
+# input's if that input is not read after the output is written at the same place.
+GroupKernel = Callable[..., None]
+# Makes a kernel of the graph of a group, or returns None where it cannot.
+GroupCompiler = Callable[[Graph], GroupKernel | None]
