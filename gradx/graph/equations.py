@@ -14,7 +14,7 @@ Literal = bool | int | float | complex | None
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Variable:
-    """A value of the graph: its shape and the name of its dtype.
+    """A value of the graph: its shape, the name of its dtype, and its device.
 
     A weak one holds a Python number (its ``dtype`` is ``"bool"``, ``"int64"``,
     ``"float64"`` or ``"complex128"``): as in eager code, it does not decide the dtype
@@ -25,6 +25,7 @@ class Variable:
     dtype: str
     weak: bool = False
     name: str = ""  # of an input, for who reads the graph
+    device: str = "cpu"
 
     @property
     def type(self) -> str:
@@ -71,3 +72,8 @@ class Equation:
     def variables(self) -> Iterator[Variable]:
         """The variables among the inputs."""
         return (x for x in self.inputs if type(x) is Variable)
+
+    @property
+    def device(self) -> str:
+        """Where it is computed: where its first array is, else where its result is."""
+        return next((x.device for x in self.variables if not x.weak), self.outputs[0].device)

@@ -54,7 +54,11 @@ def _lines(graph: Any, names: Names) -> Iterator[str]:
 
 def _equation_lines(equation: Equation, names: Names) -> Iterator[str]:
     arguments = [names.of(x) for x in equation.inputs]
-    arguments += [f"{name}={value!r}" for name, value in equation.params.items()]
+    defaults = getattr(equation.op, "defaults", {})
+    for name, value in equation.params.items():
+        default = defaults.get(f"_{name}", defaults)
+        if type(value) is not type(default) or value != default:
+            arguments.append(f"{name}={value!r}")
     results = ", ".join(f"{names.of(out)}: {out.type}" for out in equation.outputs)
     line = f"  # {equation.line}" if equation.line else ""
     yield f"{INDENT}{results} = {equation.op.name}({', '.join(arguments)}){line}"
