@@ -8,11 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.errors import ShapeError
 from gradx.graph.equations import Constant, Equation, Input, Variable
-from gradx.graph.executors.by_op import compile_by_op, interpret
+from gradx.graph.executors.by_op import interpret
 from gradx.graph.listing import list_graph
 
 
