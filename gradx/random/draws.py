@@ -266,10 +266,11 @@ def permutation(key: Any, x: Any, *, device: Any = None) -> Any:
     """
     if type(x) is not Tensor and (find_backend(type(x)) is None or isinstance(x, np.integer)):
         return _permuted(key, as_integer("x", x), device)
-    if x.ndim == 0:
+    rows: Any = x
+    if rows.ndim == 0:
         raise ShapeError("permutation: expected an integer or an array with rows, got shape ()")
-    order = _permuted(key, x.shape[0], backend_for(x).device_of(untracked(x)))
-    rows = take(x, order, axis=0)
+    order = _permuted(key, rows.shape[0], backend_for(x).device_of(untracked(x)))
+    rows = take(rows, order, axis=0)
     return rows if device is None else to_device(rows, device)
 
 
