@@ -11,7 +11,7 @@ watching transform have the factor as one of its own values, of no derivative.
 from typing import Any
 
 from gradx.core import tree
-from gradx.core.arrays import backend_for, is_array, untracked
+from gradx.core.arrays import backend_for, is_array, reading_stalls, untracked
 from gradx.core.call import Tensor
 from gradx.core.trace import Trace
 from gradx.core.views import new_tensor
@@ -94,8 +94,9 @@ def _beside_in(other, factor):
 
 
 def _may_be_zero(factor):
-    factor = untracked(factor)
     if not is_array(factor):
         return False
+    if reading_stalls(factor):
+        return True
     backend = backend_for(factor)
-    return backend.reading_stalls or backend.has_zero(backend.xp, factor)
+    return backend.has_zero(backend.xp, untracked(factor))

@@ -11,7 +11,7 @@ then an honest NaN.
 from collections.abc import Iterable
 from typing import Any
 
-from gradx.core.arrays import backend_for, untracked
+from gradx.core.arrays import backend_for, reading_stalls, untracked
 from gradx.core.op import PYTHON_SCALARS
 from gradx.ops.arithmetic import add, where
 from gradx.ops.comparison import equal, not_equal
@@ -41,6 +41,8 @@ SELECTING = names(
     take take_along_axis tril triu where
     """
 )
+# Of those, the ones that also drop what arrives at the elements they leave out, infinite or not.
+CHOOSING = names("concat getitem relu scatter setitem take where")
 
 # Ops whose derivative is finite wherever their inputs are.
 SMOOTH = names(
@@ -55,13 +57,24 @@ HARMLESS = SMOOTH | SELECTING | MOVING
 
 
 def may_matter(nodes: list[Any], seeds: Iterable[Any]) -> bool:
-    """Tell whether zeros of the seeds or on the tape may be dead, and may meet an infinity."""
+    """Tell whether zeros of the seeds or on the tape may be dead, and may meet an infinity.
+
+    ``nodes`` are in order of creation: walking back, what one leaves out meets those before it.
+    """
     if any(map(_may_hold_zero, seeds)):
         return True
     if is_harmless(nodes):
         return False
     ops = {node.op.name for node in nodes if node.edges}
-    return not ops.isdisjoint(SELECTING) or any(map(_is_scaled_by_constant, nodes))
+    if not ops.isdisjoint(SELECTING - CHOOSING) or any(map(_is_scaled_by_constant, nodes)):
+        return True
+    met = False
+    for node in nodes:
+        name = node.op.name if node.edges else ""
+        if met and name in CHOOSING:
+            return True
+        met = met or (name != "" and name not in HARMLESS)
+    return False
 
 
 def constant_factor(node: Any) -> Any:
@@ -72,9 +85,11 @@ def constant_factor(node: Any) -> Any:
 
 
 def _may_hold_zero(seed):
+    if reading_stalls(seed):
+        return seed.shape != ()
     seed = untracked(seed)
     backend = backend_for(seed)
-    return seed.shape != () if backend.reading_stalls else backend.has_zero(backend.xp, seed)
+    return backend.has_zero(backend.xp, seed)
 
 
 def _is_scaled_by_constant(node):
@@ -130,7 +145,7 @@ def _nothing_or(part, live):
 def _indicator(live):
     """Return 1 where ``live`` is not 0, so that counts of counts cannot overflow."""
     nonzero = not_equal(live, 0)
-    if not _reading_stalls(live) and not _any(equal(live, 0)):
+    if not reading_stalls(live) and not _any(equal(live, 0)):
         return None
     return astype(nonzero, real(live).dtype)
 
@@ -143,7 +158,7 @@ def _any(condition):
 def _has_zero(factor):
     if type(factor) in PYTHON_SCALARS:
         return factor == 0
-    return _reading_stalls(factor) or _any(equal(factor, 0))
+    return reading_stalls(factor) or _any(equal(factor, 0))
 
 
 def match(live: Any, shape: tuple[int, ...]) -> Any:
@@ -160,17 +175,15 @@ def join(live: Any, other: Any) -> Any:
 
 def of_seed(seed: Any) -> Any:
     """Return what lives of a seed: all that is not 0."""
-    if is_differentiated(seed) or (_reading_stalls(seed) and seed.shape == ()):
+    if is_differentiated(seed) or (reading_stalls(seed) and seed.shape == ()):
         return None
     return _indicator(seed)
 
 
-def _reading_stalls(x):
-    return backend_for(x).reading_stalls
-
-
 def may_hold_nan(x: Any) -> bool:
     """Tell whether there is a NaN in ``x``; say so without looking where that would stall a GPU."""
+    if reading_stalls(x):
+        return True
     x = untracked(x)
     backend = backend_for(x)
-    return backend.reading_stalls or backend.has_nan(backend.xp, x)
+    return backend.has_nan(backend.xp, x)
