@@ -15,6 +15,8 @@ PACKAGE = Path(gradx.__path__[0])
 # Ops that exist for the rules of others.
 INTERNAL = {
     "add_at",
+    "bessel",
+    "bessel_scaled",
     "class_mask",
     "clip_between",
     "cofactors",
@@ -24,12 +26,14 @@ INTERNAL = {
     "count_singular_values",
     "erfc_integral",
     "euclidean_norm",
+    "exprel_moment",
     "flat_places",
     "getitem",  # of basic keys; the public one takes arrays too
     "last_writes",
     "maximum_of_windows",
     "merge_indices",
     "nonzero_places",
+    "power_density",
     "power_norm",
     "pseudo_inverse",
     "put_at",

@@ -43,11 +43,7 @@ BACKEND = Backend(
     array_types=(np.ndarray, np.generic),
 )
 
-BACKEND.kernels.update(
-    companions.kernels_of(
-        "scipy.special", companions.FUNCTIONS | companions.SCIPY_ONLY, "pip install scipy"
-    )
-)
+BACKEND.kernels.update(companions.kernels_of("scipy.special", "pip install scipy"))
 BACKEND.kernels.update(numpy_convolution.KERNELS)
 BACKEND.kernels.update(numpy_pooling.KERNELS)
 

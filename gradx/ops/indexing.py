@@ -167,7 +167,9 @@ def _as_item(part, shape, axis):
 
 
 def _check_mask(mask, shape):
-    if tuple(mask.shape) != tuple(shape):
+    # The standard lets a mask have length 0 along any axis: it chooses nothing.
+    fits = all(own in (length, 0) for own, length in zip(mask.shape, shape, strict=False))
+    if mask.ndim != len(shape) or not fits:
         raise OutOfBoundsError(
             f"a boolean index of shape {tuple(mask.shape)} "
             f"does not fit axes of shape {tuple(shape)}"
@@ -229,6 +231,7 @@ def _array_keys(draw):
         (0, columns),
         (None, rows, ...),
         draw(2, 3) > 1,
+        draw(2, 0) > 1,
         (draw(2) > 0, columns[:1]),
         (..., draw(3) > 1),
         [1, 1, 0],
@@ -327,7 +330,7 @@ def _is_indices(key):
 
 
 def _is_one_mask(key):
-    return is_array(key) and is_kind(key, "bool")
+    return is_array(key) and is_kind(key, "bool") and 0 not in key.shape
 
 
 def _write_one_where(x, value, mask):
