@@ -133,6 +133,7 @@ from gradx.ops.elementwise import tanh as tanh
 from gradx.ops.elementwise import trunc as trunc
 from gradx.ops.elementwise import where as where
 from gradx.ops.indexing import getitem as getitem
+from gradx.ops.indexing import scatter_add as scatter_add
 from gradx.ops.indexing import setitem as setitem
 from gradx.ops.joining import concat as concat
 from gradx.ops.joining import meshgrid as meshgrid
@@ -158,6 +159,10 @@ from gradx.ops.searching import argmin as argmin
 from gradx.ops.searching import count_nonzero as count_nonzero
 from gradx.ops.searching import nonzero as nonzero
 from gradx.ops.searching import searchsorted as searchsorted
+from gradx.ops.segments import segment_max as segment_max
+from gradx.ops.segments import segment_mean as segment_mean
+from gradx.ops.segments import segment_min as segment_min
+from gradx.ops.segments import segment_sum as segment_sum
 from gradx.ops.sets import isin as isin
 from gradx.ops.sets import unique_all as unique_all
 from gradx.ops.sets import unique_counts as unique_counts

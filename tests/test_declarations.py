@@ -41,6 +41,7 @@ INTERNAL = {
     "quotient",
     "read_at_maxima",
     "scatter",
+    "segment_extreme",
     "setitem",
     "spread_over_windows",
     "spread_to_maxima",

@@ -104,6 +104,20 @@ def add_at(xp, x, indices, /, *, length, axis):
     return out
 
 
+@BACKEND.kernel("segment_extreme")
+def segment_extreme(xp, x, segments, /, *, num_segments, axis, largest):
+    """Reduce sorted slices from where each segment starts to where the next one does."""
+    join, neutral = (np.maximum, -math.inf) if largest else (np.minimum, math.inf)
+    places = np.where(segments < 0, segments + num_segments, segments)
+    order = np.argsort(places, stable=True)
+    found, starts = np.unique(places[order], return_index=True)
+    out = np.full((*x.shape[:axis], num_segments, *x.shape[axis + 1 :]), neutral, x.dtype)
+    if found.size:
+        before = (slice(None),) * axis
+        out[(*before, found)] = join.reduceat(np.take(x, order, axis), starts, axis)
+    return out
+
+
 @BACKEND.kernel("put_at")
 def put_at(xp, x, value, indices, /, *, axis):
     """Write in order, so that the last of several writes to one place stays."""
