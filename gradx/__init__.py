@@ -124,6 +124,7 @@ from gradx.ops.elementwise import round as round
 from gradx.ops.elementwise import sign as sign
 from gradx.ops.elementwise import signbit as signbit
 from gradx.ops.elementwise import sin as sin
+from gradx.ops.elementwise import sinc as sinc
 from gradx.ops.elementwise import sinh as sinh
 from gradx.ops.elementwise import sqrt as sqrt
 from gradx.ops.elementwise import square as square
@@ -145,6 +146,7 @@ from gradx.ops.linalg import tensordot as tensordot
 from gradx.ops.linalg import tril as tril
 from gradx.ops.linalg import triu as triu
 from gradx.ops.linalg import vecdot as vecdot
+from gradx.ops.linalg_products import kron as kron
 from gradx.ops.moving import flip as flip
 from gradx.ops.moving import pad as pad
 from gradx.ops.moving import repeat as repeat

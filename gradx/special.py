@@ -35,6 +35,7 @@ from gradx.ops.special_normal import log_ndtr as log_ndtr
 from gradx.ops.special_normal import ndtr as ndtr
 from gradx.ops.special_normal import ndtri as ndtri
 from gradx.ops.statistical import logsumexp as logsumexp
+from gradx.ops.trigonometric import sinc as sinc
 
 __all__ = [
     "beta",
@@ -68,6 +69,7 @@ __all__ = [
     "polygamma",
     "psi",
     "rel_entr",
+    "sinc",
     "softmax",
     "xlog1py",
     "xlogy",

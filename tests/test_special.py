@@ -74,6 +74,10 @@ def test_relative_exponential_is_a_moment_to_every_order():
         np.testing.assert_allclose(derivatives(special.exprel, x), moments, 1e-11)
 
 
+def test_sinc_is_smooth_at_0_to_third_order():
+    assert derivatives(special.sinc, 0.0) == pytest.approx([1, 0, -(math.pi**2) / 3, 0], rel=1e-15)
+
+
 @pytest.mark.parametrize("x", [-2.5, 1e-3, 1.0, 30.0])
 def test_derivatives_of_the_gamma_functions_logarithm_are_polygamma_functions(x):
     expected = [scipy.special.gammaln(x), *[scipy.special.polygamma(n, x) for n in range(3)]]
