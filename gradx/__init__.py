@@ -128,6 +128,7 @@ from gradx.ops.elementwise import round as round
 from gradx.ops.elementwise import sign as sign
 from gradx.ops.elementwise import signbit as signbit
 from gradx.ops.elementwise import sin as sin
+from gradx.ops.elementwise import sinc as sinc
 from gradx.ops.elementwise import sinh as sinh
 from gradx.ops.elementwise import sqrt as sqrt
 from gradx.ops.elementwise import square as square
@@ -137,6 +138,7 @@ from gradx.ops.elementwise import tanh as tanh
 from gradx.ops.elementwise import trunc as trunc
 from gradx.ops.elementwise import where as where
 from gradx.ops.indexing import getitem as getitem
+from gradx.ops.indexing import scatter_add as scatter_add
 from gradx.ops.indexing import setitem as setitem
 from gradx.ops.joining import concat as concat
 from gradx.ops.joining import meshgrid as meshgrid
@@ -148,6 +150,7 @@ from gradx.ops.linalg import tensordot as tensordot
 from gradx.ops.linalg import tril as tril
 from gradx.ops.linalg import triu as triu
 from gradx.ops.linalg import vecdot as vecdot
+from gradx.ops.linalg_products import kron as kron
 from gradx.ops.moving import flip as flip
 from gradx.ops.moving import pad as pad
 from gradx.ops.moving import repeat as repeat
@@ -162,6 +165,10 @@ from gradx.ops.searching import argmin as argmin
 from gradx.ops.searching import count_nonzero as count_nonzero
 from gradx.ops.searching import nonzero as nonzero
 from gradx.ops.searching import searchsorted as searchsorted
+from gradx.ops.segments import segment_max as segment_max
+from gradx.ops.segments import segment_mean as segment_mean
+from gradx.ops.segments import segment_min as segment_min
+from gradx.ops.segments import segment_sum as segment_sum
 from gradx.ops.sets import isin as isin
 from gradx.ops.sets import unique_all as unique_all
 from gradx.ops.sets import unique_counts as unique_counts

@@ -15,6 +15,8 @@ PACKAGE = Path(gradx.__path__[0])
 # Ops that exist for the rules of others.
 INTERNAL = {
     "add_at",
+    "bessel",
+    "bessel_scaled",
     "class_mask",
     "child_keys",
     "clip_between",
@@ -25,6 +27,7 @@ INTERNAL = {
     "count_singular_values",
     "erfc_integral",
     "euclidean_norm",
+    "exprel_moment",
     "flat_places",
     "folded_key",
     "getitem",  # of basic keys; the public one takes arrays too
@@ -33,6 +36,7 @@ INTERNAL = {
     "merge_indices",
     "nonzero_places",
     "number_as_array",
+    "power_density",
     "power_norm",
     "pseudo_inverse",
     "put_at",
@@ -41,6 +45,7 @@ INTERNAL = {
     "random_numbers",
     "read_at_maxima",
     "scatter",
+    "segment_extreme",
     "setitem",
     "spread_over_windows",
     "spread_to_maxima",

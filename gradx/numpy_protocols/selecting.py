@@ -13,6 +13,7 @@ from gradx.ops import elementwise as ew
 from gradx.ops.along import take, take_along_axis
 from gradx.ops.searching import nonzero
 from gradx.ops.sorting import sort
+from gradx.ops.trigonometric import sinc
 
 
 def _where(condition, x=None, y=None, /):
@@ -89,18 +90,6 @@ def _real_if_close(a, tol=100):
     return ew.real(a) if np.all(np.abs(plain.imag) < bound) else a
 
 
-def _sinc(x):
-    t = x * math.pi
-    # Near 0 by its series, whose derivatives are right there too.
-    near = ew.less(ew.abs(t), 0.3)
-    square = ew.square(ew.where(near, t, 0.0))
-    series = reduce(
-        lambda tail, n: 1 - square / ((2 * n) * (2 * n + 1)) * tail, range(9, 0, -1), 1.0
-    )
-    away = ew.where(near, 1.0, t)
-    return ew.where(near, series, ew.sin(away) / away)
-
-
 FUNCTIONS: dict[Any, Any] = {
     np.angle: _angle,
     np.around: _round,
@@ -114,7 +103,7 @@ FUNCTIONS: dict[Any, Any] = {
     np.real_if_close: _real_if_close,
     np.round: _round,
     np.select: _select,
-    np.sinc: _sinc,
+    np.sinc: sinc,
     np.sort: _sort,
     np.take: _take,
     np.take_along_axis: _take_along_axis,

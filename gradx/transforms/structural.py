@@ -37,8 +37,8 @@ MOVING = names(
 SELECTING = names(
     """
     add_at clip_between concat getitem max maximum maximum_of_windows min minimum put_at
-    read_at_maxima relu scatter setitem spread_over_windows spread_to_maxima sum_of_windows
-    take take_along_axis tril triu where
+    read_at_maxima relu scatter segment_extreme setitem spread_over_windows spread_to_maxima
+    sum_of_windows take take_along_axis tril triu where
     """
 )
 # Of those, the ones that also drop what arrives at the elements they leave out, infinite or not.
