@@ -87,7 +87,16 @@ def _is_scaled_by_constant(node):
 
 def is_harmless(nodes: list[Any]) -> bool:
     """Tell whether every derivative on the tape is finite, so that no zero meets an infinity."""
-    return {node.op.name for node in nodes if node.edges} <= HARMLESS
+    others = {node.op.name for node in nodes if node.edges} - HARMLESS
+    return not others or (others == {"pow"} and all(map(_is_whole_power, nodes)))
+
+
+def _is_whole_power(node):
+    """Tell whether a node, if it is a power at all, is ``x**2`` or such."""
+    if not node.edges or node.op.name != "pow":
+        return True
+    exponent = node.edges[0][2][-1]
+    return len(node.edges) == 1 and type(exponent) in PYTHON_SCALARS and exponent in (1, 2, 3, 4)
 
 
 def follow(
