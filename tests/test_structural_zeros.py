@@ -11,7 +11,9 @@ import pytest
 
 import gradx as gx
 from gradx.core.op import OPS
+from gradx.transforms.reach import reached_by
 from gradx.transforms.structural import MOVING, SELECTING, SMOOTH
+from tests.test_ops import drawing, is_floating
 
 # The functions' own: log(0) and 2 / 0. Their derivatives add none.
 pytestmark = pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
@@ -116,6 +118,56 @@ def test_zeros_of_a_seed_are_dead():
 
     np.testing.assert_array_equal(pullback(np.asarray([0.0, 1.0]))[0], [0.0, 0.5])
     np.testing.assert_array_equal(pullback(np.asarray([1.0, 1.0]))[0], [math.inf, 0.5])
+
+
+def arrays_and_params(op, sample):
+    """Return the arguments that traces call an op with."""
+    params = {name[1:]: value for name, value in op.defaults.items()} | sample.params
+    if "dtype" in sample.params:
+        params["dtype"] = np.dtype(params["dtype"])
+    arrays = sample.arrays[0] if op.signature.variadic else sample.arrays
+    return arrays, {name: params[name] for name in op.signature.params}
+
+
+def rules_of(op, sample):
+    """Yield each rule of an op that mixes elements, what it keeps and what it maps."""
+    arrays, params = arrays_and_params(op, sample)
+    out = op.run(tuple(arrays), params)
+    for position, array in enumerate(arrays):
+        place = 0 if op.signature.variadic else position
+        picked = (position, arrays) if op.signature.variadic else arrays
+        if op.vjp[place] is None or not is_floating(array):
+            continue
+        if not op.results:
+            yield op.jvp[place], op.jvp[place].pick(out, *picked, params), array
+        for number, one in enumerate(out if op.results else [out]):
+            rule = op.vjp[place].of_output(number, len(out)) if op.results else op.vjp[place]
+            if is_floating(np.asarray(one)):
+                yield rule, op.vjp[place].pick(out, *picked, params), np.asarray(one)
+
+
+MIXING = [
+    op
+    for op in OPS.values()
+    if any(op.vjp) and not op.elementwise and op.name not in SELECTING | MOVING
+]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("op", MIXING, ids=lambda op: op.name)
+def test_what_a_rule_does_not_reach_is_zero(op):
+    rng = np.random.default_rng(0)
+    for sample in op.samples(drawing(seed=0)):
+        for rule, saved, like in rules_of(op, sample):
+            for share in (0.0, 0.3, 0.7):
+                live = np.asarray(rng.random(like.shape) < share, dtype=float)
+                g = np.asarray(rng.normal(size=like.shape) * live, dtype=like.dtype)
+
+                reached = reached_by(rule, saved, like, live, keep_zeros=False)
+
+                part = np.broadcast_to(rule.apply(g, *saved), np.shape(reached))
+                assert not np.any(part[np.asarray(reached == 0)])
+                assert share or not np.any(reached)
 
 
 def test_a_branch_that_mixes_its_elements_is_dead_as_a_whole():

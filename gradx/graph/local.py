@@ -8,6 +8,7 @@ from gradx.graph.summary import Summary, summarize
 from gradx.ops.complex import conj
 from gradx.ops.creation import ones_like
 from gradx.transforms.explore import ExploredNode
+from gradx.transforms.reach import irregular_like
 
 CLOSE = 1e-5  # relative, and far above what rounding a product twice can give
 
@@ -30,20 +31,10 @@ def local_derivative(node: ExploredNode, rule: Rule, saved: tuple[Any, ...]) -> 
         return gradient_summary(factor)
     if factor.shape != ones.shape:
         return None
-    probe = _irregular(ones)
+    probe = irregular_like(ones)
     if _all_close(untracked(rule.apply(probe, *saved)), probe * factor):
         return gradient_summary(factor)
     return None
-
-
-def _irregular(ones):
-    """Make numbers between 0.5 and 1.5 without a pattern: multiples of the golden ratio."""
-    backend = backend_for(ones)
-    xp = backend.xp
-    device = backend.native_device(backend.device_of(ones))
-    size = xp.reshape(ones, (-1,)).shape[0]
-    steps = xp.arange(size, dtype=xp.float64, device=device) * 0.6180339887498949
-    return xp.astype(xp.reshape(steps % 1.0 + 0.5, ones.shape), ones.dtype)
 
 
 def _all_close(x, y):

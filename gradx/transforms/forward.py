@@ -21,7 +21,7 @@ from gradx.transforms.boundary import (
     own,
     require_match,
 )
-from gradx.transforms.honesty import apply_rule
+from gradx.transforms.honesty import PRODUCTS, apply_rule
 from gradx.transforms.structural import follow, join, match, of_seed
 
 
@@ -63,7 +63,7 @@ class Forward(Trace):
 
 def _constant_factor(op, values, mine):
     """Return the factor of a product that has no tangent."""
-    if op.name != "multiply" or all(mine):
+    if op.name not in PRODUCTS or all(mine):
         return None
     return values[0] if mine[1] else values[1]
 
@@ -81,7 +81,7 @@ def _part(op, position, payload, values, params, out, factor):
         return None
     saved = rule.pick(out, *values, params)
     if op.results:
-        return apply_rule(rule, tangent, saved), None
+        return apply_rule(rule, tangent, saved, live), None
     return follow(op, rule, saved, tangent, live, factor)
 
 

@@ -16,6 +16,11 @@ from gradx.core.call import Tensor
 from gradx.core.trace import Trace
 from gradx.core.views import new_tensor
 
+# Products of two arrays: what a constant one multiplies by 0 is left out.
+PRODUCTS = frozenset(
+    ["convolution", "convolution_kernel", "convolution_transpose", "matmul", "multiply", "vecdot"]
+)
+
 
 def is_differentiated(x: Any) -> bool:
     """Tell whether a transform around this one takes derivatives of ``x``."""
@@ -26,12 +31,16 @@ def is_differentiated(x: Any) -> bool:
     return False
 
 
-def apply_rule(rule: Any, g: Any, saved: Any) -> Any:
-    """Apply ``rule`` to ``g``, so that whoever watches takes no zero for a constant."""
+def apply_rule(rule: Any, g: Any, saved: Any, live: Any) -> Any:
+    """Apply ``rule`` to ``g``, so that whoever watches takes no zero for a constant.
+
+    Zeros of ``g`` that are dead, as ``live`` tells, may be taken for one.
+    """
     saved = tuple(saved)
     if not _mixes_constants(g, saved):
         return rule.apply(beside(g, saved), *saved)
     trace = Rules("a derivative rule")
+    trace.dead_zeros = live is not None and not is_differentiated(g) and _are_dead(g, live)
     out = rule.apply(new_tensor(g, trace, None), *saved)
     return tree.map(trace.leave, out) if isinstance(out, tuple) else trace.leave(out)
 
@@ -40,6 +49,12 @@ def _mixes_constants(g, saved):
     """Tell whether of the arrays that a rule is given some are differentiated and some are not."""
     arrays = [value for value in saved if is_array(value)]
     return len({is_differentiated(value) for value in (g, *arrays)}) == 2
+
+
+def _are_dead(g, live):
+    g, live = untracked(g), untracked(live)
+    backend = backend_for(g)
+    return not backend.reading_stalls and not bool(backend.xp.any((g == 0) & (live != 0)))
 
 
 def beside(g: Any, saved: tuple[Any, ...]) -> Any:
@@ -58,6 +73,7 @@ class Rules(Trace):
     """Sees the ops of one rule before the transforms around it do. It keeps nothing."""
 
     differentiates = False
+    dead_zeros = False  # what is made of the rule's argument may be taken for a constant
 
     def lift(self, constant):
         return new_tensor(constant, self, None)
@@ -68,20 +84,23 @@ class Rules(Trace):
 
     def apply_general(self, op, arrays, params):
         values = [self.leave(a) for a in arrays]
-        if op.name == "multiply":
+        if op.name in PRODUCTS:
             x, y = values
-            values = [_as_a_value(x, y), _as_a_value(y, x)]
+            values = [
+                self._as_a_value(a, v, o) for a, v, o in zip(arrays, values, (y, x), strict=True)
+            ]
         out = op.run(tuple(values), params)
         if not any(op.vjp):
             return out
         return tree.map(self.lift, out) if isinstance(out, tuple) else self.lift(out)
 
-
-def _as_a_value(factor, other):
-    """Return a factor that has zeros as a value of a transform that watches only the other."""
-    if is_differentiated(factor) or not is_differentiated(other) or not _may_be_zero(factor):
-        return factor
-    return _beside_in(other, factor)
+    def _as_a_value(self, given, factor, other):
+        """Return a factor that has zeros as a value of a transform that watches only the other."""
+        if self.dead_zeros and factor is not given:
+            return factor
+        if is_differentiated(factor) or not is_differentiated(other) or not _may_be_zero(factor):
+            return factor
+        return _beside_in(other, factor)
 
 
 def _beside_in(other, factor):

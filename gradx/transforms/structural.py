@@ -17,7 +17,8 @@ from gradx.ops.arithmetic import add, where
 from gradx.ops.comparison import equal, not_equal
 from gradx.ops.creation import ones_like, zeros_like
 from gradx.ops.shapes import astype, conform, real
-from gradx.transforms.honesty import apply_rule, beside, is_differentiated
+from gradx.transforms.honesty import PRODUCTS, apply_rule, beside, is_differentiated
+from gradx.transforms.reach import reached_by
 
 
 def names(text: str) -> frozenset[str]:
@@ -29,15 +30,15 @@ def names(text: str) -> frozenset[str]:
 # their rules, applied to what lives, find what lives after them.
 MOVING = names(
     """
-    astype broadcast_to cumulative_sum expand_dims flip matrix_transpose mean permute_dims
+    astype broadcast_to expand_dims flip matrix_transpose mean permute_dims
     repeat reshape roll sort squeeze sum tile
     """
 )
 # The same, and they leave elements out.
 SELECTING = names(
     """
-    add_at clip_between concat getitem max maximum maximum_of_windows min minimum put_at
-    read_at_maxima relu scatter segment_extreme setitem spread_over_windows spread_to_maxima
+    add_at clip_between concat cumulative_sum getitem max maximum maximum_of_windows min minimum
+    put_at read_at_maxima relu scatter segment_extreme setitem spread_over_windows spread_to_maxima
     sum_of_windows take take_along_axis tril triu where
     """
 )
@@ -79,7 +80,7 @@ def may_matter(nodes: list[Any], seeds: Iterable[Any]) -> bool:
 
 def constant_factor(node: Any) -> Any:
     """Return the other factor of a product by a constant."""
-    if node.op is None or node.op.name != "multiply" or len(node.edges) > 1:
+    if node.op is None or node.op.name not in PRODUCTS or len(node.edges) > 1:
         return None
     return node.edges[0][2][0]
 
@@ -94,12 +95,23 @@ def _may_hold_zero(seed):
 
 def _is_scaled_by_constant(node):
     factor = constant_factor(node)
-    return factor is not None and (type(factor) not in PYTHON_SCALARS or factor == 0)
+    if factor is None or node.op.name != "multiply":
+        return factor is not None and _has_zero(node.op, factor)
+    return type(factor) not in PYTHON_SCALARS or factor == 0
 
 
 def is_harmless(nodes: list[Any]) -> bool:
     """Tell whether every derivative on the tape is finite, so that no zero meets an infinity."""
-    return {node.op.name for node in nodes if node.edges} <= HARMLESS
+    others = {node.op.name for node in nodes if node.edges} - HARMLESS
+    return not others or (others == {"pow"} and all(map(_is_whole_power, nodes)))
+
+
+def _is_whole_power(node):
+    """Tell whether a node, if it is a power at all, is ``x**2`` or such."""
+    if not node.edges or node.op.name != "pow":
+        return True
+    exponent = node.edges[0][2][-1]
+    return len(node.edges) == 1 and type(exponent) in PYTHON_SCALARS and exponent in (1, 2, 3, 4)
 
 
 def follow(
@@ -117,29 +129,30 @@ def follow(
     ``harmless`` says that no other rule of the tape is infinite.
     """
     by_constant = factor is not None and not is_differentiated(factor)
-    selects = op.name in SELECTING or (by_constant and _has_zero(factor))
+    leaves_out = by_constant and _has_zero(op, factor)
+    selects = op.name in SELECTING or (leaves_out and op.elementwise)
     if harmless or by_constant or selects or op.name in MOVING:
         part = rule.apply(beside(g, saved), *saved)
     else:
-        part = apply_rule(rule, g, saved)
+        part = apply_rule(rule, g, saved, live)
     if selects or (op.name in MOVING and live is not None):
         through = ones_like(real(g)) if live is None else live
         live = _indicator(rule.apply(beside(through, saved), *saved))
-    elif not op.elementwise:
-        return _nothing_or(part, live)
-    if live is None:
+    elif not op.elementwise and not harmless and (live is not None or leaves_out):
+        live = _after_mixing(part, rule, saved, g, live, leaves_out)
+    if live is None or (harmless and not op.elementwise and not selects):
         return part, None
     if may_hold_nan(part) or (is_differentiated(part) and not selects):
         part = where(equal(live, 0), 0.0, part)
     return part, live
 
 
-def _nothing_or(part, live):
-    """Follow an op that mixes elements: it is only known that nothing makes nothing."""
-    if live is None or not may_hold_nan(part) or _any(not_equal(live, 0)):
-        return part, None
-    nothing = zeros_like(part)
-    return nothing, real(nothing)
+def _after_mixing(part, rule, saved, g, live, leaves_out):
+    if not _reading_stalls(part):
+        return _indicator(reached_by(rule, saved, g, live, keep_zeros=leaves_out))
+    # To try the rule would be twice the work, and always: it is only known that nothing makes
+    # nothing.
+    return None if live is None or _any(not_equal(live, 0)) else real(zeros_like(part))
 
 
 def _indicator(live):
@@ -155,10 +168,12 @@ def _any(condition):
     return bool(backend_for(condition).xp.any(condition))
 
 
-def _has_zero(factor):
+def _has_zero(op, factor):
     if type(factor) in PYTHON_SCALARS:
         return factor == 0
-    return reading_stalls(factor) or _any(equal(factor, 0))
+    if reading_stalls(factor):
+        return op.elementwise
+    return _any(equal(factor, 0))
 
 
 def match(live: Any, shape: tuple[int, ...]) -> Any:
