@@ -30,6 +30,7 @@ INTERNAL = {
     "maximum_of_windows",
     "merge_indices",
     "nonzero_places",
+    "number_as_array",
     "power_norm",
     "pseudo_inverse",
     "put_at",

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from gradx.core.arrays import untracked
 from gradx.numpy_protocols.arranging import array_of, chosen_axes
 from gradx.numpy_protocols.refusals import unknown
 from gradx.ops import elementwise as ew
 from gradx.ops.differences import diff
 from gradx.ops.joining import concat
+from gradx.ops.searching import searchsorted
 from gradx.ops.shapes import astype, moveaxis, reshape, sum
 
 
@@ -77,8 +77,7 @@ def _interp(x, xp, fp, left=None, right=None, period=None):
     if period is not None:
         raise unknown("np.interp", ["period"])
     x, xp, fp = array_of(x), array_of(xp), array_of(fp)
-    knots = untracked(xp)
-    at = np.clip(np.searchsorted(knots, untracked(x), side="right") - 1, 0, len(knots) - 2)
+    at = ew.clip(searchsorted(xp, x, side="right") - 1, 0, xp.shape[0] - 2)
     x_low, x_high = xp[at], xp[at + 1]
     f_low, f_high = fp[at], fp[at + 1]
     inside = f_low + (f_high - f_low) * ((x - x_low) / (x_high - x_low))

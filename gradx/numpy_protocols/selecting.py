@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gradx.core.arrays import untracked
+from gradx.core.arrays import read_for, untracked
 from gradx.numpy_protocols.arranging import flat
 from gradx.numpy_protocols.refusals import unknown
 from gradx.ops import elementwise as ew
@@ -82,9 +82,9 @@ def _turn(x):
 
 
 def _real_if_close(a, tol=100):
-    plain = untracked(a)
-    if not np.iscomplexobj(plain):
+    if not np.iscomplexobj(untracked(a)):
         return a
+    plain = read_for(a, "np.real_if_close")
     bound = tol * np.finfo(plain.dtype).eps if tol > 1 else tol
     return ew.real(a) if np.all(np.abs(plain.imag) < bound) else a
 

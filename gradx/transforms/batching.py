@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from gradx.core import tree
+from gradx.core.arrays import untracked
 from gradx.core.call import Tensor
 from gradx.core.trace import Trace
 from gradx.errors import AxisError, ShapeError
+from gradx.ops.creation import place_of
 from gradx.ops.shapes import broadcast_to, permute_dims
 from gradx.transforms.batching_rules import RULES, aligned, one_by_one
 from gradx.transforms.boundary import as_array, leave, name_of, own
@@ -28,6 +30,13 @@ class Batching(Trace):
 
     def shape_of(self, x):
         return x.value.shape[1:]
+
+    def example(self, x):
+        if self.size:
+            return x.value[0]
+        plain = untracked(x)
+        xp, device = place_of(plain)
+        return xp.zeros(x.shape, dtype=plain.dtype, device=device)
 
     def lift(self, constant):
         return Tensor(broadcast_to(constant, (self.size, *constant.shape)), self, None)

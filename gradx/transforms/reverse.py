@@ -8,7 +8,7 @@ from itertools import count
 from operator import attrgetter
 from typing import Any
 
-from gradx.core.arrays import backend_for
+from gradx.core.arrays import backend_for, reading_stalls
 from gradx.core.call import Tensor
 from gradx.core.explain import EXPLAINED
 from gradx.core.trace import Trace
@@ -176,9 +176,9 @@ def propagate(
     nested = nested or any(node.inspect for node in cotangents)
     if not (nested or may_matter(nodes, cotangents.values())):
         return _walk(nodes, cotangents, keep_all, free=not retain)
-    backend = backend_for(next(iter(cotangents.values())))
-    with backend.quiet():
-        if nested or backend.reading_stalls:
+    seed = next(iter(cotangents.values()))
+    with backend_for(seed).quiet():
+        if nested or reading_stalls(seed):
             found = _walk_with_zeros(nodes, cotangents, keep_all)
         else:
             # A dead zero does no harm until it meets an infinity, and is then seen by the NaN it

@@ -11,7 +11,7 @@ then an honest NaN.
 from collections.abc import Iterable
 from typing import Any
 
-from gradx.core.arrays import backend_for, untracked
+from gradx.core.arrays import backend_for, reading_stalls, untracked
 from gradx.core.call import Tensor
 from gradx.core.op import PYTHON_SCALARS
 from gradx.ops.arithmetic import add, where
@@ -72,9 +72,11 @@ def constant_factor(node: Any) -> Any:
 
 
 def _may_hold_zero(seed):
+    if reading_stalls(seed):
+        return seed.shape != ()
     seed = untracked(seed)
     backend = backend_for(seed)
-    return seed.shape != () if backend.reading_stalls else backend.has_zero(backend.xp, seed)
+    return backend.has_zero(backend.xp, seed)
 
 
 def _is_scaled_by_constant(node):
@@ -127,7 +129,7 @@ def _nothing_or(part, live):
 def _indicator(live):
     """Return 1 where ``live`` is not 0, so that counts of counts cannot overflow."""
     nonzero = not_equal(live, 0)
-    if not _reading_stalls(live) and not _any(equal(live, 0)):
+    if not reading_stalls(live) and not _any(equal(live, 0)):
         return None
     return astype(nonzero, real(live).dtype)
 
@@ -140,7 +142,7 @@ def _any(condition):
 def _has_zero(factor):
     if factor is None or type(factor) in PYTHON_SCALARS:
         return factor is not None and factor == 0
-    return type(factor) is not Tensor and (_reading_stalls(factor) or _any(equal(factor, 0)))
+    return type(factor) is not Tensor and (reading_stalls(factor) or _any(equal(factor, 0)))
 
 
 def match(live: Any, shape: tuple[int, ...]) -> Any:
@@ -157,7 +159,7 @@ def join(live: Any, other: Any) -> Any:
 
 def of_seed(seed: Any) -> Any:
     """Return what lives of a seed: all that is not 0."""
-    if is_differentiated(seed) or (_reading_stalls(seed) and seed.shape == ()):
+    if is_differentiated(seed) or (reading_stalls(seed) and seed.shape == ()):
         return None
     return _indicator(seed)
 
@@ -171,12 +173,10 @@ def is_differentiated(x: Any) -> bool:
     return False
 
 
-def _reading_stalls(x):
-    return backend_for(x).reading_stalls
-
-
 def may_hold_nan(x: Any) -> bool:
     """Tell whether there is a NaN in ``x``; say so without looking where that would stall a GPU."""
+    if reading_stalls(x):
+        return True
     x = untracked(x)
     backend = backend_for(x)
-    return backend.reading_stalls or backend.has_nan(backend.xp, x)
+    return backend.has_nan(backend.xp, x)
