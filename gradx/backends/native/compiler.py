@@ -9,6 +9,7 @@ from threading import Lock
 import llvmlite
 import llvmlite.binding as llvm
 
+from gradx.backends.native import library
 from gradx.backends.native.storage import Store
 
 llvm.initialize_native_target()
@@ -19,6 +20,7 @@ FEATURES = llvm.get_host_cpu_features().flatten()
 FUSED_MULTIPLY_ADD = "+fma" in FEATURES.split(",") or llvm.get_default_triple().startswith(
     ("aarch64", "arm64")
 )
+VECTOR_BYTES = 64 if "+avx512f" in FEATURES.split(",") else 32  # two registers where 16 fill one
 # What machine code depends on beside its source.
 SETTING = "\n".join(
     [llvmlite.__version__, ".".join(map(str, llvm.llvm_version_info)), CPU, FEATURES]
@@ -61,8 +63,10 @@ def addresses(source: str, names: tuple[str, ...], store: Store | None) -> tuple
 def _load(code: bytes, names: tuple[str, ...], key: str) -> tuple[int, ...]:
     jit = llvm.create_lljit_compiler(_machine())
     builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
+    for name, address in library.symbols().items():
+        builder.import_symbol(name, address)
     for name in names:
         builder.export_symbol(name)
-    library = builder.link(jit, key)
-    _kept.append((jit, library))
-    return tuple(library[name] for name in names)
+    linked = builder.link(jit, key)
+    _kept.append((jit, linked))
+    return tuple(linked[name] for name in names)

@@ -72,7 +72,7 @@ def _difference(x: Value, y: Value) -> tuple[Value, Value]:
 def _near(x: Value, name: str, function) -> Value:
     """Compute where |x| is at most ``BOUND``; leave the rest to the C library."""
     far = magnitude(x) > BOUND  # not NaN, which takes the way of all numbers
-    return with_library(name, x, far, function(Angle(x)))
+    return with_library(name, (x,), far, function(Angle(x)))
 
 
 def _signed(result: Value, negative: Value) -> Value:

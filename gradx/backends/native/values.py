@@ -7,6 +7,7 @@ where a fused multiply-add is wanted, it is written: ``muladd``.
 """
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,35 @@ class Code:
         self.lanes = lanes
         self.fused_multiply_add = fused_multiply_add
         self.lines: list[str] = []
-        self.declarations: dict[str, str] = {}
+        self.declarations: dict[str, str] = {}  # by symbol: what the lines call
+        self.cells: list[str] = []  # places on the stack
+        self.block = "entry"  # the label of the block that lines are added to
         self._count = 0
 
     def fresh(self, stem: str = "v") -> str:
         """Return a name that nothing else has."""
         self._count += 1
         return f"%{stem}{self._count}"
+
+    def label(self, stem: str) -> str:
+        """Return a name for a block."""
+        return self.fresh(f"{stem}.")[1:]
+
+    def cell(self, kind: str) -> str:
+        """Make a place on the stack, for one thing of a type of LLVM's."""
+        name = self.fresh("cell")
+        self.cells.append(f"{name} = alloca {kind}")
+        return name
+
+    def copy(self, target: str, source: str, count: str, size: int) -> None:
+        """Copy elements of ``size`` bytes from one pointer to another."""
+        symbol = "@llvm.memcpy.p0.p0.i64"
+        self.declarations[symbol] = f"declare void {symbol}(ptr, ptr, i64, i1)"
+        total = self.fresh()
+        self.lines += [
+            f"{total} = mul i64 {count}, {size}",
+            f"call void {symbol}(ptr {target}, ptr {source}, i64 {total}, i1 false)",
+        ]
 
     def vector(self, dtype: str) -> str:
         """Return LLVM's name of a vector of these."""
@@ -54,6 +77,11 @@ class Code:
         """Return a vector whose elements are all this number."""
         return Value(self, dtype, f"splat ({LLVM_TYPES[dtype]} {literal(dtype, number)})")
 
+    def call(self, symbol: str, dtype: str, *operands: "Value") -> "Value":
+        """Call a function of vectors."""
+        arguments = ", ".join(f"{self.vector(x.dtype)} {x.name}" for x in operands)
+        return self.emit(dtype, f"call {self.vector(dtype)} {symbol}({arguments})")
+
     def intrinsic(self, name: str, dtype: str, *operands: "Value") -> "Value":
         """Call one of LLVM's own functions, of as many operands of one type."""
         vector = self.vector(dtype)
@@ -61,8 +89,27 @@ class Code:
         symbol = f"@llvm.{name}.v{self.lanes}{kind}{np.dtype(dtype).itemsize * 8}"
         takes = ", ".join([vector] * len(operands))
         self.declarations[symbol] = f"declare {vector} {symbol}({takes})"
-        arguments = ", ".join(f"{vector} {x.name}" for x in operands)
-        return self.emit(dtype, f"call {vector} {symbol}({arguments})")
+        return self.call(symbol, dtype, *operands)
+
+    def start(self, block: str) -> None:
+        """Begin a block: what follows is jumped to by this label."""
+        self.lines.append(f"{block}:")
+        self.block = block
+
+    def branch(self, mask: "Value", otherwise: "Value", rare: Callable[[], "Value"]) -> "Value":
+        """Return what ``rare`` computes if a mask holds anywhere, else ``otherwise``."""
+        before, taken, after = self.block, self.label("rare"), self.label("after")
+        symbol = f"@llvm.vector.reduce.or.v{self.lanes}i1"
+        self.declarations[symbol] = f"declare i1 {symbol}({self.vector('bool')})"
+        found = self.fresh()
+        self.lines.append(f"{found} = call i1 {symbol}({self.vector('bool')} {mask.name})")
+        self.lines.append(f"br i1 {found}, label %{taken}, label %{after}")
+        self.start(taken)
+        special = rare()
+        self.lines.append(f"br label %{after}")
+        self.start(after)
+        choices = f"[ {otherwise.name}, %{before} ], [ {special.name}, %{taken} ]"
+        return self.emit(otherwise.dtype, f"phi {self.vector(otherwise.dtype)} {choices}")
 
 
 def literal(dtype: str, number: Number) -> str:
