@@ -1,7 +1,8 @@
 """The error function and its complement, float32 and float64, for vectors.
 
-Within [-1, 1] erf is x times a polynomial in x**2; beyond, 1 - exp(-x**2) S(t) with S a
-polynomial in t = (x - 4) / (x + 4) that stands for exp(x**2) erfc(x). The rounding of x**2,
+Within [-1, 1] erf is x times a polynomial in x**2; beyond, 1 - exp(-x**2) S(t) / (1 + 2 x) with
+S a polynomial in t = (x - 4) / (x + 4) that stays near 1 (M. Shepherd and J. Laframboise,
+Mathematics of Computation 36, 1981). The rounding of x**2,
 which exp would magnify, is carried along in a second float.
 """
 
@@ -38,7 +39,7 @@ def _complement(x: Value) -> Value:
     square, lost = _square(x)
     scaled = polynomial((x - CENTER) / (x + CENTER), coefficients.SCALED_ERFC[x.dtype])
     small = exp(-square)
-    return scaled * (small - small * lost)
+    return (scaled / (1.0 + 2.0 * x)) * (small - small * lost)
 
 
 def _near_0(x: Value) -> Value:
