@@ -49,9 +49,13 @@ from gradx.dtypes import uint8 as uint8
 from gradx.dtypes import uint16 as uint16
 from gradx.dtypes import uint32 as uint32
 from gradx.dtypes import uint64 as uint64
+from gradx.errors import CaptureError as CaptureError
 from gradx.errors import DeviceError as DeviceError
 from gradx.errors import GradxError as GradxError
+from gradx.graph.capture import capture as capture
+from gradx.graph.compile import compile as compile
 from gradx.graph.draw import draw as draw
+from gradx.graph.ir import Graph as Graph
 from gradx.inspection import __array_api_version__ as __array_api_version__
 from gradx.inspection import __array_namespace_info__ as __array_namespace_info__
 from gradx.ops.along import take as take

@@ -16,6 +16,7 @@ PACKAGE = Path(gradx.__path__[0])
 INTERNAL = {
     "add_at",
     "class_mask",
+    "child_keys",
     "clip_between",
     "cofactors",
     "convolution",
@@ -25,6 +26,7 @@ INTERNAL = {
     "erfc_integral",
     "euclidean_norm",
     "flat_places",
+    "folded_key",
     "getitem",  # of basic keys; the public one takes arrays too
     "last_writes",
     "maximum_of_windows",
@@ -36,6 +38,7 @@ INTERNAL = {
     "put_at",
     "quiet_pow",
     "quotient",
+    "random_numbers",
     "read_at_maxima",
     "scatter",
     "setitem",

@@ -181,9 +181,7 @@ def primitive(
     return declare
 
 
-def constant(
-    *, samples: SampleSet, elementwise: bool = False, sizes_vary: bool = False
-) -> Declare:
+def constant(*, samples: SampleSet, elementwise: bool = False, sizes_vary: bool = False) -> Declare:
     """Declare an op whose output does not vary with its inputs (``argmax``, ``less``).
 
     With ``sizes_vary`` the shape of the output depends on the numbers it is given.

@@ -27,9 +27,7 @@ from gradx.transforms.boundary import as_array, name_of
 from gradx.transforms.debugging import user_line
 
 NUMBERS = {int, float, complex}
-WHAT_TO_DO = (
-    "choose with gx.where, make the argument static=, or leave it out of what is compiled"
-)
+WHAT_TO_DO = "choose with gx.where, make the argument static=, or leave it out of what is compiled"
 
 
 class Capture(Trace):

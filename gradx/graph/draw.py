@@ -154,4 +154,3 @@ def _names(f, args):
     for argument, value in zip(parameter_names(f, args), args, strict=True):
         names += [(f"{argument}{path}", path != "") for path in tree.paths(value)]
     return names
-

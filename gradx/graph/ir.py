@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gradx.core.call import Tensor
+from gradx.backends import Backend, backend_for_device
 from gradx.core.explain import describe
 from gradx.errors import ShapeError
 from gradx.graph.equations import Constant, Equation, Input, Variable
-from gradx.graph.executors.by_op import compile_by_op, interpret
+from gradx.graph.interpret import interpret
 from gradx.graph.listing import list_graph
 
 
@@ -28,6 +28,13 @@ class Graph:
     equations: tuple[Equation, ...]
     outputs: tuple[Input, ...]
     name: str = "graph"
+
+    @property
+    def backend(self) -> Backend:
+        """The array library that most of it runs on: keys may be NumPy arrays everywhere."""
+        variables = [*self.inputs, *[x for equation in self.equations for x in equation.outputs]]
+        devices = dict.fromkeys(x.device for x in variables if not x.weak) or ("cpu",)
+        return backend_for_device(next((d for d in devices if d != "cpu"), "cpu"))[0]
 
     def __str__(self) -> str:
         return list_graph(self)

@@ -9,6 +9,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from gradx.graph.equations import Equation
+
 # Op -> what Python does where all operands are numbers. The result is again a number.
 OPERATORS: dict[str, Callable[..., Any]] = {
     "abs": abs,
@@ -36,3 +38,8 @@ OPERATORS: dict[str, Callable[..., Any]] = {
 }
 
 DTYPES = {bool: "bool", int: "int64", float: "float64", complex: "complex128"}
+
+
+def computed_by_python(equation: Equation) -> bool:
+    """Tell whether an equation is arithmetic on numbers alone."""
+    return equation.op.name in OPERATORS and all(out.weak for out in equation.outputs)

@@ -55,13 +55,20 @@ HARMLESS = SMOOTH | SELECTING | MOVING
 
 
 def may_matter(nodes: list[Any], seeds: Iterable[Any]) -> bool:
-    """Tell whether zeros of the seeds or on the tape may be dead, and may meet an infinity."""
+    """Tell whether zeros of the seeds or on the tape may be dead, and may meet an infinity.
+
+    ``nodes`` are in order of creation: walking back, what one leaves out meets those before it.
+    """
     if any(map(_may_hold_zero, seeds)):
         return True
-    ops = {node.op.name for node in nodes if node.edges}
-    if ops <= HARMLESS:
-        return False
-    return not ops.isdisjoint(SELECTING) or any(map(_is_scaled_by_constant, nodes))
+    sensitive = False
+    for node in nodes:
+        if not node.edges:
+            continue
+        if sensitive and (node.op.name in SELECTING or _is_scaled_by_constant(node)):
+            return True
+        sensitive = sensitive or node.op.name not in HARMLESS
+    return False
 
 
 def constant_factor(node: Any) -> Any:

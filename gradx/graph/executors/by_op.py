@@ -1,17 +1,17 @@
-"""Run a graph op by op: on any array library, and on Tensors.
+"""Run a graph op by op, on any array library.
 
 A program calls each op's implementation, found once; nothing is dispatched or checked
 when it runs. Where one fails, the error says what it would have said in eager code.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from gradx.backends import backend_for_device
 from gradx.core.explain import EXPLAINED, explain
 from gradx.graph.equations import Equation, Group, Variable
-from gradx.graph.executors.source import Source, is_weak, last_uses
-from gradx.graph.weak import OPERATORS
+from gradx.graph.executors.source import Source, last_uses
+from gradx.graph.weak import OPERATORS, computed_by_python
 
 
 def compile_by_op(graph: Any) -> Callable[..., tuple[Any, ...]]:
@@ -43,7 +43,7 @@ def emit(source: Source, equation: Equation) -> None:
 
 def function_of(equation: Equation) -> Callable[..., Any]:
     """Return what computes one equation, for the arrays that it is given."""
-    if is_weak(equation):
+    if computed_by_python(equation):
         return OPERATORS[equation.op.name]
     return equation.op.on(backend_for_device(equation.device)[0])
 
@@ -78,22 +78,3 @@ def _retold(error, code, equations, source):
     if equation.line:
         told.args = (f"{told.args[0]}, at {equation.line}", *told.args[1:])
     return told
-
-
-def interpret(graph: Any, arrays: Iterable[Any]) -> tuple[Any, ...]:
-    """Run ``graph`` through gradx's ops: on Tensors too, whose transforms see every op."""
-    known: dict[Any, Any] = dict(zip(graph.inputs, arrays, strict=True))
-    known |= {constant.variable: constant.value for constant in graph.constants}
-    for equation in graph.equations:
-        values = tuple([known[x] if type(x) is Variable else x for x in equation.inputs])
-        known.update(zip(equation.outputs, _interpret_one(equation, values), strict=True))
-    return tuple([known[x] if type(x) is Variable else x for x in graph.outputs])
-
-
-def _interpret_one(equation, values):
-    if type(equation.op) is Group:
-        return interpret(equation.op.graph, values)
-    if is_weak(equation):
-        return (OPERATORS[equation.op.name](*values),)
-    out = equation.op.run(values, equation.params)
-    return tuple(out) if equation.op.results else (out,)

@@ -10,7 +10,6 @@ from typing import Any
 
 from gradx.graph.equations import Equation, Input, Variable
 from gradx.graph.listing import short_names
-from gradx.graph.weak import OPERATORS
 
 SIMPLE = (bool, int, type(None))
 
@@ -72,8 +71,3 @@ def last_uses(equations: tuple[Equation, ...], kept: Any) -> list[list[Variable]
         candidates = dict.fromkeys([*equation.variables, *equation.outputs])
         dead.append([x for x in candidates if x not in held and remaining[x] <= 0])
     return dead
-
-
-def is_weak(equation: Equation) -> bool:
-    """Tell whether Python itself computes this equation."""
-    return equation.op.name in OPERATORS and all(out.weak for out in equation.outputs)
