@@ -50,7 +50,7 @@ class Code:
     def cell(self, kind: str) -> str:
         """Make a place on the stack, for one thing of a type of LLVM's."""
         name = self.fresh("cell")
-        self.cells.append(f"{name} = alloca {kind}")
+        self.cells.append(f"{name} = alloca {kind}, align 64")
         return name
 
     def copy(self, target: str, source: str, count: str, size: int) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 from gradx.graph.equations import Equation, Variable
 from gradx.graph.ir import Graph
-from gradx.graph.native.operations import SUPPORTED, UnsupportedError
+from gradx.graph.native.operations import SUPPORTED, UnsupportedError, read_by
 
 Axes = tuple[bool, ...]  # for each axis, whether a value varies over it
 
@@ -106,7 +106,7 @@ def _align(graph: Graph) -> dict[Variable, Alignment]:
     known: dict[Variable, Alignment] = {}
     for equation in graph.equations:
         (out,) = equation.outputs
-        operands = list(equation.variables)
+        operands = read_by(equation)
         name = equation.op.name
         if name in REDUCTIONS:
             source = _known(known, operands[0], operands, whole)
@@ -198,7 +198,7 @@ def _classify(plan: Plan) -> None:
     """Give each reduction its kind, and find what has to wait for the end."""
     for equation in plan.graph.equations:
         (out,) = equation.outputs
-        waits = any(x in plan.after for x in equation.variables)
+        waits = any(x in plan.after for x in read_by(equation))
         if equation.op.name in REDUCTIONS:
             kind = _kind(plan, equation)
             if kind is not None:

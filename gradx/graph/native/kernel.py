@@ -16,7 +16,7 @@ from typing import NamedTuple
 from gradx.backends.native.values import Code, Value
 from gradx.graph.equations import Equation, Variable
 from gradx.graph.native.analysis import Kind, Plan
-from gradx.graph.native.operations import UnsupportedError
+from gradx.graph.native.operations import UnsupportedError, read_by
 from gradx.graph.native.reductions import Reduction, State, reduction_of
 from gradx.graph.native.rows import Row, along_row
 from gradx.graph.native.scopes import (
@@ -317,7 +317,7 @@ class Run(Function):
         """Count the reductions of the row that come before each value."""
         levels = dict.fromkeys(self.plan.graph.inputs, 0)
         for equation in self.plan.graph.equations:
-            deepest = max((levels[x] for x in equation.variables), default=0)
+            deepest = max((levels[x] for x in read_by(equation)), default=0)
             within = self.plan.kinds.get(equation) is Kind.ROW
             levels.update(dict.fromkeys(equation.outputs, deepest + within))
         return levels

@@ -133,8 +133,6 @@ _declare(
     reshape=lambda x, **params: x,
     real=lambda x: x,
     conj=lambda x: x,
-    zeros_like=lambda x, **params: x.like(0),
-    ones_like=lambda x, **params: x.like(1),
     maximum=_maximum,
     minimum=_minimum,
     relu=_relu,
@@ -207,9 +205,19 @@ _declare(
 )
 
 
+FILLED = {"zeros_like": 0, "ones_like": 1}  # of an array whose elements do not matter
+
+
+def read_by(equation: Equation) -> list[Variable]:
+    """Return the variables whose elements an equation reads."""
+    return [] if equation.op.name in FILLED else list(equation.variables)
+
+
 def emit(code: Code, equation: Equation, value_of: Callable[[Input], Value]) -> Value:
     """Add the instructions of one elementwise equation."""
     name = equation.op.name
+    if name in FILLED:
+        return code.constant(_of_result(equation), FILLED[name])
     if name == "where":
         condition, *choices = equation.inputs
         dtype = _of_result(equation)
@@ -258,4 +266,4 @@ def _within(dtype: str, number: Any) -> Any:
     return number
 
 
-SUPPORTED = frozenset(OPERATIONS) | {"where", "clip_between"}
+SUPPORTED = frozenset(OPERATIONS) | FILLED.keys() | {"where", "clip_between"}

@@ -43,17 +43,7 @@ class Row:
 
     def valid(self) -> Value:
         """Return a mask of the elements that are the row's."""
-        code = self.code
-        count = code.fresh()
-        code.lines.append(f"{count} = load i32, ptr {self.cells.valid}")
-        first, splat = code.fresh(), code.fresh()
-        lanes = f"<{code.lanes} x i32>"
-        places = ", ".join(f"i32 {i}" for i in range(code.lanes))
-        code.lines += [
-            f"{first} = insertelement {lanes} poison, i32 {count}, i32 0",
-            f"{splat} = shufflevector {lanes} {first}, {lanes} poison, {lanes} zeroinitializer",
-        ]
-        return code.emit("bool", f"icmp ult {lanes} <{places}>, {splat}")
+        return self.code.emit("bool", f"load {self.code.vector('bool')}, ptr {self.cells.mask}")
 
     def column(self) -> str:
         """Return how many elements of the row came before this turn."""
@@ -67,7 +57,8 @@ class Cells:
 
     def __init__(self, code: Code, variables: list[Variable]) -> None:
         self.index, self.column = code.cell("i64"), code.cell("i64")
-        self.left, self.valid = code.cell("i64"), code.cell("i32")
+        self.left, self.last = code.cell("i64"), code.cell("i1")
+        self.mask = code.cell(code.vector("bool"))
         self.base = {v: code.cell("ptr") for v in variables}
         self.end = {v: code.cell("ptr") for v in variables}
         self.buffer = {v: code.cell(f"[{code.lanes * size_of(v.dtype)} x i8]") for v in variables}
@@ -87,7 +78,8 @@ def along_row(
         f"store i64 0, ptr {cells.index}",
         f"store i64 0, ptr {cells.column}",
         f"store i64 {length}, ptr {cells.left}",
-        f"store i32 {code.lanes}, ptr {cells.valid}",
+        f"store i1 false, ptr {cells.last}",
+        f"store {code.vector('bool')} splat (i1 true), ptr {cells.mask}",
         f"br label %{head}",
     ]
     _choose(code, cells, head, turn, whole, rest, done)
@@ -116,13 +108,14 @@ def _choose(code, cells, head, turn, whole, rest, done) -> None:
 
 def _copy_rest(code, cells, inputs, outputs, rest, turn) -> None:
     code.start(rest)
-    left, short, index = code.fresh(), code.fresh(), code.fresh()
+    left, index = code.fresh(), code.fresh()
     code.lines += [
         f"{left} = load i64, ptr {cells.left}",
-        f"{short} = trunc i64 {left} to i32",
-        f"store i32 {short}, ptr {cells.valid}",
         f"{index} = load i64, ptr {cells.index}",
+        f"store i1 true, ptr {cells.last}",
     ]
+    mask = _first(code, left)
+    code.lines.append(f"store {code.vector('bool')} {mask}, ptr {cells.mask}")
     for variable in [*inputs, *outputs]:
         base, place, offset = code.fresh(), code.fresh(), code.fresh()
         size = size_of(variable.dtype)
@@ -138,12 +131,24 @@ def _copy_rest(code, cells, inputs, outputs, rest, turn) -> None:
     code.lines += [f"store i64 0, ptr {cells.index}", f"br label %{turn}"]
 
 
-def _go_on(code, cells, head, further, last) -> None:
-    valid, complete = code.fresh(), code.fresh()
+def _first(code: Code, count: str) -> str:
+    """Return a mask of so many elements from the front."""
+    short, first, splat = code.fresh(), code.fresh(), code.fresh()
+    lanes = f"<{code.lanes} x i32>"
+    places = ", ".join(f"i32 {i}" for i in range(code.lanes))
     code.lines += [
-        f"{valid} = load i32, ptr {cells.valid}",
-        f"{complete} = icmp eq i32 {valid}, {code.lanes}",
-        f"br i1 {complete}, label %{further}, label %{last}",
+        f"{short} = trunc i64 {count} to i32",
+        f"{first} = insertelement {lanes} poison, i32 {short}, i32 0",
+        f"{splat} = shufflevector {lanes} {first}, {lanes} poison, {lanes} zeroinitializer",
+    ]
+    return code.emit("bool", f"icmp ult {lanes} <{places}>, {splat}").name
+
+
+def _go_on(code, cells, head, further, last) -> None:
+    incomplete = code.fresh()
+    code.lines += [
+        f"{incomplete} = load i1, ptr {cells.last}",
+        f"br i1 {incomplete}, label %{last}, label %{further}",
     ]
     code.start(further)
     for cell, step in ((cells.index, "add"), (cells.column, "add"), (cells.left, "sub")):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from gradx.backends.native.values import LLVM_TYPES, Code, Value
 from gradx.graph.equations import Variable
 from gradx.graph.native.analysis import REDUCTIONS, Plan
-from gradx.graph.native.operations import UnsupportedError, emit
+from gradx.graph.native.operations import UnsupportedError, emit, read_by
 
 Load = Callable[[Variable], Value]
 
@@ -45,7 +45,7 @@ class Scope:
         for equation in reversed(self.plan.graph.equations):
             (out,) = equation.outputs
             if out in needed and equation not in self.plan.kinds:
-                needed |= set(equation.variables) - self.values.keys()
+                needed |= set(read_by(equation)) - self.values.keys()
         return needed
 
 
