@@ -20,7 +20,7 @@ from typing import Any
 
 from gradx.graph.equations import Equation, Variable
 from gradx.graph.ir import Graph
-from gradx.graph.native.operations import SUPPORTED, UnsupportedError, read_by
+from gradx.graph.native.operations import FILLED, SUPPORTED, UnsupportedError, read_by
 
 Axes = tuple[bool, ...]  # for each axis, whether a value varies over it
 
@@ -108,17 +108,20 @@ def _align(graph: Graph) -> dict[Variable, Alignment]:
         (out,) = equation.outputs
         operands = read_by(equation)
         name = equation.op.name
+        if name in FILLED:
+            continue  # lies wherever it is first used
         if name in REDUCTIONS:
             source = _known(known, operands[0], operands, whole)
             known[out] = _reduced(source, operands[0].shape, equation)
         elif name in ALIGNED_AGAIN:
-            known[out] = _same_lengths(_known(known, operands[0], operands, whole), out)
+            known[out] = _same_lengths(_reshaped(known, operands[0], out, whole), out)
         else:
             for operand in operands:
                 _known(known, operand, operands, whole)
             known[out] = _elementwise(known, operands, out, whole)
-    for variable in graph.inputs:
-        known.setdefault(variable, _natural(variable.shape, whole))
+    for variable in variables_of(graph):
+        if variable not in known:
+            known[variable] = _natural(variable.shape, whole)
     return known
 
 
@@ -147,6 +150,13 @@ def _elementwise(known, operands, out, whole) -> Alignment:
         if known[x] != _natural(x.shape, whole):
             raise UnsupportedError(f"{x.type} broadcast along other axes")
     return _natural(out.shape, whole)
+
+
+def _reshaped(known, operand, out, whole) -> Alignment:
+    """Return how a value lies that is given another shape: an input, as its new shape has it."""
+    if operand not in known:
+        known[operand] = _natural(out.shape, whole)
+    return known[operand]
 
 
 def _same_lengths(source: Alignment, out: Variable) -> Alignment:

@@ -17,7 +17,7 @@ from gradx.backends.native.values import Code, Value
 from gradx.graph.equations import Equation, Variable
 from gradx.graph.native.analysis import Kind, Plan
 from gradx.graph.native.operations import UnsupportedError, read_by
-from gradx.graph.native.reductions import Reduction, State, reduction_of
+from gradx.graph.native.reductions import Reduction, State, column_reduction, reduction_of
 from gradx.graph.native.rows import Row, along_row
 from gradx.graph.native.scopes import (
     Scope,
@@ -64,8 +64,7 @@ class Kernel:
                 words = sum(slot.reduction.width for slot in self.totals)
                 self.totals.append(Slot(equation, reduction_of(equation), words))
             if kind is Kind.COLUMN:
-                reduction = reduction_of(equation)._replace(width=1)
-                self.columns.append(Slot(equation, reduction, len(self.columns)))
+                self.columns.append(Slot(equation, column_reduction(equation), len(self.columns)))
 
     def words_per_unit(self, inner: int) -> int:
         """Return how many words a unit leaves its partials in."""

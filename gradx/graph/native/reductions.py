@@ -97,6 +97,13 @@ def reduction_of(equation: Equation) -> Reduction:
     return Reduction("sum", "int64", 1, 1)
 
 
+def column_reduction(equation: Equation) -> Reduction:
+    """Return how a reduction over rows is computed: in memory, one word for each column."""
+    reduction = reduction_of(equation)
+    kind = reduction.dtype.rstrip("0123456789")
+    return reduction._replace(width=1, dtype=f"{kind}64")
+
+
 def _rotated(x: Value, distance: int) -> Value:
     lanes = x.code.lanes
     places = ", ".join(f"i32 {(i + distance) % lanes}" for i in range(lanes))
