@@ -127,10 +127,11 @@ class Compiled:
         positions = tuple([i for i, leaf in enumerate(leaves) if is_input(leaf)])
         for i in positions:
             leaves[i] = trace.watch(_example(leaves[i]), f"input {i}")
+        constant = [leaf for i, leaf in enumerate(leaves) if i not in positions]
         args, kwargs = tree.unflatten(call.structure, leaves)
         args = list(args)
+        guards = guards_of((self.function, *constant, *found.values()), (args, kwargs))
         kwargs |= put_back(self.static, args, found)
-        guards = guards_of(self.function, (*args, *kwargs.values()))
         with captures(trace):
             outputs, structure = tree.flatten(self.function(*args, **kwargs))
             graph = graph_of(trace, [leaves[i] for i in positions], outputs)

@@ -6,7 +6,9 @@ rather than by running it; each later call compares, in tens of nanoseconds a na
 what has changed is captured anew.
 """
 
+import argparse
 import functools
+import itertools
 import os
 import sys
 import sysconfig
@@ -21,6 +23,8 @@ from gradx.transforms.debugging import PACKAGE
 MISSING: Any = object()
 # Types whose equal values are the same to a program.
 VALUES = {bool, int, float, complex, str, bytes}
+# Objects that are nothing but their attributes.
+BAGS = types.SimpleNamespace | argparse.Namespace
 # In bytes: a closed-over array up to this size is compared by content too.
 COMPARED = 1024
 # Code in these places is not a user's, and its globals stay what they are.
@@ -88,10 +92,15 @@ _SAME: dict[type, Callable[[Any, Any], bool]] = {
 }
 
 
-def guards_of(f: Callable[..., Any], arguments: Iterable[Any]) -> Guards:
-    """Find everything that ``f``, called with ``arguments``, can read."""
+def guards_of(held: Iterable[Any], arguments: Iterable[Any]) -> Guards:
+    """Find all that a call can read.
+
+    ``held`` are the function and what it is called with that is the same object at every
+    call; other ``arguments`` bring code with them, and no state.
+    """
     walk = _Walk()
-    walk.value(f)
+    for x in held:
+        walk.value(x)
     for argument in arguments:
         walk.argument(argument)
     walk.attributes()
@@ -105,11 +114,12 @@ class _Walk:
         self.guards = Guards()
         self.seen: dict[int, Any] = {}  # which also keeps them alive, so that no id is used again
         self.words: set[str] = set()  # all names in the user's code: attributes among them
-        self.objects: list[Any] = []
+        self.spaces: list[Any] = []  # objects, classes and modules
+        self.classes: set[type] = set()
 
     def value(self, x: Any) -> None:
         """Look at what a name stands for."""
-        if type(x) in VALUES or x is None or id(x) in self.seen:
+        if type(x) in VALUES or x is None or x is MISSING or id(x) in self.seen:
             return
         self.seen[id(x)] = x
         look = _LOOKS.get(type(x))
@@ -126,19 +136,25 @@ class _Walk:
     def object(self, x: Any) -> None:
         """Look at an object: at its methods now, at the attributes that code names at the end."""
         if hasattr(x, "__dict__"):
-            self.objects.append(x)
+            self.spaces.append(x)
         self.kind(type(x))
 
     def kind(self, cls: type) -> None:
-        """Look at the methods of a class that a user wrote."""
+        """Look at the methods of a class that a user wrote, and keep its attributes for the end."""
         for base in cls.__mro__:
-            if id(base) in self.seen or _is_library_module(base.__module__):
+            if base in self.classes or _is_library_module(base.__module__):
                 continue
-            self.seen[id(base)] = base
+            self.classes.add(base)
+            self.spaces.append(base)
             for member in vars(base).values():
                 function = getattr(member, "__func__", getattr(member, "fget", member))
                 if isinstance(function, types.FunctionType):
                     self.value(function)
+
+    def module(self, x: types.ModuleType) -> None:
+        """Keep a user's module for the end, when it is known what code names."""
+        if not _is_library_module(x.__name__):
+            self.spaces.append(x)
 
     def argument(self, x: Any) -> None:
         """Look at the code that comes with an argument, which itself may differ every time."""
@@ -163,27 +179,31 @@ class _Walk:
             self.argument(part)
 
     def attributes(self) -> None:
-        """Guard the attributes of objects that code names: more may be found on the way."""
+        """Guard the attributes that code names: more may be found on the way."""
         done: set[tuple[int, str]] = set()
         while True:
             found = [
-                (x, name)
-                for x in self.objects
-                for name in self._attribute_names(x)
-                if (id(x), name) not in done
+                (space, name)
+                for space in self.spaces
+                for name in self._attribute_names(space)
+                if (id(space), name) not in done
             ]
             if not found:
                 return
-            for x, name in found:
-                done.add((id(x), name))
-                value = vars(x).get(name, MISSING)
-                self.guards.names.append((vars(x), name, value))
+            for space, name in found:
+                done.add((id(space), name))
+                value = vars(space).get(name, MISSING)
+                self.guards.names.append((vars(space), name, value))
                 self.value(value)
 
-    def _attribute_names(self, x):
-        if _is_library_module(type(x).__module__):
-            return list(vars(x))
-        return self.words.intersection(vars(x))
+    def _attribute_names(self, space):
+        if isinstance(space, type | types.ModuleType | BAGS):
+            return self.words.intersection(vars(space))
+        if _is_library_module(type(space).__module__):
+            return list(vars(space))
+        # One that only the class has may come to be the object's own.
+        of_class = [vars(base) for base in type(space).__mro__ if base in self.classes]
+        return self.words.intersection(itertools.chain(vars(space), *of_class))
 
     def _function(self, x):
         self._cells(x)
@@ -195,9 +215,6 @@ class _Walk:
         self.words |= words
         for name in words.intersection(x.__globals__):
             value = x.__globals__[name]
-            if isinstance(value, types.ModuleType):
-                self._module(value, words)
-                continue
             self.guards.names.append((x.__globals__, name, value))
             self.value(value)
 
@@ -207,14 +224,6 @@ class _Walk:
             content = _content(cell)
             self.guards.cells.append((cell, name, content))
             self.value(content)
-
-    def _module(self, module, words):
-        if _is_library_module(module.__name__):
-            return
-        for name in words.intersection(vars(module)):
-            value = vars(module)[name]
-            self.guards.names.append((vars(module), name, value))
-            self.value(value)
 
     def _array(self, x):
         if hasattr(x, "tobytes") and x.nbytes <= COMPARED:
@@ -254,7 +263,7 @@ _LOOKS: dict[type, Callable[[_Walk, Any], None]] = {
     types.BuiltinFunctionType: lambda walk, x: None,
     types.FunctionType: _Walk._function,
     types.MethodType: _Walk._method,
-    types.ModuleType: lambda walk, x: None,
+    types.ModuleType: _Walk.module,
 }
 
 

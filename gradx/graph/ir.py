@@ -4,16 +4,18 @@ A graph has no hidden state: inputs, constants, equations in an order in which t
 can run, outputs. Nothing in it belongs to one array library.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gradx.backends import Backend, backend_for_device
+from gradx.backends import Backend, backend_for_device, canonical_device
+from gradx.core.arrays import backend_for, untracked
 from gradx.core.explain import describe
 from gradx.errors import ShapeError
 from gradx.graph.equations import Constant, Equation, Input, Variable
 from gradx.graph.interpret import interpret
 from gradx.graph.listing import list_graph
+from gradx.graph.moving import moved
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,8 +44,20 @@ class Graph:
     def __call__(self, *arrays: Any) -> Any:
         """Run on one array for each input: return a tuple of outputs, a single one alone."""
         self._require_inputs(arrays)
-        outputs = interpret(self, arrays)
+        pairs = [(x.device, a) for x, a in zip(self.inputs, arrays, strict=True) if not x.weak]
+        places = {device: backend_for(a).device_of(untracked(a)) for device, a in pairs}
+        outputs = interpret(self._on(places), arrays)
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def to_device(self, device: Any) -> "Graph":
+        """Return the graph for arrays on ``device``, with its constants moved there once."""
+        target = canonical_device(device)
+        devices = {x.device for x in self.inputs} | {x.device for x, _ in self.constants}
+        return self._on(dict.fromkeys(devices, target))
+
+    def _on(self, places: Mapping[str, str]) -> "Graph":
+        same = all(known == place for known, place in places.items())
+        return self if same else moved(self, places)
 
     def _require_inputs(self, arrays: tuple[Any, ...]) -> None:
         if len(arrays) != len(self.inputs):

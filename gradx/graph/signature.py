@@ -110,20 +110,20 @@ def static_places(
     Raise ``ShapeError`` for an argument that ``f`` does not have.
     """
     chosen = (static,) if isinstance(static, str | int) else tuple(static)
-    if not chosen:
-        return []
+    return [_place(f, which) for which in chosen]
+
+
+def _place(f, which):
     parameters = list(inspect.signature(f).parameters.values())
     names = [parameter.name for parameter in parameters]
-    places: list[tuple[int | None, str]] = []
-    for which in chosen:
-        if which not in names and which not in range(len(names)):
-            raise ShapeError(
-                f"static={which!r}: {name_of(f)} has the parameters {', '.join(names)}"
-            )
-        position = names.index(which) if isinstance(which, str) else which
-        by_name_only = parameters[position].kind is inspect.Parameter.KEYWORD_ONLY
-        places.append((None if by_name_only else position, names[position]))
-    return places
+    position = names.index(which) if which in names else which
+    rest = [i for i, p in enumerate(parameters) if p.kind is inspect.Parameter.VAR_POSITIONAL]
+    if type(position) is int and rest and position >= rest[0]:
+        return position, f"{names[rest[0]]}[{position - rest[0]}]"
+    if type(position) is not int or not 0 <= position < len(names):
+        raise ShapeError(f"{name_of(f)} has no parameter {which!r}, only {', '.join(names)}")
+    by_name_only = parameters[position].kind is inspect.Parameter.KEYWORD_ONLY
+    return None if by_name_only else position, names[position]
 
 
 def set_apart(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gradx.backends import device_of
-from gradx.core.arrays import is_kind
+from gradx.core.arrays import is_kind, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.op import constant
@@ -67,7 +67,7 @@ def child_keys(xp, key, /, *, count):
     return array_to_device(words.reshape(count, 4)[:, :2].copy(), device_of(key))
 
 
-def fold_in(key: Any, data: int) -> np.ndarray:
+def fold_in(key: Any, data: Any) -> np.ndarray:
     """Return the key for ``key`` and ``data``, an integer from 0 to 2**128 - 1.
 
     For keys by number: of a step, a layer, a process.
@@ -79,7 +79,7 @@ def fold_in(key: Any, data: int) -> np.ndarray:
     key = checked_key(key)
     if type(data) is not Tensor:
         return folded_key(key, _as_counter("data", data))
-    if data.shape != () or not is_kind(data, "integral"):
+    if tuple(untracked(data).shape) != () or not is_kind(data, "integral"):
         raise DTypeError(f"data: expected an integer, got {describe(data)}")
     return folded_key(key, data)
 

@@ -41,6 +41,8 @@ SELECTING = names(
     take take_along_axis tril triu where
     """
 )
+# Of those, the ones that also drop what arrives at the elements they leave out, infinite or not.
+CHOOSING = names("concat getitem relu scatter setitem take where")
 
 # Ops whose derivative is finite wherever their inputs are.
 SMOOTH = names(
@@ -61,13 +63,17 @@ def may_matter(nodes: list[Any], seeds: Iterable[Any]) -> bool:
     """
     if any(map(_may_hold_zero, seeds)):
         return True
-    sensitive = False
+    ops = {node.op.name for node in nodes if node.edges}
+    if ops <= HARMLESS:
+        return False
+    if not ops.isdisjoint(SELECTING - CHOOSING) or any(map(_is_scaled_by_constant, nodes)):
+        return True
+    met = False
     for node in nodes:
-        if not node.edges:
-            continue
-        if sensitive and (node.op.name in SELECTING or _is_scaled_by_constant(node)):
+        name = node.op.name if node.edges else ""
+        if met and name in CHOOSING:
             return True
-        sensitive = sensitive or node.op.name not in HARMLESS
+        met = met or (name != "" and name not in HARMLESS)
     return False
 
 
