@@ -188,11 +188,12 @@ def output_of(trace: Capture, leaf: Any) -> Input:
 
 def graph_of(trace: Capture, inputs: list[Tensor], outputs: list[Any]) -> Graph:
     """Return what ``trace`` has recorded."""
+    returned = tuple([output_of(trace, leaf) for leaf in outputs])  # which may be new constants
     return Graph(
         inputs=tuple([x.payload for x in inputs]),
         constants=tuple(trace.constants.values()),
         equations=tuple(trace.equations),
-        outputs=tuple([output_of(trace, leaf) for leaf in outputs]),
+        outputs=returned,
         name=trace.name,
     )
 

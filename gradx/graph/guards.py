@@ -135,6 +135,9 @@ class _Walk:
 
     def object(self, x: Any) -> None:
         """Look at an object: at its methods now, at the attributes that code names at the end."""
+        if hasattr(x, "__wrapped__"):  # what stands for a function has a state of its own
+            self.value(x.__wrapped__)
+            return
         if hasattr(x, "__dict__"):
             self.spaces.append(x)
         self.kind(type(x))

@@ -29,7 +29,7 @@ class Call(NamedTuple):
 # Type of a leaf -> what of it is in the signature. A number is an input of the graph, whose
 # value may differ; a truth value or a text is not.
 _DESCRIBE: dict[type, Callable[[Any], Hashable]] = {
-    np.ndarray: lambda x: (np.ndarray, x.shape, x.dtype),
+    np.ndarray: lambda x: (x.shape, x.dtype),
     int: lambda x: int,
     float: lambda x: float,
     complex: lambda x: complex,
@@ -63,10 +63,10 @@ def _described(f, leaf, args, kwargs):
         return type(leaf.value.item())
     plain = untracked(leaf)
     backend = find_backend(type(plain))
+    if backend is not None and backend.name == "numpy":
+        return (tuple(leaf.shape), leaf.dtype)  # also of NumPy's own scalars
     if backend is not None:
-        return (type(plain), tuple(leaf.shape), leaf.dtype, backend.device_of(plain))
-    if isinstance(leaf, np.generic):
-        return (type(leaf), leaf)
+        return (backend.name, tuple(leaf.shape), leaf.dtype, backend.device_of(plain))
     if args and leaf is args[0] and hasattr(leaf, "__dict__") and not callable(leaf):
         return _Identity(leaf)  # the object that a method belongs to
     name = next(
