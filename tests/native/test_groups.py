@@ -76,6 +76,7 @@ OWN = [op for op in OPS.values() if op.name in SUPPORTED | REDUCTIONS]
 every_own_op = pytest.mark.parametrize("op", OWN, ids=lambda op: op.name)
 # Of nothing, complex, or of an axis in the middle: everything else has a loop.
 NO_LOOP = {"expand_dims", "reshape", "squeeze", "sum", "mean", "max", "min", "astype"}
+NO_LOOP |= {"clip_between", "copysign"}  # of numbers that make a constant
 
 
 @every_own_op
@@ -94,6 +95,8 @@ def test_a_gradient_is_what_it_is_eagerly(op):
         return
     for function, arrays in samples(op, np.float32, 3):
         loss = lambda *given, f=function: gx.sum(f(*given) * 1.5)
+        if function(*arrays).dtype.kind != "f":
+            continue
         places = tuple(i for i, a in enumerate(arrays) if a.dtype.kind == "f")
         gradient = lambda *given, f=loss, places=places: gx.grad(f, places)(*given)
 
@@ -150,9 +153,9 @@ def test_broadcasting_is_that_of_numpy(left, right):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=left), rng.normal(size=right)
 
-    found = compiled(lambda x, y: gx.exp(x * y) - y, x, y)
+    found = compiled(lambda x, y: gx.exp(x * y) * y, x, y)
 
-    assert_same(found, [np.exp(x * y) - y])
+    assert_same(found, [np.exp(x * y) * y])
 
 
 def test_inputs_in_any_order_of_memory_are_read_right():
