@@ -1,10 +1,11 @@
 """What runs a graph: one module for each way, all of one form (``gradx.graph.ir.Executor``)."""
 
 from gradx.graph.executors.by_op import compile_by_op
+from gradx.graph.executors.numpy import compile_numpy
 from gradx.graph.ir import Executor, Graph
 
 # Array library -> what is better there than one op after another.
-EXECUTORS: dict[str, Executor] = {}
+EXECUTORS: dict[str, Executor] = {"numpy": compile_numpy}
 
 
 def executor_for(graph: Graph) -> Executor:

@@ -48,16 +48,27 @@ def function_of(equation: Equation) -> Callable[..., Any]:
     return equation.op.on(backend_for_device(equation.device)[0])
 
 
-def finish(source: Source, graph: Any) -> Callable[..., tuple[Any, ...]]:
-    """Compile the lines, and let their errors be retold."""
-    run = source.compile(graph.inputs, graph.outputs)
+def finish(
+    source: Source, graph: Any, make_buffers: Callable[[], Any] | None = None
+) -> Callable[..., tuple[Any, ...]]:
+    """Compile the lines, let their errors be retold, and lend each call buffers of its own."""
+    source.add(f"return ({''.join(f'{source.name(out)}, ' for out in graph.outputs)})")
+    run = source.compile(["buffers", *map(source.name, graph.inputs)])
     equations = [equation for _, equation in source.lines]
+    idle: list[Any] = []
 
     def program(*arrays: Any) -> Any:
+        # Popping and appending are atomic: no two threads ever hold the same buffers.
         try:
-            return run(*arrays)
+            buffers = idle.pop()
+        except IndexError:
+            buffers = make_buffers and make_buffers()
+        try:
+            return run(buffers, *arrays)
         except EXPLAINED as error:
             raise _retold(error, run.__code__, equations, source) from error
+        finally:
+            idle.append(buffers)
 
     return program
 

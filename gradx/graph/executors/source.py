@@ -5,7 +5,7 @@ more than most of the calls it makes.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gradx.graph.equations import Equation, Input, Variable
@@ -52,11 +52,10 @@ class Source:
         targets = ", ".join(self.name(out) for out in equation.outputs)
         self.add(f"{targets} = {value}", equation)
 
-    def compile(self, parameters: tuple[Variable, ...], outputs: tuple[Input, ...]) -> Any:
-        """Return a function whose first line is the line 2 of its code."""
-        head = f"def program({', '.join(map(self.name, parameters))}):"
-        results = "".join(f"{self.name(out)}, " for out in outputs)
-        body = [line for line, _ in self.lines] + [f"return ({results})"]
+    def compile(self, parameters: Sequence[str]) -> Any:
+        """Return a function of the lines: the first of them is line 2 of its code."""
+        head = f"def program({', '.join(parameters)}):"
+        body = [line for line, _ in self.lines]
         exec(compile("\n    ".join([head, *body]), "<gradx program>", "exec"), self.scope)
         return self.scope["program"]
 

@@ -4,12 +4,14 @@ Each is a module of its own and is tested alone; ``optimized`` applies them in o
 """
 
 from gradx.graph.ir import Graph
+from gradx.graph.passes.algebra import simplified
 from gradx.graph.passes.common import without_common
 from gradx.graph.passes.dead import without_dead
+from gradx.graph.passes.folding import folded
 
 
 def optimized(graph: Graph) -> Graph:
     """Apply all passes that are right on every array library."""
-    for improve in (without_common, without_dead):
+    for improve in (without_common, folded, simplified, folded, without_common, without_dead):
         graph = improve(graph)
     return graph

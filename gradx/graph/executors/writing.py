@@ -1,0 +1,71 @@
+"""How NumPy computes an op into memory that it is given, to the same bits as without.
+
+Most elementwise ops are one ufunc, which takes ``out``; the others here are a few calls.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradx.backends import backend_of
+from gradx.graph.equations import Equation, Group
+from gradx.graph.executors.source import Source
+from gradx.graph.weak import computed_by_python
+
+BACKEND = backend_of(np.ndarray)
+
+Writer = Callable[..., Any]  # writer(*inputs, out=array)
+
+
+def writer_of(equation: Equation) -> Writer | None:
+    """Return what computes an equation into its last argument, None if nothing does."""
+    if type(equation.op) is Group or equation.op.results or computed_by_python(equation):
+        return None
+    if equation.op.name in WRITERS:
+        return WRITERS[equation.op.name]
+    if equation.params:
+        return None
+    function = equation.op.on(BACKEND)
+    is_plain = isinstance(function, np.ufunc) and function.nout == 1
+    return function if is_plain and len(equation.inputs) == function.nin else None
+
+
+def written(source: Source, equation: Equation) -> str:
+    """Return the source of a call that writes the output of ``equation`` where it lies."""
+    arguments = [source.name(x) for x in equation.inputs]
+    arguments.append(f"out={source.name(equation.outputs[0])}")
+    return f"{source.bind(writer_of(equation))}({', '.join(arguments)})"
+
+
+def _where(condition: Any, x: Any, y: Any, out: Any) -> None:
+    np.copyto(out, y)
+    np.copyto(out, x, where=condition)
+
+
+def _relu(x: Any, out: Any) -> None:
+    np.maximum(x, 0, out=out)
+
+
+def _power(x: Any, y: Any, out: Any) -> None:
+    if type(y) in (int, float) and y == 2:
+        np.square(x, out)
+    else:
+        np.power(x, y, out)
+
+
+def _sigmoid(x: Any, out: Any) -> None:
+    with np.errstate(over="ignore"):
+        np.negative(x, out)
+        np.exp(out, out)
+        np.add(out, 1, out)
+        np.divide(1, out, out)
+
+
+WRITERS: dict[str, Writer] = {
+    "matmul": np.matmul,
+    "pow": _power,
+    "relu": _relu,
+    "sigmoid": _sigmoid,
+    "where": _where,
+}

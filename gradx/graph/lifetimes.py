@@ -1,0 +1,119 @@
+"""Lifetimes: which values may lie in memory that is used again, and where each lies.
+
+A value's memory is free after the last equation that reads it, or reads anything that may
+be a view of it. What is returned lies in memory of its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+
+from gradx.graph.equations import Equation, Group, Variable
+from gradx.graph.ir import Graph
+from gradx.transforms.structural import names
+
+# Ops whose results are never views: of others it is assumed.
+FRESH = names(
+    """
+    add_at argmax argmin class_mask concat convolution convolution_kernel convolution_transpose
+    cumulative_sum log_softmax logsumexp matmul max mean min prod random_numbers setitem scatter
+    softmax softmax_cross_entropy sum take take_along_axis var where
+    """
+)
+
+
+@dataclass
+class Layout:
+    """Where values lie: each has a slot, and a slot a size in bytes."""
+
+    slots: dict[Variable, int] = field(default_factory=dict)
+    sizes: list[int] = field(default_factory=list)
+
+
+def plan(graph: Graph, may_write: Callable[[Equation], bool]) -> Layout:
+    """Give a slot to each output of an equation that ``may_write`` into memory it is given."""
+    layout = Layout()
+    roots = _roots(graph)
+    ends = _ends(graph, roots)
+    returned = {root for x in graph.outputs if type(x) is Variable for root in roots.get(x, {x})}
+    free: list[int] = []
+    for position, equation in enumerate(graph.equations):
+        ending = [x for x in ends.get(position, ()) if x in layout.slots]
+        in_place = [x for x in ending if _may_be_overwritten(equation, x)]
+        for x in in_place:
+            free.append(layout.slots[x])
+        if may_write(equation):
+            for out in equation.outputs:
+                if out not in returned and bytes_of(out):
+                    layout.slots[out] = _slot(layout, free, bytes_of(out))
+        free += [layout.slots[x] for x in ending if x not in in_place]
+        # Written, and read by nobody.
+        free += [
+            layout.slots[x]
+            for x in equation.outputs
+            if x in layout.slots and x not in {y for rest in ends.values() for y in rest}
+        ]
+    return layout
+
+
+def bytes_of(variable: Variable) -> int:
+    """Return how much memory a value takes."""
+    return 0 if variable.weak else prod(variable.shape) * np.dtype(variable.dtype).itemsize
+
+
+def _may_be_overwritten(equation: Equation, x: Variable) -> bool:
+    """Tell whether an elementwise equation may write where it reads ``x``."""
+    out = equation.outputs[0]
+    return (
+        type(equation.op) is not Group
+        and equation.op.elementwise
+        and (x.shape, x.dtype) == (out.shape, out.dtype)
+        and equation.op.name != "where"
+    )
+
+
+def _slot(layout: Layout, free: list[int], size: int) -> int:
+    """Return the slot that fits best, made larger if none is large enough, or a new one."""
+    fitting = [slot for slot in free if layout.sizes[slot] >= size]
+    if fitting:
+        best = min(fitting, key=lambda slot: layout.sizes[slot])
+        if layout.sizes[best] <= 2 * size:
+            free.remove(best)
+            return best
+    layout.sizes.append(size)
+    return len(layout.sizes) - 1
+
+
+def _roots(graph: Graph) -> dict[Variable, set[Variable]]:
+    """Return of each value the values whose memory it may lie in, itself among them."""
+    roots: dict[Variable, set[Variable]] = {}
+    for equation in graph.equations:
+        shared: set[Variable] = set()
+        fresh = type(equation.op) is Group or equation.op.name in FRESH or _is_computed(equation)
+        if not fresh:
+            shared = shared.union(*[roots.get(x, {x}) for x in equation.variables])
+        for out in equation.outputs:
+            roots[out] = {out, *shared}
+    return roots
+
+
+def _is_computed(equation: Equation) -> bool:
+    return equation.op.elementwise and equation.op.name not in ("stop_gradient", "real", "imag")
+
+
+def _ends(graph: Graph, roots: dict[Variable, set[Variable]]) -> dict[int, list[Variable]]:
+    """Return, for each equation, the values whose memory nothing reads after it."""
+    last: dict[Variable, int] = {}
+    for position, equation in enumerate(graph.equations):
+        for x in equation.variables:
+            for root in roots.get(x, {x}):
+                last[root] = position
+    for out in graph.outputs:
+        if type(out) is Variable:
+            last.update(dict.fromkeys(roots.get(out, {out}), len(graph.equations)))
+    ends: dict[int, list[Variable]] = {}
+    for root, position in last.items():
+        ends.setdefault(position, []).append(root)
+    return ends
