@@ -15,6 +15,8 @@ from gradx.graph.executors import numpy as numpy_executor
 
 # Before anything imports matplotlib: a test has no screen.
 os.environ["MPLBACKEND"] = "Agg"
+# Tests compile what they run, and leave nothing behind.
+os.environ.setdefault("GRADX_CACHE_DIR", "")
 
 BACKENDS = {"numpy": "numpy", "strict": "array_api_strict", "cupy": "cupy"}
 

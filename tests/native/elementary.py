@@ -1,7 +1,5 @@
 """How far the native elementary functions are from the truth, in units in the last place."""
 
-import math
-
 import numpy as np
 import scipy.special
 
@@ -12,6 +10,7 @@ from gradx.graph.ir import Graph
 from gradx.graph.native.analysis import analyse
 from gradx.graph.native.kernel import Kernel
 from gradx.graph.native.launch import Launch, lanes_of
+from gradx.graph.native.writing import write
 
 WIDER = {"float32": np.float64, "float64": np.longdouble}
 
@@ -23,7 +22,7 @@ def kernel_of(name, dtype, count, arity=1, fused_multiply_add=compiler.FUSED_MUL
     graph = Graph(inputs, (), (Equation(OPS[name], inputs, {}, (out,)),), (out,))
     plan = analyse(graph)
     kernel = Kernel(plan, lanes_of(plan), fused_multiply_add)
-    functions = compiler.addresses(kernel.text(), ("run", "finish"), None)
+    functions = compiler.addresses(write(kernel), ("run", "finish"), None)
     return Launch(plan, kernel, functions)
 
 

@@ -1,1 +1,1 @@
-"""Code for the processor, made while a program runs: LLVM for vectors, written as Python expressions."""
+"""Machine code made while a program runs: LLVM for vectors, written as Python expressions."""

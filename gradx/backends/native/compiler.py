@@ -20,7 +20,8 @@ FEATURES = llvm.get_host_cpu_features().flatten()
 FUSED_MULTIPLY_ADD = "+fma" in FEATURES.split(",") or llvm.get_default_triple().startswith(
     ("aarch64", "arm64")
 )
-VECTOR_BYTES = 64 if "+avx512f" in FEATURES.split(",") else 32  # two registers where 16 fill one
+# Two registers at once: one alone would wait for its own results.
+VECTOR_BYTES = 128 if "+avx512f" in FEATURES.split(",") else 64
 # What machine code depends on beside its source.
 SETTING = "\n".join(
     [llvmlite.__version__, ".".join(map(str, llvm.llvm_version_info)), CPU, FEATURES]

@@ -39,6 +39,8 @@ LN2_PARTS = {
     "float32": parts(LN2, 12, dtype="float32"),
     "float64": parts(LN2, 32),
 }
+# Between these exp is a normal number.
+EXP_ORDINARY = {"float32": (-87.0, 88.0), "float64": (-708.0, 709.0)}
 # Beyond these exp is 0 or infinite, and so it is at them.
 EXP_BOUNDS = {"float32": (-104.0, 89.0), "float64": (-746.0, 710.0)}
 # Beyond these expm1 is -1 to the last digit, or infinite.
@@ -57,6 +59,16 @@ def _reduced(x: Value) -> tuple[Value, Value]:
 
 def exp(x: Value) -> Value:
     """Raise e to each element."""
+    low, high = EXP_ORDINARY[x.dtype]
+    n, fraction = _reduced(x)
+    shifted = (1.0 + fraction).bits() + (n << FORMATS[x.dtype].mantissa)
+    extreme = ~((x > low) & (x < high))
+    rare = lambda: x.code.apart(f"exp_{x.dtype}", _extreme_exp, x)
+    return x.code.branch(extreme, shifted.from_bits(), rare)
+
+
+def _extreme_exp(x: Value) -> Value:
+    """Compute ``exp`` where it may be 0, denormal, infinite or NaN."""
     n, fraction = _reduced(bounded(x, *EXP_BOUNDS[x.dtype]))
     half = n >> 1  # 2**n in two factors: it may be beyond what a float holds
     return ((1.0 + fraction) * power_of_2(half)) * power_of_2(n - half)

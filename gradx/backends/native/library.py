@@ -41,7 +41,9 @@ def from_library(name: str, *operands: Value) -> Value:
     """Call a function of the C library for every element."""
     code, dtype = operands[0].code, operands[0].dtype
     mask = code.constant("bool", True)
-    return code.call(_one_by_one(code, name, dtype, len(operands)), dtype, *operands, mask, operands[0])
+    return code.call(
+        _one_by_one(code, name, dtype, len(operands)), dtype, *operands, mask, operands[0]
+    )
 
 
 def with_library(name: str, operands: tuple[Value, ...], mask: Value, otherwise: Value) -> Value:
@@ -58,9 +60,7 @@ def _one_by_one(code: Code, name: str, dtype: str, count: int) -> str:
     scalar = f"@{PREFIX}{name}{'f' if dtype == 'float32' else ''}"
     code.declarations[scalar] = f"declare {element} {scalar}({', '.join([element] * count)})"
     takes = ", ".join(f"{vector} %x{i}" for i in range(count))
-    picks = "\n".join(
-        f"  %e{i} = extractelement {vector} %x{i}, i32 %i" for i in range(count)
-    )
+    picks = "\n".join(f"  %e{i} = extractelement {vector} %x{i}, i32 %i" for i in range(count))
     passes = ", ".join(f"{element} %e{i}" for i in range(count))
     symbol = f"@each_{name}_{dtype}"
     code.declarations[symbol] = f"""

@@ -38,7 +38,7 @@ def limit(count: int | None = None) -> int:
 
 
 def run(function: Callable[..., int], calls: Sequence[tuple[Any, ...]]) -> list[int]:
-    """Call ``function`` with each of several tuples of arguments at once, the first of them here."""
+    """Call ``function`` with several tuples of arguments at once, with the first one here."""
     pool = _state["pool"]
     if pool is None:
         pool = _state["pool"] = ThreadPoolExecutor(limit(), "gradx")

@@ -91,6 +91,20 @@ class Code:
         self.declarations[symbol] = f"declare {vector} {symbol}({takes})"
         return self.call(symbol, dtype, *operands)
 
+    def apart(self, name: str, function: Callable[["Value"], "Value"], x: "Value") -> "Value":
+        """Call ``function``, kept out of line: there once, and slower to reach."""
+        symbol = f"@apart_{name}"
+        if symbol not in self.declarations:
+            inner = Code(self.lanes, self.fused_multiply_add)
+            inner.declarations = self.declarations
+            result = function(Value(inner, x.dtype, "%x"))
+            takes, gives = self.vector(x.dtype), self.vector(result.dtype)
+            body = "\n".join([*inner.cells, *inner.lines, f"ret {gives} {result.name}"])
+            self.declarations[symbol] = (
+                f"define internal {gives} {symbol}({takes} %x) noinline cold {{\nentry:\n{body}\n}}"
+            )
+        return self.call(symbol, x.dtype, x)
+
     def start(self, block: str) -> None:
         """Begin a block: what follows is jumped to by this label."""
         self.lines.append(f"{block}:")
@@ -229,9 +243,7 @@ class Value:
         x, y = (x, x.like(y)) if type(x) is Value else (y.like(x), y)
         vector = self.code.vector(x.dtype)
         mask = f"{self.code.vector('bool')} {self.name}"
-        return self.code.emit(
-            x.dtype, f"select {mask}, {vector} {x.name}, {vector} {y.name}"
-        )
+        return self.code.emit(x.dtype, f"select {mask}, {vector} {x.name}, {vector} {y.name}")
 
     def bits(self) -> "Value":
         """See floats as the integers of the same bits."""
@@ -243,9 +255,7 @@ class Value:
 
     def _seen_as(self, dtype: str) -> "Value":
         vector = self.code.vector
-        return self.code.emit(
-            dtype, f"bitcast {vector(self.dtype)} {self.name} to {vector(dtype)}"
-        )
+        return self.code.emit(dtype, f"bitcast {vector(self.dtype)} {self.name} to {vector(dtype)}")
 
     def to(self, dtype: str) -> "Value":
         """Convert, as ``astype`` does."""

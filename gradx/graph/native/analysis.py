@@ -51,6 +51,11 @@ class Plan:
     after: set[Variable] = field(default_factory=set)  # needs a COLUMN or TOTAL to be complete
 
     @property
+    def outputs(self) -> tuple[Variable, ...]:
+        """The outputs, none of which is a number."""
+        return tuple([x for x in self.graph.outputs if type(x) is Variable])
+
+    @property
     def is_flat(self) -> bool:
         """Tell whether there is one axis, which may be cut into rows anywhere."""
         return len(self.sizes) == 1 and Kind.ROW not in self.kinds.values()
@@ -127,7 +132,9 @@ def _align(graph: Graph) -> dict[Variable, Alignment]:
 
 def _natural(shape: tuple[int, ...], whole: tuple[int, ...]) -> Alignment:
     padded = (1,) * (len(whole) - len(shape)) + shape
-    if len(padded) != len(whole) or any(n not in (1, w) for n, w in zip(padded, whole, strict=True)):
+    if len(padded) != len(whole) or any(
+        n not in (1, w) for n, w in zip(padded, whole, strict=True)
+    ):
         raise UnsupportedError(f"{shape} along {whole}")
     return padded
 
@@ -186,7 +193,9 @@ def _reduced(source: Alignment, shape: tuple[int, ...], equation: Equation) -> A
     return tuple(1 if i in gone else n for i, n in enumerate(source))
 
 
-def _collapse(alignments: dict[Variable, Alignment]) -> tuple[tuple[int, ...], dict[Variable, Axes]]:
+def _collapse(
+    alignments: dict[Variable, Alignment],
+) -> tuple[tuple[int, ...], dict[Variable, Axes]]:
     """Join axes over which all vary alike."""
     columns = list(zip(*alignments.values(), strict=True))
     axes = [(max(lengths), tuple(n > 1 for n in lengths)) for lengths in columns]
@@ -257,7 +266,7 @@ def _make_one_row(plan: Plan) -> None:
 
 def _settle_outputs(plan: Plan) -> None:
     """Leave to the end what is the same for all rows."""
-    for out in plan.graph.outputs:
+    for out in plan.outputs:
         if all(plan.outer(out)) and not (plan.is_flat and not plan.inner(out)):
             continue
         if any(plan.outer(out)):

@@ -40,7 +40,9 @@ class _Grouping:
         self.sources = [
             {self.made_at[x] for x in e.variables if x in self.made_at} for e in self.equations
         ]
-        self.cluster_of = {i: _Cluster({i}, set(), self._plain(i)) for i in range(len(self.sources))}
+        self.cluster_of = {
+            i: _Cluster({i}, set(), self._plain(i)) for i in range(len(self.sources))
+        }
         self.readers: dict[Input, set[int]] = {}
         for place, equation in enumerate(self.equations):
             for x in equation.variables:
@@ -165,7 +167,8 @@ class _Grouping:
             return inside
         inner = self._inner(cluster)
         inputs: tuple[Input, ...] = inner.inputs
-        return [Equation(Group(inner), inputs, {}, inner.outputs, inside[0].line)]
+        results = tuple([x for x in inner.outputs if type(x) is Variable])
+        return [Equation(Group(inner), inputs, {}, results, inside[0].line)]
 
 
 def _computes(equation: Equation) -> bool:
@@ -186,7 +189,9 @@ def _in_order(equations: list[Equation]) -> list[Equation]:
         pending = [equation]
         while pending:
             last = pending[-1]
-            missing = [made_by[x] for x in last.variables if x in made_by and made_by[x] not in done]
+            missing = [
+                made_by[x] for x in last.variables if x in made_by and made_by[x] not in done
+            ]
             if missing and last not in done:
                 pending += missing
                 continue

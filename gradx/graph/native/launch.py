@@ -2,8 +2,8 @@
 
 import ctypes
 import math
-from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from gradx.graph.native.analysis import Plan, analyse
 from gradx.graph.native.kernel import Kernel
 from gradx.graph.native.operations import UnsupportedError
 from gradx.graph.native.scopes import size_of
+from gradx.graph.native.writing import write
 
 Address = ctypes.c_ssize_t
 ARGUMENTS = (Address, Address, ctypes.c_int64, ctypes.c_int64)
@@ -81,7 +82,7 @@ class Launch:
 
     def _share(self, items: int, count: int) -> int:
         bounds = [self.units * i // count for i in range(count + 1)]
-        parts = [(items, self._address, a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+        parts = [(items, self._address, a, b) for a, b in pairwise(bounds)]
         return max(threads.run(self._long, parts))
 
 
@@ -113,7 +114,7 @@ def compile_group(graph: Graph) -> GroupKernel | None:
     try:
         plan = analyse(graph)
         kernel = Kernel(plan, lanes_of(plan), compiler.FUSED_MULTIPLY_ADD)
-        text = kernel.text()
+        text = write(kernel)
     except UnsupportedError:
         return None
     return Launch(plan, kernel, _functions(text))
@@ -128,7 +129,7 @@ def reason(graph: Graph) -> str:
     """Say why ``compile_group`` returns None for this graph; empty if it does not."""
     try:
         plan = analyse(graph)
-        Kernel(plan, lanes_of(plan), compiler.FUSED_MULTIPLY_ADD).text()
+        write(Kernel(plan, lanes_of(plan), compiler.FUSED_MULTIPLY_ADD))
     except UnsupportedError as error:
         return str(error)
     return ""

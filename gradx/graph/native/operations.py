@@ -58,7 +58,7 @@ def promoted(inputs: tuple[Input, ...]) -> str:
     strong = [x.dtype for x in inputs if type(x) is Variable and not x.weak]
     kinds = {"bool": False, "int64": 0, "float64": 0.0}
     weak = [kinds[x.dtype] for x in inputs if type(x) is Variable and x.weak]
-    weak += [x for x in inputs if type(x) in (bool, int, float)]
+    weak += [x for x in inputs if isinstance(x, int | float)]
     return np.result_type(*map(np.dtype, strong), *weak).name
 
 
@@ -213,7 +213,7 @@ def read_by(equation: Equation) -> list[Variable]:
     return [] if equation.op.name in FILLED else list(equation.variables)
 
 
-def emit(code: Code, equation: Equation, value_of: Callable[[Input], Value]) -> Value:
+def emit(code: Code, equation: Equation, value_of: Callable[[Variable], Value]) -> Value:
     """Add the instructions of one elementwise equation."""
     name = equation.op.name
     if name in FILLED:
@@ -225,16 +225,16 @@ def emit(code: Code, equation: Equation, value_of: Callable[[Input], Value]) -> 
         return operand(code, condition, "bool", value_of).where(x, y)
     if name == "clip_between":
         return _clip(code, equation, value_of)
-    if name in ("pow", "quiet_pow") and type(equation.inputs[1]) in (int, float):
+    if name in ("pow", "quiet_pow") and isinstance(exponent := equation.inputs[1], int | float):
         base = operand(code, equation.inputs[0], _of_floats(equation), value_of)
-        return powers.constant_power(base, equation.inputs[1])
+        return powers.constant_power(base, exponent)
     operation = OPERATIONS[name]
     dtype = operation.operands(equation)
     operands = [operand(code, x, dtype, value_of) for x in equation.inputs]
     return operation.emit(*operands, **equation.params)
 
 
-def _clip(code: Code, equation: Equation, value_of: Callable[[Input], Value]) -> Value:
+def _clip(code: Code, equation: Equation, value_of: Callable[[Variable], Value]) -> Value:
     x, low, high = equation.inputs
     dtype = _of_result(equation)
     result = operand(code, x, dtype, value_of)
@@ -245,7 +245,7 @@ def _clip(code: Code, equation: Equation, value_of: Callable[[Input], Value]) ->
     return result
 
 
-def operand(code: Code, x: Any, dtype: str, value_of: Callable[[Input], Value]) -> Value:
+def operand(code: Code, x: Any, dtype: str, value_of: Callable[[Variable], Value]) -> Value:
     """Return an input of an equation as a vector of a dtype."""
     if type(x) is not Variable:
         return code.constant(dtype, _within(dtype, x))

@@ -30,7 +30,7 @@ class Reduction(NamedTuple):
     name: str  # sum, max or min
     dtype: str  # of the state
     width: int  # vectors in the state
-    count: int  # what a sum is divided by
+    divisor: int  # of a sum
 
     @property
     def identity(self) -> float:
@@ -80,8 +80,8 @@ class Reduction(NamedTuple):
         if self.width > 1:
             # Of an infinite sum what was lost is NaN.
             total = (magnitude(total) < math.inf).where(total + state[1], total)
-        if self.count > 1:
-            total = total / float(self.count)
+        if self.divisor > 1:
+            total = total / float(self.divisor)
         return total.to(dtype)
 
 
@@ -89,11 +89,11 @@ def reduction_of(equation: Equation) -> Reduction:
     """Return how an equation's reduction is computed."""
     (x,), (out,) = equation.variables, equation.outputs
     name = equation.op.name
-    count = math.prod(x.shape) // math.prod(out.shape) if name == "mean" else 1
+    divisor = math.prod(x.shape) // math.prod(out.shape) if name == "mean" else 1
     if name in ("max", "min"):
         return Reduction(name, x.dtype, 1, 1)
     if out.dtype.startswith("float"):
-        return Reduction("sum", "float64", 2 if x.dtype == "float64" else 1, count)
+        return Reduction("sum", "float64", 2 if x.dtype == "float64" else 1, divisor)
     return Reduction("sum", "int64", 1, 1)
 
 
