@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from gradx.backends import companions, numpy_convolution, numpy_pooling
+from gradx.backends import companions, numpy_convolution, numpy_pooling, numpy_where
 from gradx.backends.base import Backend
 from gradx.errors import DeviceError
 
@@ -50,6 +50,7 @@ BACKEND.kernels.update(
 )
 BACKEND.kernels.update(numpy_convolution.KERNELS)
 BACKEND.kernels.update(numpy_pooling.KERNELS)
+BACKEND.kernels["where"] = numpy_where.where
 
 
 @BACKEND.kernel("sum")

@@ -10,6 +10,7 @@ import types
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
@@ -33,7 +34,7 @@ from gradx.graph.signature import (
     static_places,
     take_apart,
 )
-from gradx.transforms.boundary import name_of, own
+from gradx.transforms.boundary import copied, is_own, name_of
 
 KEPT = 32  # programs of one function: those used last
 MANY = 8  # captures of one signature, after which it is said why there are so many
@@ -48,6 +49,8 @@ class Entry(NamedTuple):
     positions: tuple[int, ...]  # of the inputs among the leaves
     structure: Any  # of the result
     guards: Guards
+    constants: tuple[Any, ...]
+    quiet: Callable[[], AbstractContextManager[Any]]
     program: Program | None  # none where a constant is tracked by a transform around
 
 
@@ -77,9 +80,9 @@ class Compiled:
         if call.tracked or entry.program is None:
             outputs = interpret(entry.graph, inputs)
         else:
-            with entry.graph.backend.quiet():
+            with entry.quiet():
                 outputs = entry.program(*inputs)
-        return tree.unflatten(entry.structure, _owned(outputs, entry.graph, inputs))
+        return tree.unflatten(entry.structure, _owned(outputs, entry.constants, inputs))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -135,10 +138,12 @@ class Compiled:
         with captures(trace):
             outputs, structure = tree.flatten(self.function(*args, **kwargs))
             graph = graph_of(trace, [leaves[i] for i in positions], outputs)
-        if trace.holds_tensors:
-            return Entry(graph, positions, structure, guards, None)
-        graph = optimized(graph)
-        return Entry(graph, positions, structure, guards, executor_for(graph)(graph))
+        program = None
+        if not trace.holds_tensors:
+            graph = optimized(graph)
+            program = executor_for(graph)(graph)
+        constants = tuple([constant.value for constant in graph.constants])
+        return Entry(graph, positions, structure, guards, constants, graph.backend.quiet, program)
 
 
 def _example(leaf: Any) -> Any:
@@ -150,15 +155,18 @@ def _example(leaf: Any) -> Any:
     return leaf
 
 
-def _owned(outputs: Sequence[Any], graph: Graph, inputs: Sequence[Any]) -> list[Any]:
+def _owned(outputs: Sequence[Any], constants: tuple[Any, ...], inputs: Sequence[Any]) -> list[Any]:
     """Return outputs that share memory with nothing: neither inputs, constants nor one another."""
-    constants = [constant.value for constant in graph.constants]
-    arrays = iter(own([x for x in outputs if _may_be_shared(x)], lent=[*inputs, *constants]))
-    return [next(arrays) if _may_be_shared(x) else x for x in outputs]
-
-
-def _may_be_shared(x: Any) -> bool:
-    return type(x) not in PYTHON_SCALARS and not isinstance(x, np.generic)
+    seen = {id(x) for x in (*inputs, *constants)}
+    owned = []
+    for x in outputs:
+        # Numbers, and NumPy's scalars, are never written to.
+        if type(x) not in PYTHON_SCALARS and not isinstance(x, np.generic):
+            if not is_own(x, seen):
+                x = copied(x)
+            seen.add(id(x))
+        owned.append(x)
+    return owned
 
 
 @overload

@@ -56,14 +56,15 @@ def own(arrays: Iterable[Any], *, lent: Iterable[Any] = ()) -> list[Any]:
     seen = set(map(id, lent))
     owned = []
     for array in arrays:
-        if not _is_own(array, seen):
+        if not is_own(array, seen):
             array = copied(array)
         seen.add(id(array))
         owned.append(array)
     return owned
 
 
-def _is_own(array, seen):
+def is_own(array: Any, seen: set[int]) -> bool:
+    """Tell whether nobody else holds the memory of ``array``, nor ``seen`` its ``id``."""
     if type(array) is Tensor or id(array) in seen:
         return False
     return backend_of(type(array)).owns_memory(array)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradx.backends import backend_of
+from gradx.backends.numpy_where import choose
 from gradx.graph.equations import Equation, Group
 from gradx.graph.executors.source import Source
 from gradx.graph.weak import computed_by_python
@@ -39,8 +40,16 @@ def written(source: Source, equation: Equation) -> str:
 
 
 def _where(condition: Any, x: Any, y: Any, out: Any) -> None:
-    np.copyto(out, y)
-    np.copyto(out, x, where=condition)
+    if (
+        condition.shape
+        and out.itemsize in (4, 8)
+        and out.dtype.kind in "fiu"
+        and condition.dtype == bool
+    ):
+        choose(condition, x, y, out=out)
+    else:
+        np.copyto(out, y)
+        np.copyto(out, x, where=condition)
 
 
 def _relu(x: Any, out: Any) -> None:

@@ -12,6 +12,6 @@ from gradx.graph.passes.folding import folded
 
 def optimized(graph: Graph) -> Graph:
     """Apply all passes that are right on every array library."""
-    for improve in (without_common, folded, simplified, folded, without_common, without_dead):
+    for improve in (without_common, simplified, folded, simplified, without_common, without_dead):
         graph = improve(graph)
     return graph

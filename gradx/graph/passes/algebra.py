@@ -2,26 +2,34 @@
 
 ``x * 1`` is ``x``; ``x + 0`` is not, where ``x`` is ``-0.0``. Casts to the dtype that is
 there, reshapes to the shape that is there, a transpose of a transpose go; a broadcast
-goes into the elementwise op that reads it, which broadcasts by itself.
+goes into the elementwise op that reads it, which broadcasts by itself, and so do ones and zeros.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 
 from gradx.core.op import OPS
-from gradx.graph.equations import Equation, Group, Input, Variable
+from gradx.graph.equations import Constant, Equation, Group, Input, Variable
 from gradx.graph.ir import Graph
+from gradx.graph.passes.folding import FILLS, filled
 from gradx.graph.rewriting import renamed, substituted
 
 # What an equation is instead: an input or a literal, another equation, or None for no change.
 Found = Input | Equation
-Writers = dict[Variable, Equation]
+
+
+class Writers(dict[Variable, Equation]):
+    """The equation that writes each variable, and constants that rules have made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.constants: list[Constant] = []
 
 
 def simplified(graph: Graph) -> Graph:
     """Apply every rule that holds, to each equation once, first to last."""
     renames: dict[Variable, Input] = {}
-    writers: Writers = {}
+    writers = Writers()
     kept = []
     for equation in graph.equations:
         equation = renamed(equation, renames)
@@ -34,7 +42,12 @@ def simplified(graph: Graph) -> Graph:
             writers.update(dict.fromkeys(equation.outputs, equation))
         else:
             renames[equation.outputs[0]] = found
-    return replace(graph, equations=tuple(kept), outputs=substituted(graph.outputs, renames))
+    return replace(
+        graph,
+        constants=(*graph.constants, *writers.constants),
+        equations=tuple(kept),
+        outputs=substituted(graph.outputs, renames),
+    )
 
 
 def _simpler(equation: Equation, writers: Writers) -> Found:
@@ -131,15 +144,25 @@ def _without_broadcasts(equation: Equation, writers: Writers) -> Found:
     shape = equation.outputs[0].shape
     inputs = list(equation.inputs)
     for place, x in enumerate(inputs):
-        inner = writers.get(x) if type(x) is Variable else None
-        if inner is None or inner.op.name != "broadcast_to":
+        if type(x) is not Variable or x.shape == ():
+            continue
+        inner = writers.get(x)
+        if inner is None or inner.op.name not in ("broadcast_to", *FILLS):
             continue
         others = [y for other, y in enumerate(inputs) if other != place and type(y) is Variable]
         if any(y.shape == shape for y in others):
-            inputs[place] = inner.inputs[0]
+            inputs[place] = _before_broadcast(inner, writers)
     if all(x is y for x, y in zip(inputs, equation.inputs, strict=True)):
         return None
     return replace(equation, inputs=tuple(inputs))
+
+
+def _before_broadcast(equation: Equation, writers: Writers) -> Input:
+    if equation.op.name not in FILLS:
+        return equation.inputs[0]
+    element = replace(equation.outputs[0], shape=())
+    writers.constants.append(Constant(element, filled(element, equation, ())))
+    return element
 
 
 RULES: dict[str, Callable[[Equation, Writers], Found]] = {

@@ -6,55 +6,48 @@ held by reference, and its numbers may change.
 
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 from gradx.backends import backend_for_device
-from gradx.core.op import OPS
 from gradx.graph.equations import Constant, Equation, Group, Variable
 from gradx.graph.ir import Graph
 
-FILLS = {"ones_like": 1, "zeros_like": 0}
 SMALL = 4096  # elements: no larger array is kept
+# Ops whose result depends on the shape of their argument alone.
+FILLS = {"ones_like": 1, "zeros_like": 0}
 # Which are not functions of their arguments alone, or return what they are given.
 EXCEPT = {"empty_like", "stop_gradient"}
 
 
 def folded(graph: Graph) -> Graph:
-    """Compute equations of constants; ones and zeros become broadcasts of one element."""
+    """Compute equations of constants that the graph itself made."""
     known: dict[Variable, Constant] = {}
     kept = []
     for equation in graph.equations:
-        if equation.op.name in FILLS and not equation.outputs[0].weak:
-            equation = _as_broadcast(equation, known)
+        out = equation.outputs[0]
         if not _can_be_computed(equation, known):
             kept.append(equation)
-            continue
-        values = [known[x].value if type(x) is Variable else x for x in equation.inputs]
-        backend = backend_for_device(equation.device)[0]
-        with backend.quiet():
-            value = equation.op.on(backend)(*values, **equation.params)
-        known[equation.outputs[0]] = Constant(equation.outputs[0], value)
+        elif equation.op.name in FILLS:
+            known[out] = Constant(out, filled(out, equation, out.shape))
+        else:
+            values = [known[x].value if type(x) is Variable else x for x in equation.inputs]
+            backend = backend_for_device(equation.device)[0]
+            with backend.quiet():
+                known[out] = Constant(out, equation.op.on(backend)(*values, **equation.params))
     return replace(graph, equations=tuple(kept), constants=(*graph.constants, *known.values()))
 
 
-def _as_broadcast(equation: Equation, known: dict[Variable, Constant]) -> Equation:
-    out = equation.outputs[0]
+def filled(out: Variable, equation: Equation, shape: tuple[int, ...]) -> Any:
+    """Return an array of what fills the output of an equation, of any shape."""
     backend, device = backend_for_device(out.device)
     dtype = getattr(backend.xp, out.dtype)
-    element = backend.xp.asarray(FILLS[equation.op.name], dtype=dtype, device=device)
-    variable = replace(out, shape=())
-    known[variable] = Constant(variable, element)
-    return replace(
-        equation, op=OPS["broadcast_to"], inputs=(variable,), params={"shape": out.shape}
-    )
+    return backend.xp.full(shape, FILLS[equation.op.name], dtype=dtype, device=device)
 
 
 def _can_be_computed(equation: Equation, known: dict[Variable, Constant]) -> bool:
     if type(equation.op) is Group or equation.op.results or equation.op.name in EXCEPT:
         return False
     variables = list(equation.variables)
-    return (
-        bool(variables)
-        and all(x in known for x in variables)
-        and prod(equation.outputs[0].shape) <= SMALL
-        and not equation.outputs[0].weak
-    )
+    is_constant = bool(variables) and all(x in known for x in variables)
+    out = equation.outputs[0]
+    return (is_constant or equation.op.name in FILLS) and prod(out.shape) <= SMALL and not out.weak
