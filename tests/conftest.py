@@ -11,9 +11,12 @@ from importlib import import_module
 import pytest
 
 from gradx.backends import Backend, backend_of
+from gradx.graph.executors import numpy as numpy_executor
 
 # Before anything imports matplotlib: a test has no screen.
 os.environ["MPLBACKEND"] = "Agg"
+# Tests compile what they run, and leave nothing behind.
+os.environ.setdefault("GRADX_CACHE_DIR", "")
 
 BACKENDS = {"numpy": "numpy", "strict": "array_api_strict", "cupy": "cupy"}
 
@@ -42,3 +45,9 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     except Exception as error:  # CuPy raises its own errors without a GPU or a driver.
         pytest.skip(f"{package} does not work here: {type(error).__name__}: {error}")
     return backend_of(type(array))
+
+
+@pytest.fixture
+def eager_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run compiled graphs by NumPy: machine code has sums and functions of its own."""
+    monkeypatch.setattr(numpy_executor, "group_compiler", lambda: None)

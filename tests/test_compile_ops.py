@@ -12,6 +12,8 @@ from gradx.core.op import COMPOSED
 from tests.fuzz import make_program, run
 from tests.test_ops import bound, convert, every_sample, flat
 
+pytestmark = pytest.mark.usefixtures("eager_bits")
+
 # Their results have shapes that depend on numbers.
 VARYING = {
     "nonzero",

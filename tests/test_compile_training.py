@@ -9,6 +9,8 @@ import gradx as gx
 from gradx import nn, optim
 from gradx.core import tree
 
+pytestmark = pytest.mark.usefixtures("eager_bits")
+
 SCHEDULES = {
     "constant": 0.05,
     "step": optim.schedules.step(0.05, every=10),

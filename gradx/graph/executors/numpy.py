@@ -16,6 +16,8 @@ from gradx.graph.executors.source import Source, last_uses
 from gradx.graph.executors.writing import writer_of, written
 from gradx.graph.ir import Graph, Program
 from gradx.graph.lifetimes import Layout, bytes_of, plan
+from gradx.graph.native.grouping import grouped as loops_of
+from gradx.graph.native.optional import group_compiler
 from gradx.graph.passes.grouping import grouped
 
 # 0-d floats: Python's operators on NumPy's scalars take a fifth of the time of ufuncs.
@@ -25,7 +27,7 @@ FLOATS = ("float32", "float64")
 
 def compile_numpy(graph: Graph) -> Program:
     """Return a program for NumPy arrays."""
-    graph = grouped(graph, _may_join)
+    graph = grouped(graph, _may_join) if group_compiler() is None else loops_of(graph)
     layout = plan(graph, _may_write)
     source = Source()
     for variable, value in graph.constants:
@@ -73,11 +75,16 @@ def _emit(source: Source, equation: Equation, layout: Layout) -> None:
 
 
 def _emit_group(source: Source, equation: Equation, layout: Layout) -> None:
+    compile_group = group_compiler() or compile_blocks
+    function = compile_group(equation.op.graph)
+    if function is None:
+        emit(source, equation)
+        return
     for out in equation.outputs:
         if out not in layout.slots:
             shape, dtype = source.bind(out.shape), source.bind(np.dtype(out.dtype))
             source.add(f"{source.name(out)} = {source.bind(np.empty)}({shape}, {dtype})")
-    kernel = source.bind(compile_blocks(equation.op.graph))
+    kernel = source.bind(function)
     arguments = [source.name(x) for x in (*equation.inputs, *equation.outputs)]
     source.add(f"{kernel}({', '.join(arguments)})", equation)
 

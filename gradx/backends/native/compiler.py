@@ -1,0 +1,73 @@
+"""LLVM at work: text to machine code, and machine code to functions that can be called.
+
+Imported only by who asks for native code: llvmlite is the optional extra ``gradx[llvm]``.
+"""
+
+import hashlib
+from threading import Lock
+
+import llvmlite
+import llvmlite.binding as llvm
+
+from gradx.backends.native import library
+from gradx.backends.native.storage import Store
+
+llvm.initialize_native_target()
+llvm.initialize_native_asmprinter()
+
+CPU = llvm.get_host_cpu_name()
+FEATURES = llvm.get_host_cpu_features().flatten()
+FUSED_MULTIPLY_ADD = "+fma" in FEATURES.split(",") or llvm.get_default_triple().startswith(
+    ("aarch64", "arm64")
+)
+# Two registers at once: one alone would wait for its own results.
+VECTOR_BYTES = 128 if "+avx512f" in FEATURES.split(",") else 64
+# What machine code depends on beside its source.
+SETTING = "\n".join(
+    [llvmlite.__version__, ".".join(map(str, llvm.llvm_version_info)), CPU, FEATURES]
+)
+
+_lock = Lock()  # LLVM's objects here are not for two threads at once
+_kept: list[object] = []  # what functions live in
+
+
+def _machine() -> llvm.TargetMachine:
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(
+        cpu=CPU, features=FEATURES, opt=3, reloc="pic", codemodel="jitdefault", jit=True
+    )
+
+
+def translate(source: str) -> bytes:
+    """Compile LLVM's text to the machine code of this processor, as an object file."""
+    machine = _machine()
+    module = llvm.parse_assembly(source)
+    module.verify()
+    options = llvm.PipelineTuningOptions(speed_level=2)
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return machine.emit_object(module)
+
+
+def addresses(source: str, names: tuple[str, ...], store: Store | None) -> tuple[int, ...]:
+    """Compile, or find what was compiled before, and return where functions begin."""
+    key = hashlib.sha256(f"{SETTING}\n{source}".encode()).hexdigest()
+    with _lock:
+        code = store.read(key) if store else None
+        if code is None:
+            code = translate(source)
+            if store:
+                store.write(key, code)
+        return _load(code, names, key)
+
+
+def _load(code: bytes, names: tuple[str, ...], key: str) -> tuple[int, ...]:
+    jit = llvm.create_lljit_compiler(_machine())
+    builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
+    for name, address in library.symbols().items():
+        builder.import_symbol(name, address)
+    for name in names:
+        builder.export_symbol(name)
+    linked = builder.link(jit, key)
+    _kept.append((jit, linked))
+    return tuple(linked[name] for name in names)

@@ -1,0 +1,202 @@
+"""Which equations run as one loop: as many as there is a loop for.
+
+Equations are taken in order. Each joins the groups of what it reads, one after another, where
+the whole still has a loop (analysis.py) and nothing outside would have to run in its middle.
+Views cost nothing, so each group that reads one has its own. Arithmetic on single numbers
+stays outside: NumPy's is quicker than any call.
+"""
+
+from dataclasses import replace
+
+from gradx.graph.equations import Equation, Group, Input, Variable
+from gradx.graph.ir import Graph
+from gradx.graph.native.analysis import ALIGNED_AGAIN, REDUCTIONS, analyse
+from gradx.graph.native.operations import FILLED, SUPPORTED, UnsupportedError
+from gradx.graph.passes.dead import without_dead
+
+VIEWS = ALIGNED_AGAIN | {"broadcast_to"}
+FREE = VIEWS | FILLED.keys()  # nothing is computed
+LARGEST = 400  # equations in a group: LLVM's time grows faster than their number
+
+
+class _Cluster:
+    """Equations that run together, by their places in the graph."""
+
+    def __init__(self, places: set[int], views: set[int], plain: bool) -> None:
+        self.places = places
+        self.views = views  # copies of views, which others may have too
+        self.plain = plain  # nothing but elementwise ops of one shape
+
+
+def grouped(graph: Graph) -> Graph:
+    """Make groups of the equations that have a loop together."""
+    return _Grouping(graph).result()
+
+
+class _Grouping:
+    def __init__(self, graph: Graph) -> None:
+        self.graph, self.equations = graph, graph.equations
+        self.made_at = {out: i for i, e in enumerate(self.equations) for out in e.outputs}
+        self.sources = [
+            {self.made_at[x] for x in e.variables if x in self.made_at} for e in self.equations
+        ]
+        self.cluster_of = {
+            i: _Cluster({i}, set(), self._plain(i)) for i in range(len(self.sources))
+        }
+        self.readers: dict[Input, set[int]] = {}
+        for place, equation in enumerate(self.equations):
+            for x in equation.variables:
+                self.readers.setdefault(x, set()).add(place)
+        self.results = {x for x in graph.outputs if type(x) is Variable}
+        for place, equation in enumerate(self.equations):
+            if _computes(equation):
+                self._join_sources(place)
+
+    def _plain(self, place: int) -> bool:
+        equation = self.equations[place]
+        if equation.op.name in FREE | REDUCTIONS:
+            return False
+        shape = equation.outputs[0].shape
+        return all(x.shape in (shape, ()) for x in equation.variables)
+
+    def _join_sources(self, place: int) -> None:
+        views, sources = self._through_views(place)
+        own = self.cluster_of[place]
+        if views:
+            own = self._widened(own, views)
+        for source in sorted(sources, reverse=True):
+            other = self.cluster_of[source]
+            if other is own or not _computes(self.equations[source]):
+                continue
+            both = _Cluster(
+                own.places | other.places, own.views | other.views, own.plain and other.plain
+            )
+            if self._may_run_as_one(own, other, both):
+                own = both
+                self.cluster_of.update(dict.fromkeys(both.places, both))
+
+    def _widened(self, own: _Cluster, views: set[int]) -> _Cluster:
+        """Give a group copies of the views that it reads, if there is a loop for that."""
+        wider = _Cluster(own.places, own.views | views, False)
+        if not self._has_loop(wider):
+            return own
+        self.cluster_of.update(dict.fromkeys(wider.places, wider))
+        return wider
+
+    def _through_views(self, place: int) -> tuple[set[int], set[int]]:
+        """Return the views that an equation reads, one behind another, and what is behind."""
+        views: set[int] = set()
+        sources: set[int] = set()
+        pending = list(self.sources[place])
+        while pending:
+            source = pending.pop()
+            if self.equations[source].op.name not in FREE:
+                sources.add(source)
+            elif source not in views:
+                views.add(source)
+                pending += self.sources[source]
+        return views, sources
+
+    def _may_run_as_one(self, own: _Cluster, other: _Cluster, both: _Cluster) -> bool:
+        if len(both.places) > LARGEST or self._is_interrupted(both):
+            return False
+        if both.plain and self._shape(own) == self._shape(other):
+            return True
+        return self._has_loop(both)
+
+    def _shape(self, cluster: _Cluster) -> tuple[int, ...]:
+        return self.equations[next(iter(cluster.places))].outputs[0].shape
+
+    def _has_loop(self, cluster: _Cluster) -> bool:
+        try:
+            analyse(self._inner(cluster))
+        except UnsupportedError:
+            return False
+        return True
+
+    def _is_interrupted(self, cluster: _Cluster) -> bool:
+        """Tell whether something outside reads from a group what the group reads from it."""
+        first = min(cluster.places)
+        inside = cluster.places | cluster.views
+        pending = [s for place in inside for s in self.sources[place] if s not in inside]
+        seen: set[int] = set()
+        while pending:
+            place = pending.pop()
+            if place in seen:
+                continue
+            if place in cluster.places:
+                return True
+            seen.add(place)
+            around = self.cluster_of[place]
+            if max(around.places) > first:
+                members = around.places | around.views
+                seen |= around.places
+                pending += [s for p in members for s in self.sources[p] if s not in members]
+        return False
+
+    def _inner(self, cluster: _Cluster) -> Graph:
+        """Return the graph of a group."""
+        places = sorted(cluster.places | cluster.views)
+        equations = tuple([self.equations[place] for place in places])
+        made = {out for equation in equations for out in equation.outputs}
+        used = dict.fromkeys(x for e in equations for x in e.variables if x not in made)
+        results = [out for place in sorted(cluster.places) for out in self.equations[place].outputs]
+        outside = [out for out in results if self._is_read_outside(out, cluster)]
+        return Graph(tuple(used), (), equations, tuple(outside or results[-1:]), name="group")
+
+    def _is_read_outside(self, variable: Variable, cluster: _Cluster) -> bool:
+        """Tell whether others need a value; a view that a group has a copy of may be needed too."""
+        if variable in self.results:
+            return True
+        for place in self.readers.get(variable, set()) - cluster.places:
+            if place not in cluster.views:
+                return True
+            if any(self._is_read_outside(out, cluster) for out in self.equations[place].outputs):
+                return True
+        return False
+
+    def result(self) -> Graph:
+        """Return the graph with groups, in an order in which it can run."""
+        clusters = list(dict.fromkeys(self.cluster_of.values()))
+        equations = [e for cluster in clusters for e in self._as_equations(cluster)]
+        return without_dead(replace(self.graph, equations=tuple(_in_order(equations))))
+
+    def _as_equations(self, cluster: _Cluster) -> list[Equation]:
+        inside = [self.equations[place] for place in sorted(cluster.places)]
+        if len([e for e in inside if e.op.name not in FREE]) < 2:
+            return inside
+        inner = self._inner(cluster)
+        inputs: tuple[Input, ...] = inner.inputs
+        results = tuple([x for x in inner.outputs if type(x) is Variable])
+        return [Equation(Group(inner), inputs, {}, results, inside[0].line)]
+
+
+def _computes(equation: Equation) -> bool:
+    """Tell whether an equation may be in a group for its own sake."""
+    name = equation.op.name
+    if len(equation.outputs) != 1 or name not in SUPPORTED | REDUCTIONS or name in FREE:
+        return False
+    shapes = [x.shape for x in (*equation.variables, *equation.outputs)]
+    return any(shapes)
+
+
+def _in_order(equations: list[Equation]) -> list[Equation]:
+    """Sort so that each comes after what it reads, otherwise as they are."""
+    made_by = {out: e for e in equations for out in e.outputs}
+    ordered: list[Equation] = []
+    done: set[Equation] = set()
+    for equation in equations:
+        pending = [equation]
+        while pending:
+            last = pending[-1]
+            missing = [
+                made_by[x] for x in last.variables if x in made_by and made_by[x] not in done
+            ]
+            if missing and last not in done:
+                pending += missing
+                continue
+            pending.pop()
+            if last not in done:
+                done.add(last)
+                ordered.append(last)
+    return ordered

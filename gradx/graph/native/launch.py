@@ -1,0 +1,135 @@
+"""Running a group's machine code on arrays."""
+
+import ctypes
+import math
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from gradx.backends.native import compiler, threads
+from gradx.backends.native.storage import user_store
+from gradx.graph.ir import Graph, GroupKernel
+from gradx.graph.native.analysis import Plan, analyse
+from gradx.graph.native.kernel import Kernel
+from gradx.graph.native.operations import UnsupportedError
+from gradx.graph.native.scopes import size_of
+from gradx.graph.native.writing import write
+
+Address = ctypes.c_ssize_t
+ARGUMENTS = (Address, Address, ctypes.c_int64, ctypes.c_int64)
+# Long loops let other threads run Python; for short ones that would take longer than the loop.
+LONG = ctypes.CFUNCTYPE(ctypes.c_int32, *ARGUMENTS)
+SHORT = ctypes.PYFUNCTYPE(ctypes.c_int32, *ARGUMENTS)
+FINISH = ctypes.PYFUNCTYPE(None, Address, Address, ctypes.c_int64)
+
+ITEMS = tuple.__basicsize__  # where the items of a tuple are, in bytes from its beginning
+ELEMENTS_PER_UNIT = 1 << 14
+MOST_UNITS_OF_COLUMNS = 16  # each leaves a whole row of partials
+WORTH_A_THREAD = 1 << 19  # element operations: about 50 us
+WORTH_THE_LOCK = 1 << 14  # below this, Python's own lock is kept
+
+
+class Launch:
+    """A group's kernel, as ``gradx.graph.ir.GroupKernel`` has it."""
+
+    def __init__(self, plan: Plan, kernel: Kernel, functions: tuple[int, ...]) -> None:
+        run, finish = functions
+        self._short, self._long, self._finish = SHORT(run), LONG(run), FINISH(finish)
+        rows, inner, per_unit = _rows(plan, kernel)
+        self.units = -(-rows // per_unit)
+        numbers = [rows, inner, per_unit, math.prod(plan.sizes), *plan.sizes]
+        self._geometry = (ctypes.c_int64 * len(numbers))(*numbers)
+        self._address = ctypes.addressof(self._geometry)
+        work = math.prod(plan.sizes) * (len(plan.graph.equations) + len(kernel.arrays))
+        self.most_threads = max(1, min(self.units, work // WORTH_A_THREAD))
+        self._run = self._short if work < WORTH_THE_LOCK else self._long
+        self._words = kernel.words_per_unit(inner) * self.units
+        self._finishes = bool(plan.after)
+        self._count = len(plan.graph.inputs)
+        # NumPy gives numbers of its own where an array has no axes, and Python's may come too.
+        self._numbers = [
+            (place, variable.dtype)
+            for place, variable in enumerate(plan.graph.inputs)
+            if variable.shape == ()
+        ]
+
+    def __call__(self, *arrays: Any) -> None:
+        """Compute the outputs, the last of ``arrays``, from the inputs before them."""
+        if self._numbers:
+            given = list(arrays)
+            for place, dtype in self._numbers:
+                given[place] = np.asarray(given[place], dtype)
+            arrays = tuple(given)
+        if self._words:
+            arrays = (*arrays, np.empty(self._words))
+        if self._go(arrays):
+            # An input is not in row-major order.
+            inputs = [np.array(x, order="C") for x in arrays[: self._count]]
+            arrays = (*inputs, *arrays[self._count :])
+            self._go(arrays)
+        if self._finishes:
+            self._finish(id(arrays) + ITEMS, self._address, self.units)
+
+    def _go(self, arrays: tuple[Any, ...]) -> int:
+        items = id(arrays) + ITEMS
+        if self.most_threads > 1:
+            count = min(self.most_threads, threads.limit())
+            if count > 1:
+                return self._share(items, count)
+        return self._run(items, self._address, 0, self.units)
+
+    def _share(self, items: int, count: int) -> int:
+        bounds = [self.units * i // count for i in range(count + 1)]
+        parts = [(items, self._address, a, b) for a, b in pairwise(bounds)]
+        return max(threads.run(self._long, parts))
+
+
+def _rows(plan: Plan, kernel: Kernel) -> tuple[int, int, int]:
+    """Return how many rows there are, how long they are, and how many make a unit."""
+    *outer, inner = plan.sizes
+    if plan.is_flat:
+        length = min(inner, ELEMENTS_PER_UNIT)
+        return -(-inner // length), length, 1
+    rows = math.prod(outer)
+    per_unit = max(1, ELEMENTS_PER_UNIT // inner)
+    if kernel.columns:
+        per_unit = max(per_unit, -(-rows // MOST_UNITS_OF_COLUMNS))
+    return rows, inner, min(per_unit, rows)
+
+
+def lanes_of(plan: Plan) -> int:
+    """Return how many elements fill the processor's vectors."""
+    sizes = [size_of(v.dtype) for v in plan.varies if any(plan.varies[v]) and v.dtype != "bool"]
+    narrowest = min(sizes, default=8)
+    return compiler.VECTOR_BYTES // max(4, narrowest)
+
+
+def compile_group(graph: Graph) -> GroupKernel | None:
+    """Make a kernel of the graph of a group; None where there is no loop for it.
+
+    The kernel is for NumPy's arrays. Inputs in another order than row-major ones are copied.
+    """
+    try:
+        plan = analyse(graph)
+        kernel = Kernel(plan, lanes_of(plan), compiler.FUSED_MULTIPLY_ADD)
+        text = write(kernel)
+    except UnsupportedError:
+        return None
+    return Launch(plan, kernel, _functions(text))
+
+
+@cache
+def _functions(text: str) -> tuple[int, ...]:
+    return compiler.addresses(text, ("run", "finish"), user_store())
+
+
+def reason(graph: Graph) -> str:
+    """Say why ``compile_group`` returns None for this graph; empty if it does not."""
+    try:
+        plan = analyse(graph)
+        write(Kernel(plan, lanes_of(plan), compiler.FUSED_MULTIPLY_ADD))
+    except UnsupportedError as error:
+        return str(error)
+    return ""

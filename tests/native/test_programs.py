@@ -1,0 +1,134 @@
+"""Whole compiled programs with machine code in them: eager's numbers, within rounding."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import gradx as gx
+from gradx import optim
+from gradx.core import tree
+from gradx.graph.equations import Group
+from gradx.graph.native.grouping import grouped
+from gradx.graph.native.launch import reason
+from tests.fuzz import make_program
+from tests.fuzz import run as run_program
+from tests.native.test_groups import OWN, group
+from tests.test_compile_training import OPTIMIZERS, problem, step_with, train
+from tests.test_ops import drawing
+
+
+def assert_near(actual, expected, rtol):
+    actual, expected = tree.leaves(actual), tree.leaves(expected)
+    for a, e in zip(actual, expected, strict=True):
+        scale = max(1.0, float(np.max(np.abs(e), initial=0)))
+        assert np.asarray(a).dtype == np.asarray(e).dtype
+        np.testing.assert_allclose(a, e, rtol=rtol, atol=rtol * scale)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_is_the_same_in_machine_code(name):
+    optimizer = OPTIMIZERS[name](0.01)
+    step = step_with(optimizer)
+
+    actual = train(gx.compile(step), optimizer, 8)
+
+    assert_near(actual, train(step, optimizer, 8), rtol=2e-4)
+
+
+def test_a_training_step_is_few_loops():
+    optimizer = optim.adam(0.01)
+    model, x, y = problem()
+    step = gx.compile(step_with(optimizer))
+    graph = step.graph(model, optimizer.init(model), x, y, gx.random.key(0))
+
+    loops = grouped(graph)
+
+    groups = [e.op.graph for e in loops.equations if type(e.op) is Group]
+    inside = sum(len(g.equations) for g in groups)
+    assert len(groups) <= 9
+    assert inside >= 0.6 * len(graph.equations)
+    assert not any(map(reason, groups))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_programs_and_gradients_are_the_same_in_machine_code(seed):
+    steps, inputs = make_program(np.random.default_rng([11, seed]))
+    if any(step.name == "masked" for step in steps):
+        return
+    everything = tuple(range(len(inputs)))
+    f = gx.value_and_grad(lambda *xs: run_program(steps, xs), everything)
+
+    with np.errstate(all="ignore"):
+        expected = f(*inputs)
+        actual = gx.compile(f)(*inputs)
+
+    assert_near(actual, expected, rtol=1e-11)
+
+
+def test_groups_are_in_an_order_in_which_they_can_run():
+    x = np.linspace(0.5, 2, 12).reshape(3, 4)
+
+    def f(x):
+        a = gx.exp(x) * 2
+        b = gx.sort(a, axis=0) + 1  # needs a, and c needs both
+        c = a * b
+        total = gx.sum(c)
+        return c / total, gx.broadcast_to(total, (3, 4)) * a
+
+    compiled = gx.compile(f)
+
+    assert_near(compiled(x), f(x), rtol=1e-13)
+
+
+def test_a_view_that_is_returned_and_read_in_a_loop_is_both():
+    x = np.linspace(0.5, 2, 6)
+
+    def f(x):
+        y = gx.exp(x) + 1
+        row = gx.reshape(y, (1, 6))
+        return row, row * 2 + 1, gx.sort(gx.reshape(y, (1, 6)))
+
+    assert_near(gx.compile(f)(x), f(x), rtol=1e-13)
+
+
+SCRIPT = """
+import sys
+if {blocked}:
+    sys.modules["llvmlite"] = None
+    import importlib.util
+    find = importlib.util.find_spec
+    importlib.util.find_spec = lambda name, *rest: None if name == "llvmlite" else find(name, *rest)
+import numpy as np, gradx as gx
+f = gx.compile(lambda x: gx.sum(gx.exp(x) * 2 + 1))
+x = np.linspace(0, 1, 100_000)
+assert abs(float(f(x)) - float(np.sum(np.exp(x) * 2 + 1))) < 1e-6
+print("llvmlite.binding" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("blocked", "setting", "native"),
+    [(True, "1", False), (False, "0", False), (False, "1", True)],
+)
+def test_machine_code_is_used_where_llvm_is_installed_and_not_forbidden(blocked, setting, native):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SCRIPT.format(blocked=blocked)],
+        env={**os.environ, "GRADX_NATIVE": setting},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(native)
+
+
+def test_every_op_that_a_loop_may_have_is_an_elementwise_op_or_known():
+    names = {op.name for op in OWN}
+    x = drawing(0)(3, 4)
+
+    assert {"tanh", "where", "sum", "broadcast_to"} <= names
+    assert reason(group(lambda x: gx.tanh(x) + 1, x)) == ""
