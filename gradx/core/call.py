@@ -33,9 +33,9 @@ def _call_unary(op):
     implementations, resolve = op.implementations, op.resolve
 
     def call(x, /):
-        if type(x) is Tensor:
-            return x.trace.apply_unary(op, x)
         try:
+            if type(x) is Tensor:
+                return x.trace.apply_unary(op, x)
             return (implementations.get(type(x)) or resolve((x,)))(x)
         except EXPLAINED as error:
             raise explain(op, error, (x,), {}) from error
@@ -47,14 +47,14 @@ def _call_binary(op):
     implementations, resolve = op.implementations, op.resolve
 
     def call(x, y, /):
-        if type(x) is Tensor:
-            trace = x.trace
-            if type(y) is Tensor and y.trace is not trace and y.trace.level > trace.level:
-                trace = y.trace
-            return trace.apply_binary(op, x, y)
-        if type(y) is Tensor:
-            return y.trace.apply_binary(op, x, y)
         try:
+            if type(x) is Tensor:
+                trace = x.trace
+                if type(y) is Tensor and y.trace is not trace and y.trace.level > trace.level:
+                    trace = y.trace
+                return trace.apply_binary(op, x, y)
+            if type(y) is Tensor:
+                return y.trace.apply_binary(op, x, y)
             return (implementations.get((type(x), type(y))) or resolve((x, y)))(x, y)
         except EXPLAINED as error:
             raise explain(op, error, (x, y), {}) from error
@@ -73,9 +73,9 @@ def _run_any(op):
         for array in arrays:
             if type(array) is Tensor and (innermost is None or array.trace.level > innermost.level):
                 innermost = array.trace
-        if innermost is not None:
-            return innermost.apply_general(op, arrays, params)
         try:
+            if innermost is not None:
+                return innermost.apply_general(op, arrays, params)
             types = type(arrays[0]) if single else tuple(map(type, arrays))
             return (implementations.get(types) or resolve(arrays))(*arrays, **params)
         except EXPLAINED as error:

@@ -251,6 +251,7 @@ def _permuted_integers(key: Any, count: int) -> np.ndarray:
     if count < 0:
         raise ShapeError(f"permutation: expected 0 or more, got {count}")
     with stream(as_key(key)) as generator:
+        (count,) = as_shape(count)
         return np.argsort(generator.random_raw(count)).astype(np.int64, copy=False)
 
 

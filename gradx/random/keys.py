@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradx.errors import ShapeError
-from gradx.random.arguments import as_integer, as_key
+from gradx.random.arguments import as_integer, as_key, as_shape
 from gradx.random.philox import FOLD, MASK, SPLIT, stream
 
 LARGEST = 2**128
@@ -44,6 +44,7 @@ def split(key: Any, n: int = 2) -> np.ndarray:
     count = as_integer("n", n)
     if count < 0:
         raise ShapeError(f"n: expected 0 or more keys, got {count}")
+    (count,) = as_shape(count)
     with stream(as_key(key), SPLIT) as generator:
         words = generator.random_raw(4 * count)
     return words.reshape(count, 4)[:, :2].copy()

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from gradx.core import tree
+from gradx.core.arrays import is_array
 from gradx.core.call import Tensor
+from gradx.core.explain import describe
 from gradx.core.trace import Trace
-from gradx.errors import AxisError, ShapeError
+from gradx.errors import AxisError, DTypeError, ShapeError
 from gradx.ops.shapes import broadcast_to, permute_dims
 from gradx.transforms.batching_rules import RULES, aligned, one_by_one
-from gradx.transforms.boundary import as_array, leave, name_of, own
+from gradx.transforms.boundary import as_array, label_of, leave, own
 
 
 class Batching(Trace):
@@ -61,7 +63,11 @@ def vmap(
     >>> gx.vmap(lambda x, y: gx.sum(x * y), in_axes=(0, None))(np.ones((2, 3)), np.arange(3.0))
     array([3., 3.])
     """
-    label = f"vmap of {name_of(f)}"
+    label = label_of("vmap", f)
+    for axis in in_axes if isinstance(in_axes, tuple) else (in_axes,):
+        if axis is not None:
+            _require_axis(label, "in_axes", axis)
+    _require_axis(label, "out_axes", out_axes)
 
     def mapped(*args: Any) -> Any:
         axes = in_axes if isinstance(in_axes, tuple) else (in_axes,) * len(args)
@@ -88,8 +94,14 @@ def vmap(
     return mapped
 
 
+def _require_axis(label, what, axis):
+    if type(axis) is not int:
+        raise DTypeError(f"{label}: {what} is {describe(axis)}, expected an integer")
+
+
 def _to_front(leaf, axis, label):
-    leaf = as_array(leaf)
+    if not is_array(leaf := as_array(leaf)):
+        raise DTypeError(f"{label}: an argument to map over is {describe(leaf)}, expected an array")
     rank = len(leaf.shape)
     if not -rank <= axis < rank:
         raise AxisError(f"{label}: in_axes={axis}, but an argument has shape {tuple(leaf.shape)}")
@@ -117,7 +129,8 @@ def _batched(trace, leaf):
     value, _ = leave(trace, leaf)
     if type(leaf) is Tensor and leaf.trace is trace:
         return value
-    value = as_array(value)
+    if not is_array(value := as_array(value)):
+        raise DTypeError(f"{trace.name}: a result is {describe(value)}, expected an array")
     return broadcast_to(value, (trace.size, *value.shape))
 
 
