@@ -10,9 +10,10 @@ Budget: 0.3 us on plain arrays, 1 us while recording, beyond the array library.
 from collections.abc import Callable
 from typing import Any
 
-from gradx.core.explain import EXPLAINED, explain
+from gradx.core.explain import EXPLAINED, describe, explain
 from gradx.core.views import Tensor as Tensor
 from gradx.core.views import link
+from gradx.errors import DTypeError
 
 
 def make_calls(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -91,12 +92,24 @@ def _front(op, run):
     at the speed of an ordinary call, and reports wrong ones in its own words.
     """
     inputs, params, variadic = op.signature
-    arrays = f"tuple({inputs[0]})" if variadic else f"({', '.join(inputs)},)"
+    arrays = f"sequence({inputs[0]})" if variadic else f"({', '.join(inputs)},)"
     named = ", ".join(f"{name!r}: {name}" for name in params)
     source = f"def {op.name}{op.visible}:\n    return run({arrays}, {{{named}}})\n"
-    scope: dict[str, Any] = {"run": run, **op.defaults}
+    scope: dict[str, Any] = {"run": run, "sequence": _as_sequence(op), **op.defaults}
     exec(source, scope)
     return scope[op.name]
+
+
+def _as_sequence(op):
+    def as_sequence(arrays):
+        try:
+            return tuple(arrays)
+        except TypeError as error:
+            raise DTypeError(
+                f"{op.name}: expected a sequence of arrays, got {describe(arrays)}"
+            ) from error
+
+    return as_sequence
 
 
 def _linking(op, run):
