@@ -9,8 +9,9 @@ from typing import Any
 
 from gradx import device as devices
 from gradx.backends import Backend, backend_for_device, current_device, find_backend, native_dtype
-from gradx.core.arrays import backend_for, untracked
+from gradx.core.arrays import backend_for, is_array, untracked
 from gradx.core.call import Tensor
+from gradx.core.explain import describe
 from gradx.core.views import new_tensor
 from gradx.errors import DTypeError, ShapeError, TrackedError
 from gradx.ops.creation import empty_like as empty_like
@@ -132,6 +133,8 @@ def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = No
     >>> full_like(zeros(2), 0.5)
     array([0.5, 0.5])
     """
+    if not is_array(x):
+        raise DTypeError(f"full_like: expected an array, got {describe(x)}")
     dtype = untracked(x).dtype if dtype is None else dtype
     device = place_of(x)[1] if device is None else device
     return full(x.shape, fill_value, dtype=dtype, device=device)

@@ -12,6 +12,7 @@ import numpy as np
 
 from gradx.backends import native_dtype, numpy_dtype
 from gradx.core.arrays import backend_for, is_array, untracked
+from gradx.errors import DTypeError
 
 bool = np.bool
 int8, int16, int32, int64 = np.int8, np.int16, np.int32, np.int64
@@ -78,7 +79,10 @@ def finfo(type: Any, /) -> FloatLimits:
     >>> finfo("float64").eps
     2.220446049250313e-16
     """
-    told = np.finfo(_dtype_of(type))
+    dtype = _dtype_of(type)
+    if dtype.kind not in "fc":
+        raise DTypeError(f"finfo: expected a floating-point dtype, got {dtype}")
+    told = np.finfo(dtype)
     return FloatLimits(
         bits=told.bits,
         eps=float(told.eps),
@@ -95,7 +99,10 @@ def iinfo(type: Any, /) -> IntegerLimits:
     >>> iinfo("int8").max
     127
     """
-    told = np.iinfo(_dtype_of(type))
+    dtype = _dtype_of(type)
+    if dtype.kind not in "iu":
+        raise DTypeError(f"iinfo: expected an integer dtype, got {dtype}")
+    told = np.iinfo(dtype)
     return IntegerLimits(told.bits, int(told.max), int(told.min), _library_dtype(type, told.dtype))
 
 

@@ -28,6 +28,10 @@ class DTypeError(GradxError, TypeError):
     """A dtype or a type is not one the function accepts."""
 
 
+class NotAnArrayError(DTypeError):
+    """Something else stands where an array belongs."""
+
+
 class AxisError(GradxError, IndexError, ValueError):
     """An axis does not exist, or is named twice."""
 

@@ -1,8 +1,10 @@
 """The standard's ``fft`` extension: discrete Fourier transforms and their frequencies."""
 
+from numbers import Integral, Real
 from typing import Any
 
-from gradx.core.arrays import is_kind
+from gradx.core.arrays import is_array, is_kind
+from gradx.core.explain import describe
 from gradx.creation import arange
 from gradx.errors import DTypeError, ShapeError
 from gradx.ops.fft import fft as fft
@@ -45,7 +47,8 @@ def fftfreq(n: int, /, *, d: Any = 1.0, dtype: Any = None, device: Any = None) -
     >>> fftfreq(4, d=0.5)
     array([ 0. ,  0.5, -1. , -0.5])
     """
-    places = _places("fftfreq", n, -(n // 2), (n + 1) // 2, dtype, device)
+    _check_samples("fftfreq", n, d)
+    places = _places("fftfreq", -(n // 2), (n + 1) // 2, dtype, device)
     return ifftshift(places) / (n * d)
 
 
@@ -55,12 +58,18 @@ def rfftfreq(n: int, /, *, d: Any = 1.0, dtype: Any = None, device: Any = None) 
     >>> rfftfreq(5, d=0.5)
     array([0. , 0.4, 0.8])
     """
-    return _places("rfftfreq", n, 0, n // 2 + 1, dtype, device) / (n * d)
+    _check_samples("rfftfreq", n, d)
+    return _places("rfftfreq", 0, n // 2 + 1, dtype, device) / (n * d)
 
 
-def _places(name: str, n: int, start: int, stop: int, dtype: Any, device: Any) -> Any:
-    if n < 1:
-        raise ShapeError(f"{name}: n={n}, expected at least 1 sample")
+def _check_samples(name: str, n: Any, d: Any) -> None:
+    if not isinstance(n, Integral) or n < 1:
+        raise ShapeError(f"{name}: n={n!r}, expected at least 1 sample")
+    if not (isinstance(d, Real) or (is_array(d) and d.shape == () and is_kind(d, "numeric"))):
+        raise DTypeError(f"{name}: d={describe(d)}, expected the distance of samples, a number")
+
+
+def _places(name: str, start: int, stop: int, dtype: Any, device: Any) -> Any:
     places = arange(start, stop, dtype="float64" if dtype is None else dtype, device=device)
     if not is_kind(places, "real floating"):
         raise DTypeError(f"{name}: dtype={dtype}, expected a real floating-point one")

@@ -13,7 +13,7 @@ from typing import Any
 from gradx.backends import cuda
 from gradx.backends.base import Backend
 from gradx.backends.conforming import conforming_backend
-from gradx.errors import DeviceError, DTypeError, ShapeError
+from gradx.errors import DeviceError, NotAnArrayError, ShapeError
 
 
 def _from_module(module: str) -> Callable[[str], Backend]:
@@ -46,7 +46,7 @@ def backend_of(array_type: type) -> Backend:
         return backend
     backend = find_backend(array_type)
     if backend is None:
-        raise DTypeError(
+        raise NotAnArrayError(
             f"expected an array, got {array_type.__name__!r}: convert it with gx.asarray(...)"
         )
     return backend

@@ -11,9 +11,10 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from gradx.core.explain import EXPLAINED, explain
+from gradx.core.explain import EXPLAINED, describe, explain
 from gradx.core.views import Tensor as Tensor
 from gradx.core.views import link
+from gradx.errors import DTypeError
 
 
 def make_calls(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -36,9 +37,9 @@ def _call_unary(op):
     implementations, resolve = op.implementations, op.resolve
 
     def call(x, /):
-        if type(x) is Tensor:
-            return x.trace.apply_unary(op, x)
         try:
+            if type(x) is Tensor:
+                return x.trace.apply_unary(op, x)
             return (implementations.get(type(x)) or resolve((x,)))(x)
         except EXPLAINED as error:
             raise explain(op, error, (x,), {}) from error
@@ -50,14 +51,14 @@ def _call_binary(op):
     implementations, resolve = op.implementations, op.resolve
 
     def call(x, y, /):
-        if type(x) is Tensor:
-            trace = x.trace
-            if type(y) is Tensor and y.trace is not trace and y.trace.level > trace.level:
-                trace = y.trace
-            return trace.apply_binary(op, x, y)
-        if type(y) is Tensor:
-            return y.trace.apply_binary(op, x, y)
         try:
+            if type(x) is Tensor:
+                trace = x.trace
+                if type(y) is Tensor and y.trace is not trace and y.trace.level > trace.level:
+                    trace = y.trace
+                return trace.apply_binary(op, x, y)
+            if type(y) is Tensor:
+                return y.trace.apply_binary(op, x, y)
             return (implementations.get((type(x), type(y))) or resolve((x, y)))(x, y)
         except EXPLAINED as error:
             raise explain(op, error, (x, y), {}) from error
@@ -76,9 +77,9 @@ def _run_any(op):
         for array in arrays:
             if type(array) is Tensor and (innermost is None or array.trace.level > innermost.level):
                 innermost = array.trace
-        if innermost is not None:
-            return innermost.apply_general(op, arrays, params)
         try:
+            if innermost is not None:
+                return innermost.apply_general(op, arrays, params)
             types = type(arrays[0]) if single else tuple(map(type, arrays))
             return (implementations.get(types) or resolve(arrays))(*arrays, **params)
         except EXPLAINED as error:
@@ -94,9 +95,21 @@ def _front(op, run):
     at the speed of an ordinary call, and reports wrong ones in its own words.
     """
     inputs, params, variadic = op.signature
-    arrays = f"tuple({inputs[0]})" if variadic else f"({', '.join(inputs)},)"
+    arrays = f"SEQUENCE({inputs[0]})" if variadic else f"({', '.join(inputs)},)"
     body = f"    return RUN({arrays}, {_as_dict(params)})\n"
-    return _compiled_front(op, body, {"RUN": run})
+    return _compiled_front(op, body, {"RUN": run, "SEQUENCE": _as_sequence(op)})
+
+
+def _as_sequence(op):
+    def as_sequence(arrays):
+        try:
+            return tuple(arrays)
+        except TypeError as error:
+            raise DTypeError(
+                f"{op.name}: expected a sequence of arrays, got {describe(arrays)}"
+            ) from error
+
+    return as_sequence
 
 
 def _front_of_one(op):
@@ -116,9 +129,9 @@ def _front_of_one(op):
         tracked = f"LINKED({tracked}, {x}, OP, {_as_dict(params)})"
     named = ", ".join([f"{name}={name}" for name in params])
     body = (
-        f"    if type({x}) is Tensor:\n"
-        f"        return {tracked}\n"
         f"    try:\n"
+        f"        if type({x}) is Tensor:\n"
+        f"            return {tracked}\n"
         f"        return (IMPLEMENTATIONS.get(type({x})) or RESOLVE(({x},)))({x}, {named})\n"
         f"    except EXPLAINED as error:\n"
         f"        raise EXPLAIN(OP, error, ({x},), {_as_dict(params)}) from error\n"

@@ -9,17 +9,20 @@ from gradx.errors import (
     DeviceError,
     DTypeError,
     GradxError,
+    NotAnArrayError,
     OutOfBoundsError,
     ShapeError,
 )
 
-EXPLAINED = (TypeError, ValueError, IndexError)
+EXPLAINED = (TypeError, ValueError, IndexError, AttributeError)
 
 
 def explain(
     op: Any, error: Exception, arrays: tuple[Any, ...], params: dict[str, Any]
 ) -> Exception:
     """Return the error to raise for ``error``, which ``op`` met on plain arrays."""
+    if isinstance(error, NotAnArrayError):
+        return DTypeError(f"{op.name}: {error}")
     if isinstance(error, GradxError):
         return error
     places = dict.fromkeys(place for array in arrays if (place := _place_of(array)))
@@ -28,9 +31,7 @@ def explain(
     reason = _REASONS.get(op.name, _broadcast_reason)(arrays, error)
     if reason is not None:
         return ShapeError(f"{op.name}: {reason}")
-    arguments = [describe(array) for array in arrays]
-    arguments += [f"{name}={value!r}" for name, value in params.items() if value is not None]
-    return _class_for(error)(f"{op.name}({', '.join(arguments)}): {error}")
+    return _class_for(error)(f"{_call(op.name, arrays, params)}: {error}")
 
 
 def mixed_places(name: str, places: list[str]) -> DeviceError:
@@ -40,13 +41,32 @@ def mixed_places(name: str, places: list[str]) -> DeviceError:
     )
 
 
-def not_an_array(name: str, values: tuple[Any, ...], error: Exception) -> Exception:
-    """Return the error of a function that met something without a shape, or ``error`` itself."""
-    given = [part for value in values for part in (value if isinstance(value, list) else [value])]
-    wrong = [value for value in given if not hasattr(value, "shape")]
-    if not wrong:
+def explain_composed(
+    name: str, error: Exception, arguments: tuple[Any, ...], named: dict[str, Any]
+) -> Exception:
+    """Return the error to raise for ``error``, which a function made of ops met."""
+    if _is_of_the_call(error):
         return error
-    return DTypeError(f"{name}: expected arrays, got {', '.join(map(describe, wrong))}")
+    given = [
+        part for value in arguments for part in (value if isinstance(value, list) else [value])
+    ]
+    wrong = [value for value in given if not hasattr(value, "shape")]
+    if isinstance(error, AttributeError) and wrong:
+        return DTypeError(f"{name}: expected arrays, got {', '.join(map(describe, wrong))}")
+    return _class_for(error)(f"{_call(name, arguments, named)}: {error}")
+
+
+def _is_of_the_call(error: Exception) -> bool:
+    """Tell whether Python raised the error for the number or names of the arguments."""
+    inside = error.__traceback__ and error.__traceback__.tb_next
+    return isinstance(error, TypeError) and inside is None
+
+
+def _call(name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> str:
+    """Write a call, with arrays described."""
+    parts = [describe(argument) for argument in arguments]
+    parts += [f"{key}={describe(value)}" for key, value in named.items() if value is not None]
+    return f"{name}({', '.join(parts)})"
 
 
 def describe(value: Any) -> str:
@@ -97,4 +117,4 @@ def _place_of(array: Any) -> str | None:
 def _class_for(error: Exception) -> type[GradxError]:
     if isinstance(error, IndexError):
         return AxisError if isinstance(error, ValueError) else OutOfBoundsError
-    return DTypeError if isinstance(error, TypeError) else ShapeError
+    return DTypeError if isinstance(error, (TypeError, AttributeError)) else ShapeError

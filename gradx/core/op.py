@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from gradx.backends import Backend, backend_for_device, backend_of, current_device
 from gradx.core.call import Tensor, make_calls
-from gradx.core.explain import mixed_places, not_an_array
+from gradx.core.explain import EXPLAINED, explain_composed, mixed_places
 from gradx.core.rules import (
     Function,
     Needs,
@@ -30,6 +30,7 @@ from gradx.core.rules import (
     scaling_by,
 )
 from gradx.core.samples import SampleSet
+from gradx.errors import GradxError
 
 Declare = Callable[[Function], Function]
 # How to put a changed view back into its base: ``view(base, changed, params)``.
@@ -205,7 +206,7 @@ class Composed(NamedTuple):
 
 
 def composed(*, samples: SampleSet) -> Callable[[Function], Function]:
-    """List a function made of other ops; given what is no array, it says so."""
+    """List a function made of other ops; what it cannot use it names."""
 
     def declare(function):
         if not function.__doc__:
@@ -215,8 +216,10 @@ def composed(*, samples: SampleSet) -> Callable[[Function], Function]:
         def call(*args, **kwargs):
             try:
                 return function(*args, **kwargs)
-            except AttributeError as error:
-                raise not_an_array(function.__name__, args, error) from error
+            except GradxError:
+                raise
+            except EXPLAINED as error:
+                raise explain_composed(function.__name__, error, args, kwargs) from error
 
         COMPOSED[function.__name__] = Composed(function.__name__, call, samples)
         return call

@@ -140,7 +140,7 @@ def split(arrays: Any, sizes: float | Sequence[int], *, key: Any) -> tuple[Any, 
 
 def _sampler(sampling: str, replace: bool) -> Sampler:
     known = sorted({name for name, _ in SAMPLERS})
-    if sampling not in known:
+    if not isinstance(sampling, str) or sampling not in known:
         raise ShapeError(f"batches: unknown sampling {sampling!r}: use one of {', '.join(known)}")
     if (sampling, bool(replace)) not in SAMPLERS:
         raise ShapeError(f"batches: replace=True has no meaning with sampling={sampling!r}")
@@ -165,7 +165,10 @@ def _part_sizes(sizes: float | Sequence[int], length: int) -> list[int]:
 def _integer(value: Any, name: str) -> int:
     if isinstance(value, bool) or not hasattr(type(value), "__index__"):
         raise DTypeError(f"{name} must be an integer, got {value!r}")
-    return operator.index(value)
+    try:
+        return operator.index(value)
+    except TypeError as error:  # of an array
+        raise DTypeError(f"{name} must be an integer, got {value!r}") from error
 
 
 def _positive(value: Any, name: str) -> int:

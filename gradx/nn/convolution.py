@@ -172,7 +172,7 @@ def _lengths(name, what, value, count, least=1):
 
 
 def _padding(name, padding, count):
-    if padding == "same" and name == "Conv":
+    if isinstance(padding, str) and padding == "same" and name == "Conv":
         return padding
     pairs = padding_pairs(name, padding, count)
     return pairs if isinstance(padding, (tuple, list)) else padding

@@ -192,7 +192,7 @@ def _require_classes(name, labels, classes):
 
 
 def _reduced(name, values, reduction):
-    if reduction not in REDUCTIONS:
+    if not isinstance(reduction, str) or reduction not in REDUCTIONS:
         allowed = ", ".join(map(repr, REDUCTIONS))
         raise ShapeError(f"{name}: reduction={reduction!r}, expected one of {allowed}")
     if reduction == "none":

@@ -5,7 +5,7 @@ from gradx.core.samples import Sample
 from gradx.errors import ShapeError
 from gradx.ops.arithmetic import subtract
 from gradx.ops.joining import concat
-from gradx.ops.shapes import checked_axes
+from gradx.ops.shapes import checked_axis
 from gradx.ops.slicing import getitem
 
 
@@ -31,7 +31,7 @@ def diff(x, /, *, axis=-1, n=1, prepend=None, append=None):
     """
     if n < 0:
         raise ShapeError(f"diff: n counts how often to subtract, got {n}")
-    (axis,) = checked_axes("diff", axis, len(x.shape))
+    axis = checked_axis("diff", axis, len(x.shape))
     if n == 0:
         return x  # as NumPy does, which joins nothing to it either
     parts = [part for part in (prepend, x, append) if part is not None]

@@ -12,7 +12,7 @@ from gradx.ops.shapes import (
     astype,
     broadcast_shape,
     broadcast_to,
-    checked_axes,
+    checked_axis,
     expand_dims,
     reshape,
 )
@@ -98,7 +98,7 @@ def unstack(x, /, *, axis=0):
     >>> gx.unstack(np.asarray([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     (array([1., 3.]), array([2., 4.]))
     """
-    (axis,) = checked_axes("unstack", axis, len(x.shape))
+    axis = checked_axis("unstack", axis, len(x.shape))
     before = (slice(None),) * axis
     return tuple(getitem(x, (*before, index)) for index in range(x.shape[axis]))
 
@@ -118,7 +118,7 @@ def split(x, indices_or_sections, axis=0):
     >>> gx.split(np.arange(4.0), [1, 3])
     [array([0.]), array([1., 2.]), array([3.])]
     """
-    (axis,) = checked_axes("split", axis, len(x.shape))
+    axis = checked_axis("split", axis, len(x.shape))
     length = x.shape[axis]
     if isinstance(indices_or_sections, int):
         size, rest = divmod(length, max(indices_or_sections, 1))

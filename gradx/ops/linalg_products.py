@@ -1,8 +1,11 @@
 """Products of several matrices, of vectors in space, and of all pairs of elements."""
 
+from numbers import Integral
+
+from gradx.core.explain import describe
 from gradx.core.op import composed, multilinear
 from gradx.core.samples import Sample
-from gradx.errors import ShapeError
+from gradx.errors import DTypeError, ShapeError
 from gradx.ops.elementwise import multiply
 from gradx.ops.linalg import matmul
 from gradx.ops.linalg_parts import far_from_singular, identity_like
@@ -84,6 +87,7 @@ def matrix_power(x, /, n):
     """Multiply square matrices by themselves ``n`` times; a negative power is one of the inverse.
 
     Raises:
+        TypeError: ``n`` is not an integer.
         ValueError: a matrix is not square, or is singular and ``n`` negative.
 
     >>> import numpy as np, gradx as gx
@@ -93,6 +97,8 @@ def matrix_power(x, /, n):
     """
     if len(x.shape) < 2 or x.shape[-1] != x.shape[-2]:
         raise ShapeError(f"matrix_power: square matrices, got shape {tuple(x.shape)}")
+    if not isinstance(n, Integral):
+        raise DTypeError(f"matrix_power: n is an integer, got {describe(n)}")
     if n == 0:
         # Added to zeros it is an array of its own, where a broadcast one is read-only.
         return 0 * x + identity_like(x)

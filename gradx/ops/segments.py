@@ -15,7 +15,7 @@ from gradx.ops.along import add_at, join_rows, sample_indices, take, wrapped
 from gradx.ops.arithmetic import where
 from gradx.ops.comparison import equal, logical_or, not_equal
 from gradx.ops.creation import ones_like
-from gradx.ops.shapes import astype, checked_axes, reshape
+from gradx.ops.shapes import astype, checked_axis, reshape
 
 
 def _segmentings(draw):
@@ -43,7 +43,7 @@ def _checked(name, x, segments, num_segments, axis):
         )
     if type(num_segments) is not int or num_segments < 0:
         raise ShapeError(f"{name}: num_segments is an integer of 0 or more, got {num_segments!r}")
-    (axis,) = checked_axes(name, axis, len(x.shape))
+    axis = checked_axis(name, axis, len(x.shape))
     if tuple(segments.shape) != (x.shape[axis],):
         raise ShapeError(
             f"{name}: one segment for each of the {x.shape[axis]} slices along axis {axis} of "

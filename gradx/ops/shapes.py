@@ -4,11 +4,14 @@
 a file with the ops that only move elements.
 """
 
+from itertools import chain
 from math import prod
+from numbers import Integral
 from typing import Any
 
 from gradx.backends import canonical_device, native_dtype
 from gradx.core.arrays import backend_for, is_kind
+from gradx.core.explain import describe
 from gradx.core.op import composed, multilinear, primitive
 from gradx.core.samples import Sample, reductions, single_arrays
 from gradx.errors import AxisError, DeviceError, DTypeError, ShapeError
@@ -19,15 +22,23 @@ def checked_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
 
     Raises:
         AxisError: one does not exist in ``ndim`` dimensions, or is named twice.
+        DTypeError: one is not an integer.
     """
     axes = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     for one in axes:
-        if not -ndim <= one < ndim:
+        if not isinstance(one, Integral):
+            raise DTypeError(f"{name}: an axis is an integer, got {describe(one)}")
+        if not -ndim <= int(one) < ndim:
             raise AxisError(f"{name}: axis {one} is out of bounds for {ndim} dimensions")
     positive = tuple(one % ndim for one in axes)
     if len(set(positive)) < len(positive):
         raise AxisError(f"{name}: an axis is named twice in {axis}")
     return positive
+
+
+def checked_axis(name: str, axis: Any, ndim: int) -> int:
+    """Return one ``axis``, counted from the front; see ``checked_axes``."""
+    return checked_axes(name, (axis,), ndim)[0]
 
 
 def reduced_axes(shape: tuple[int, ...], axis: Any) -> set[int]:
@@ -267,7 +278,11 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     >>> broadcast_shapes((2, 1), (3,))
     (2, 3)
     """
-    return broadcast_shape("broadcast_shapes", *shapes)
+    chosen = [as_shape(shape) for shape in shapes]
+    for length in chain.from_iterable(chosen):
+        if not isinstance(length, Integral):
+            raise DTypeError(f"broadcast_shapes: a length is an integer, got {describe(length)}")
+    return broadcast_shape("broadcast_shapes", *chosen)
 
 
 def _broadcast_groups(draw):

@@ -5,7 +5,7 @@ from numbers import Number
 from typing import Any
 
 from gradx.core import tree
-from gradx.core.arrays import is_array
+from gradx.core.arrays import is_array, is_kind
 from gradx.core.explain import describe
 from gradx.errors import DTypeError
 from gradx.nn.penalties import sum_of_squares
@@ -28,7 +28,7 @@ def global_norm(values: Any) -> Any:
     """
     leaves = tree.leaves(values)
     for leaf in leaves:
-        if not isinstance(leaf, Number) and not is_array(leaf):
+        if not isinstance(leaf, Number) and not (is_array(leaf) and is_kind(leaf, "numeric")):
             raise DTypeError(f"global_norm: a leaf is {describe(leaf)}, expected an array")
     squares = [sum_of_squares(as_array(leaf)) for leaf in leaves]
     return sqrt(reduce(_add_up, squares) if squares else as_array(0.0))

@@ -1,6 +1,7 @@
 """What the functions of this package accept, and what they say otherwise."""
 
 import math
+import sys
 from collections.abc import Iterable
 from operator import index
 from typing import Any
@@ -83,6 +84,8 @@ def as_shape(shape: Any) -> tuple[int, ...]:
     lengths = tuple(as_integer("shape", size) for size in sizes)
     if any(length < 0 for length in lengths):
         raise ShapeError(f"shape: expected lengths of 0 or more, got {lengths}")
+    if math.prod(lengths) > sys.maxsize // 16:
+        raise ShapeError(f"shape: {lengths} has more elements than any memory holds")
     return lengths
 
 

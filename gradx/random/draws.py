@@ -277,6 +277,7 @@ def permutation(key: Any, x: Any, *, device: Any = None) -> Any:
 def _permuted(key: Any, count: int, device: Any) -> Any:
     if count < 0:
         raise ShapeError(f"permutation: expected 0 or more, got {count}")
+    (count,) = as_shape(count)
     return _drawn("permutation", key, (count,), np.dtype(np.int64), device)
 
 

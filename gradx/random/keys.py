@@ -19,7 +19,7 @@ from gradx.core.op import constant
 from gradx.core.samples import Draw, Sample
 from gradx.device import array_to_device
 from gradx.errors import DTypeError, ShapeError
-from gradx.random.arguments import as_integer, as_key, checked_key
+from gradx.random.arguments import as_integer, as_key, as_shape, checked_key
 from gradx.random.philox import FOLD, MASK, SPLIT, stream
 
 LARGEST = 2**128
@@ -52,6 +52,7 @@ def split(key: Any, n: int = 2) -> np.ndarray:
     count = as_integer("n", n)
     if count < 0:
         raise ShapeError(f"n: expected 0 or more keys, got {count}")
+    (count,) = as_shape(count)
     return child_keys(checked_key(key), count=count)
 
 

@@ -48,8 +48,9 @@ class EarlyStopping:
     def __post_init__(self) -> None:
         if not isinstance(self.monitor, str):
             raise DTypeError(f"EarlyStopping: monitor={self.monitor!r}: it is a column's name")
-        self.mode = self.mode or MODES.get(self.monitor.rpartition("_")[2])
-        if self.mode not in tuple(SIGNS):
+        if self.mode is None:
+            self.mode = MODES.get(self.monitor.rpartition("_")[2])
+        if not isinstance(self.mode, str) or self.mode not in SIGNS:
             raise ShapeError(
                 f"EarlyStopping: mode={self.mode!r} for {self.monitor!r}: use 'min' or 'max'"
             )

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-from gradx.errors import ShapeError
+from gradx.errors import DTypeError, ShapeError
 from gradx.train.history import short
 from gradx.train.state import State
 
@@ -12,6 +12,8 @@ def reporter(progress: str | None) -> list[Any]:
     """Return the callbacks for ``progress``: ``"auto"``, ``"log"`` or None."""
     if progress is None:
         return []
+    if not isinstance(progress, str):
+        raise DTypeError(f"fit: progress={progress!r}: use 'auto', 'log' or None")
     if progress == "log":
         return [Log()]
     if progress != "auto":

@@ -30,7 +30,7 @@ def training_source(data: Any, size: int, sampling: str, key: Any) -> Source:
         data = batches(data, size, key=key, sampling=sampling)
     if isinstance(data, Batches):
         return Source(data.epoch, len(data))
-    if callable(data):
+    if callable(data) and not isinstance(data, type):
         return Source(lambda number: _returned(data(fold_in(key, number))), None)
     return Source(lambda number: data, _steps(data, "fit: data"))
 

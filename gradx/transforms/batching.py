@@ -9,15 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 from gradx.core import tree
-from gradx.core.arrays import untracked
+from gradx.core.arrays import is_array, untracked
 from gradx.core.call import Tensor
+from gradx.core.explain import describe
 from gradx.core.trace import Trace
 from gradx.core.views import new_tensor
 from gradx.errors import AxisError, DTypeError, ShapeError
 from gradx.ops.creation import place_of
 from gradx.ops.shapes import broadcast_to, permute_dims
 from gradx.transforms.batching_rules import RULES, aligned, one_by_one
-from gradx.transforms.boundary import as_array, leave, name_of, own
+from gradx.transforms.boundary import as_array, label_of, leave, own
 
 
 class Batching(Trace):
@@ -76,7 +77,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
     ... )
     array([2., 2., 2.])
     """
-    label = f"vmap of {name_of(f)}"
+    label = label_of("vmap", f)
 
     def mapped(*args: Any) -> Any:
         leaves, structure = tree.flatten(args)
@@ -126,7 +127,8 @@ def _spread(axes, value, what):
 
 
 def _to_front(leaf, axis, label):
-    leaf = as_array(leaf)
+    if not is_array(leaf := as_array(leaf)):
+        raise DTypeError(f"{label}: an argument to map over is {describe(leaf)}, expected an array")
     rank = len(leaf.shape)
     if not -rank <= axis < rank:
         raise AxisError(f"{label}: in_axes={axis}, but an argument has shape {tuple(leaf.shape)}")
@@ -149,6 +151,8 @@ def _result(trace, leaf, axis, label):
     """Return what one result is to who called: stacked, or the one value for all calls."""
     value, _ = leave(trace, leaf)
     value = as_array(value)
+    if not is_array(value):
+        raise DTypeError(f"{trace.name}: a result is {describe(value)}, expected an array")
     varies = type(leaf) is Tensor and leaf.trace is trace
     if axis is None:
         if varies:

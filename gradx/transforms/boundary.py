@@ -25,6 +25,17 @@ def name_of(function: Any) -> str:
     return getattr(function, "__name__", None) or type(function).__name__
 
 
+def label_of(transform: str, function: Any) -> str:
+    """Return what messages call a transform of ``function``, which must be one.
+
+    Raises:
+        DTypeError: it cannot be called.
+    """
+    if not callable(function):
+        raise DTypeError(f"{transform}: expected a function to transform, got {describe(function)}")
+    return f"{transform} of {name_of(function)}"
+
+
 def is_differentiable(x: Any) -> bool:
     """Tell whether ``x`` is an array (or Python number) with a floating-point dtype."""
     if type(x) in (float, complex):

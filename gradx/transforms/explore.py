@@ -13,7 +13,7 @@ from gradx.core.explain import describe
 from gradx.core.trace import substitutes
 from gradx.core.views import freeze
 from gradx.device import asarray
-from gradx.errors import ShapeError, TapeError
+from gradx.errors import DTypeError, ShapeError, TapeError
 from gradx.ops.complex import conj
 from gradx.ops.creation import ones_like
 from gradx.transforms.boundary import as_array, copied, require_differentiable, require_match
@@ -49,6 +49,8 @@ TAPE = Explore("gx.tensor")
 
 def watch_named(tape: Explore, array: Any, name: str | None) -> Tensor:
     """Make ``array`` a named leaf of ``tape``."""
+    if not isinstance(name, str | None):
+        raise DTypeError(f"the name of a tensor is text, got {describe(name)}")
     leaf = tape.watch(array)
     leaf.payload.name = name
     return freeze(leaf, f"the tensor {name!r}" if name else "a tensor")

@@ -16,8 +16,8 @@ from gradx.ops.shapes import conform
 from gradx.transforms.boundary import (
     as_array,
     is_differentiable,
+    label_of,
     leave,
-    name_of,
     own,
     require_match,
 )
@@ -100,7 +100,7 @@ def jvp(
     >>> gx.jvp(gx.sin, (np.asarray(0.0),), (np.asarray(2.0),))[1]
     array(2.)
     """
-    label = f"jvp of {name_of(f)}"
+    label = label_of("jvp", f)
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
         raise DTypeError(f"{label}: primals and tangents are tuples, one element per argument")
     if len(primals) != len(tangents):

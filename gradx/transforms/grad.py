@@ -18,8 +18,8 @@ from gradx.transforms.boundary import (
     copied,
     detach_tree,
     is_differentiable,
+    label_of,
     leave,
-    name_of,
     own,
     require_differentiable,
     require_match,
@@ -76,7 +76,7 @@ def value_and_grad(
     >>> float(value), gradient
     (5.0, array([2., 4.]))
     """
-    label = f"grad of {name_of(f)}"
+    label = label_of("grad", f)
 
     @wraps(f)
     def value_and_gradient(*args, **kwargs):
@@ -122,7 +122,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     >>> pullback(np.asarray([1.0, 10.0]))
     (array([ 2., 60.]),)
     """
-    label = f"vjp of {name_of(f)}"
+    label = label_of("vjp", f)
     trace = Reverse.start(label)
     starts, structure = tree.flatten(primals)
     points, watched = list(starts), [None] * len(starts)

@@ -6,11 +6,11 @@ from typing import Any
 
 from gradx.core import tree
 from gradx.core.arrays import backend_for, untracked
-from gradx.errors import DTypeError
+from gradx.errors import DTypeError, ShapeError
 from gradx.ops.joining import concat
 from gradx.ops.shapes import permute_dims, reshape
 from gradx.transforms.batching import vmap
-from gradx.transforms.boundary import name_of, require_differentiable
+from gradx.transforms.boundary import label_of, require_differentiable
 from gradx.transforms.forward import jvp
 from gradx.transforms.grad import argument_positions, grad, vjp
 from gradx.transforms.linearize import transpose
@@ -36,7 +36,9 @@ def jacobian(
     array([[2., 0.],
            [0., 4.]])
     """
-    label = f"jacobian of {name_of(f)}"
+    label = label_of("jacobian", f)
+    if chunk_size is not None and (not isinstance(chunk_size, int) or chunk_size < 1):
+        raise ShapeError(f"{label}: chunk_size={chunk_size!r}, expected an integer of 1 or more")
 
     def jacobian_of(*args, **kwargs):
         positions = argument_positions(argnums, args, label)

@@ -148,7 +148,7 @@ def follow(
 
 
 def _after_mixing(part, rule, saved, g, live, leaves_out):
-    if not _reading_stalls(part):
+    if not reading_stalls(part):
         return _indicator(reached_by(rule, saved, g, live, keep_zeros=leaves_out))
     # To try the rule would be twice the work, and always: it is only known that nothing makes
     # nothing.
