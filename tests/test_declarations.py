@@ -29,6 +29,7 @@ INTERNAL = {
     "last_writes",
     "maximum_of_windows",
     "merge_indices",
+    "multiply_used_rows",
     "nonzero_places",
     "power_norm",
     "pseudo_inverse",
