@@ -34,6 +34,7 @@ INTERNAL = {
     "last_writes",
     "maximum_of_windows",
     "merge_indices",
+    "multiply_used_rows",
     "nonzero_places",
     "number_as_array",
     "power_density",

@@ -658,3 +658,33 @@ def test_mapped_results_keep_their_names():
 
     np.testing.assert_allclose(mapped.S, np.linalg.svd(stack).S)
     np.testing.assert_allclose(gx.vmap(linalg.det)(stack), np.linalg.det(stack))
+
+
+NEARLY_TIED = np.asarray([[2.0, 1.0, 1.0], [1.0, 2.0, 1.0], [1.0, 1.0, 2.0]])  # 1, 1 and 4
+
+
+def test_equal_values_that_rounding_parts_have_no_finite_derivative_of_their_vectors():
+    assert np.diff(np.linalg.eigvalsh(NEARLY_TIED))[0] != 0  # or the test would be of another case
+    exponential = lambda x: (lambda e: (e[1] * gx.exp(e[0])) @ e[1].mT)(gx.linalg.eigh(x))
+    second = gx.grad(lambda x: gx.grad(lambda x: gx.linalg.eigvalsh(x)[0])(x)[0, 1])
+    of_svd = gx.grad(lambda x: gx.linalg.svd(x).U[0, 1])
+
+    assert np.isnan(gx.grad(lambda x: exponential(x)[0, 1])(NEARLY_TIED)).all()
+    assert np.isnan(second(NEARLY_TIED)).all()
+    assert np.isnan(of_svd(NEARLY_TIED)).all()
+
+
+@pytest.mark.parametrize("matrix", [NEARLY_TIED, np.diag([1.0, 1.0, 4.0])])
+def test_vectors_that_nothing_depends_on_may_belong_to_equal_values(matrix):
+    # Of the last eigenvalue, which is apart: x v = 4 v with v of length 1.
+    projector = lambda v: v[:, None] * v[None, :]
+    first = lambda x: projector(gx.linalg.eigh(x).eigenvectors[:, -1])[0, 0]
+    by_svd = lambda x: projector(gx.linalg.svd(x).U[:, 0])[0, 0]
+    v = np.linalg.eigh(matrix)[1][:, -1]
+    expected = np.outer(v, (np.eye(3)[0] - v * v[0]) * v[0] * 2 / 3)
+
+    found = gx.grad(first)(matrix)
+    symmetric = lambda g: (g + g.T) / 2
+
+    np.testing.assert_allclose(found, symmetric(expected), atol=1e-14)
+    np.testing.assert_allclose(symmetric(gx.grad(by_svd)(matrix)), found, atol=1e-14)

@@ -21,8 +21,8 @@ from gradx.ops.linalg_parts import (
     hermitian_part,
     identity_like,
     inverse_gaps,
+    multiply_used_rows,
     real_part,
-    skew_part,
     square_matrices,
     times_diagonal,
 )
@@ -57,7 +57,8 @@ def _eigh_vjp(g, out):
     g_values, g_vectors = g
     inner = 0.0
     if g_vectors is not None:
-        inner = -inverse_gaps(values) * skew_part(matmul(matrix_transpose(g_vectors), vectors))
+        turned = matmul(matrix_transpose(g_vectors), vectors)
+        inner = -hermitian_part(multiply_used_rows(turned, inverse_gaps(values)))
     if g_values is not None:
         inner = inner + expand_dims(g_values, -2) * identity_like(vectors)
     return matrix_transpose(vectors @ inner @ adjoint(vectors))
@@ -122,7 +123,7 @@ def _eig_vjp(g, out):
     if g_vectors is not None:
         row = matrix_transpose(g_vectors)
         along = diagonal_times(diagonal(matmul(row, vectors)), adjoint(vectors))
-        inner = inverse_gaps(values) * ((along - row) @ vectors)
+        inner = multiply_used_rows((along - row) @ vectors, inverse_gaps(values))
     if g_values is not None:
         inner = inner + expand_dims(g_values, -2) * identity_like(vectors)
     # G_x = V inner V^-1, transposed.

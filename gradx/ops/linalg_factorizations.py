@@ -8,7 +8,6 @@ their span only has the right derivative. Singular vectors of equal singular val
 none, and it is NaN.
 """
 
-import math
 from typing import Any, NamedTuple
 
 from gradx.core.op import primitive
@@ -20,7 +19,6 @@ from gradx.ops.linalg import diagonal, matmul, tril, triu
 from gradx.ops.linalg_parts import (
     adjoint,
     conjugated,
-    diagonal_times,
     first_columns,
     first_rows,
     further_columns,
@@ -28,8 +26,11 @@ from gradx.ops.linalg_parts import (
     hermitian_part,
     identity_like,
     inverse_gaps,
+    inverse_or_nan,
     is_complex,
+    multiply_used_rows,
     real_part,
+    rounding_of,
     skew_part,
     times_diagonal,
 )
@@ -225,16 +226,20 @@ def qr(xp, x, /, *, mode="reduced"):
 def _inverse_sums(values, real):
     """Return ``1 / (values[i] + values[j])``; of real matrices the diagonal does not matter."""
     sums = expand_dims(values, -2) + expand_dims(values, -1)
-    if real:
-        unused = equal(identity_like(sums), 1)
-        return where(unused, 0.0, _inverses(where(unused, 1.0, sums)))
-    return _inverses(sums)
+    rounding = expand_dims(rounding_of(values), (-2, -1))
+    if not real:
+        return inverse_or_nan(sums, rounding)
+    unused = equal(identity_like(sums), 1)
+    return where(unused, 0.0, inverse_or_nan(where(unused, 1.0, sums), rounding))
 
 
 def _inverses(values):
-    """Return ``1 / values``, and NaN at 0."""
-    zero = equal(values, 0)
-    return where(zero, math.nan, 1.0 / where(zero, 1.0, values))
+    return inverse_or_nan(values, expand_dims(rounding_of(values), -1))
+
+
+def _over_values(x, values):
+    """Divide each row of ``x`` by a singular value."""
+    return multiply_used_rows(x, expand_dims(_inverses(values), -1))
 
 
 def _svd_vjp(g, out):
@@ -264,9 +269,9 @@ def _reduced_svd_vjp(g_u, g_values, g_v, u, values, vh):
         inner = inner + expand_dims(g_values, -2) * identity_like(u)
     total = v @ inner @ adjoint(u)
     if g_u is not None and u.shape[-2] > u.shape[-1]:
-        total = total + v @ diagonal_times(_inverses(values), _beyond(g_u, u))
+        total = total + v @ _over_values(_beyond(g_u, u), values)
     if g_v is not None and v.shape[-2] > v.shape[-1]:
-        total = total + adjoint(diagonal_times(_inverses(values), _beyond(g_v, v))) @ adjoint(u)
+        total = total + adjoint(_over_values(_beyond(g_v, v), values)) @ adjoint(u)
     return total
 
 
@@ -274,8 +279,9 @@ def _turning_cotangent(g_u, g_v, u, values, v):
     by_u = 0.0 if g_u is None else matmul(g_u, u)
     by_v = 0.0 if g_v is None else matmul(g_v, v)
     together, apart = by_u + by_v, by_u - by_v
-    return skew_part(_inverse_sums(values, not is_complex(u)) * apart) - hermitian_part(
-        inverse_gaps(values) * together
+    sums = _inverse_sums(values, not is_complex(u))
+    return skew_part(multiply_used_rows(apart, sums)) - hermitian_part(
+        multiply_used_rows(together, inverse_gaps(values))
     )
 
 

@@ -8,12 +8,14 @@ a rule reads as it is derived on paper, and is right for complex matrices as it 
 import math
 
 from gradx.core.arrays import is_kind, untracked
+from gradx.core.op import primitive
 from gradx.core.samples import Sample
 from gradx.ops.complex import conj
 from gradx.ops.creation import place_of
-from gradx.ops.elementwise import equal, multiply, where
-from gradx.ops.shapes import expand_dims, matrix_transpose, real
+from gradx.ops.elementwise import abs, equal, less_equal, multiply, where
+from gradx.ops.shapes import expand_dims, matrix_transpose, real, sum
 from gradx.ops.slicing import getitem
+from gradx.ops.statistical import max
 
 
 def is_complex(x):
@@ -65,12 +67,51 @@ def diagonal_times(diagonal, x):
 def inverse_gaps(values):
     """Return ``1 / (values[j] - values[i])`` at ``[i, j]``, and 0 on the diagonal.
 
-    It is NaN where two values are the same: their vectors have no derivative.
+    It is NaN where two values are the same, or differ by rounding: their vectors have no
+    derivative.
     """
     gaps = expand_dims(values, -2) - expand_dims(values, -1)
-    same = equal(gaps, 0)
-    inverse = where(same, math.nan, 1.0 / where(same, 1.0, gaps))
+    inverse = inverse_or_nan(gaps, expand_dims(rounding_of(values), (-2, -1)))
     return where(equal(identity_like(gaps), 1), 0.0, inverse)
+
+
+def inverse_or_nan(x, rounding):
+    """Return ``1 / x``, and NaN where ``x`` is not more than ``rounding``."""
+    nothing = less_equal(abs(x), rounding)
+    return where(nothing, math.nan, 1.0 / where(nothing, 1.0, x))
+
+
+def rounding_of(values):
+    """Return how much an eigenvalue or a singular value of each matrix may be in error."""
+    sizes = abs(values)
+    count = sizes.shape[-1]
+    if count == 0:
+        return sum(sizes, axis=-1)
+    precision = float(place_of(values)[0].finfo(untracked(values).dtype).eps)
+    return count * precision * max(sizes, axis=-1)
+
+
+def _rows(draw):
+    yield Sample((draw(2, 3), draw(2, 3)))
+    yield Sample((draw(2, 3) - 1j * draw(2, 3), draw(2, 1)))
+    yield Sample((draw(2, 1, 2), draw(3, 1)))
+
+
+_ROWS = {
+    "x": lambda g, y: multiply_used_rows(g, y),
+    "y": lambda g, x: multiply_used_rows(x, g),
+}
+
+
+@primitive(vjp=_ROWS, jvp=_ROWS, samples=_rows)
+def multiply_used_rows(xp, x, y, /):
+    """Multiply, where rows of ``x`` that are 0 make 0 of anything in ``y``, NaN too.
+
+    Nothing depends on a vector whose row cotangent is 0: then it does not matter that it
+    has no derivative.
+    """
+    unused = xp.all(x == 0, axis=-1, keepdims=True)
+    return xp.where(unused, xp.zeros_like(x), x * xp.where(unused, xp.ones_like(y), y))
 
 
 def first_columns(x, count):

@@ -168,6 +168,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "expand_dims": _expand_dims,
     "getitem": _getitem,
     "matmul": _matmul,
+    "multiply_used_rows": _matmul,
     "permute_dims": _permute_dims,
     "reshape": _reshape,
     "scatter": _scatter,
