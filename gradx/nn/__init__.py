@@ -13,7 +13,12 @@ from gradx.nn.losses import huber as huber
 from gradx.nn.losses import mae as mae
 from gradx.nn.losses import mse as mse
 from gradx.nn.module import Module as Module
+from gradx.nn.module import state as state
 from gradx.nn.module import static as static
+from gradx.nn.normalization import BatchNorm as BatchNorm
+from gradx.nn.normalization import GroupNorm as GroupNorm
+from gradx.nn.normalization import LayerNorm as LayerNorm
+from gradx.nn.normalization import RMSNorm as RMSNorm
 from gradx.nn.penalties import is_weight as is_weight
 from gradx.nn.penalties import l1_penalty as l1_penalty
 from gradx.nn.penalties import l2_penalty as l2_penalty
@@ -21,6 +26,7 @@ from gradx.nn.pooling import AvgPool as AvgPool
 from gradx.nn.pooling import MaxPool as MaxPool
 from gradx.nn.reshaping import Flatten as Flatten
 from gradx.nn.sequential import Sequential as Sequential
+from gradx.nn.stateful import with_state as with_state
 from gradx.ops.neural import elu as elu
 from gradx.ops.neural import gelu as gelu
 from gradx.ops.neural import leaky_relu as leaky_relu
