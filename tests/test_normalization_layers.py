@@ -217,3 +217,5 @@ def test_what_is_no_array_or_function_is_explained():
         nn.LayerNorm(3)(1.0)
     with pytest.raises(DTypeError, match="with_state: 3, expected a function"):
         nn.with_state(3)
+    with pytest.raises(ShapeError, match="take_state: the source is"):
+        nn.take_state(nn.BatchNorm(3), nn.LayerNorm(3))

@@ -75,13 +75,22 @@ def state_mask(model: Any) -> list[bool]:
 
 
 def take_state(model: Any, source: Any) -> Any:
-    """Return ``model`` with the state of ``source``, a model of the same structure."""
+    """Return ``model`` with the state of ``source``, a model of the same structure.
+
+    After an optimizer's step, this brings in what ``with_state`` gave.
+
+    >>> import numpy as np, gradx as gx
+    >>> model = gx.nn.BatchNorm(1)
+    >>> after = gx.nn.take_state(model, model.replace(weight=np.zeros(1), mean=np.ones(1)))
+    >>> after.weight, after.mean
+    (array([1.], dtype=float32), array([1.]))
+    """
     leaves, structure = tree.flatten(model)
-    mask = _mask_of(structure)
-    if not any(mask):
-        return model
-    rows = zip(leaves, tree.leaves(source), mask, strict=True)
-    return tree.unflatten(structure, [theirs if chosen else ours for ours, theirs, chosen in rows])
+    theirs, other = tree.flatten(source)
+    if other != structure:
+        raise ShapeError(f"take_state: the source is {other}, expected {structure}")
+    rows = zip(leaves, theirs, _mask_of(structure), strict=True)
+    return tree.unflatten(structure, [new if chosen else old for old, new, chosen in rows])
 
 
 @lru_cache(maxsize=256)
