@@ -1,10 +1,14 @@
 """Layers as trees of parameters, their initial values, and losses."""
 
 from gradx.nn import init as init
+from gradx.nn.attention import KeyValueCache as KeyValueCache
+from gradx.nn.attention import MultiHeadAttention as MultiHeadAttention
+from gradx.nn.attention import dot_product_attention as dot_product_attention
 from gradx.nn.convolution import Conv as Conv
 from gradx.nn.convolution import ConvTranspose as ConvTranspose
 from gradx.nn.dropping import DropConnect as DropConnect
 from gradx.nn.dropping import Dropout as Dropout
+from gradx.nn.embedding import Embedding as Embedding
 from gradx.nn.linear import Linear as Linear
 from gradx.nn.losses import binary_cross_entropy as binary_cross_entropy
 from gradx.nn.losses import cross_entropy as cross_entropy
@@ -13,14 +17,29 @@ from gradx.nn.losses import huber as huber
 from gradx.nn.losses import mae as mae
 from gradx.nn.losses import mse as mse
 from gradx.nn.module import Module as Module
+from gradx.nn.module import state as state
 from gradx.nn.module import static as static
+from gradx.nn.normalization import BatchNorm as BatchNorm
+from gradx.nn.normalization import GroupNorm as GroupNorm
+from gradx.nn.normalization import LayerNorm as LayerNorm
+from gradx.nn.normalization import RMSNorm as RMSNorm
 from gradx.nn.penalties import is_weight as is_weight
 from gradx.nn.penalties import l1_penalty as l1_penalty
 from gradx.nn.penalties import l2_penalty as l2_penalty
 from gradx.nn.pooling import AvgPool as AvgPool
 from gradx.nn.pooling import MaxPool as MaxPool
+from gradx.nn.positions import LearnedPositions as LearnedPositions
+from gradx.nn.positions import SinusoidalPositions as SinusoidalPositions
+from gradx.nn.positions import sinusoids as sinusoids
+from gradx.nn.recurrent import GRU as GRU
+from gradx.nn.recurrent import LSTM as LSTM
+from gradx.nn.recurrent import RNN as RNN
 from gradx.nn.reshaping import Flatten as Flatten
+from gradx.nn.residual import Residual as Residual
 from gradx.nn.sequential import Sequential as Sequential
+from gradx.nn.stateful import take_state as take_state
+from gradx.nn.stateful import with_state as with_state
+from gradx.nn.transformer import TransformerBlock as TransformerBlock
 from gradx.ops.neural import elu as elu
 from gradx.ops.neural import gelu as gelu
 from gradx.ops.neural import leaky_relu as leaky_relu

@@ -34,12 +34,12 @@ class Dropout(Module):
     rate: float = static()
 
     def __init__(self, rate: float) -> None:
-        self.rate = _checked_rate("Dropout", rate)
+        self.rate = checked_rate("Dropout", rate)
 
     def __call__(self, x: Any, *, key: Any = None, train: bool = False) -> Any:
         if not train:
             return x
-        return drop(_checked_key("Dropout", key), x, self.rate)
+        return drop(checked_key("Dropout", key), x, self.rate)
 
 
 class DropConnect(Module):
@@ -66,13 +66,13 @@ class DropConnect(Module):
                 "gx.nn.DropConnect(gx.nn.Linear(784, 128, key=key), rate=0.5)"
             )
         self.layer = layer
-        self.rate = _checked_rate("DropConnect", rate)
+        self.rate = checked_rate("DropConnect", rate)
 
     def __call__(self, x: Any, *, key: Any = None, train: bool = False) -> Any:
         if not train:
             return call_layer(self.layer, x, key=None, position=0, train=False)
         leaves, structure = tree.flatten(self.layer)
-        _checked_key("DropConnect", key)
+        checked_key("DropConnect", key)
         # Position 0 is the key of the layer itself.
         dropped = [
             drop(fold_in(key, position), leaf, self.rate) if is_weight(leaf) else leaf
@@ -89,14 +89,14 @@ def drop(key: Any, x: Any, rate: float) -> Any:
     return where(kept, x * (1 / (1 - rate)), 0.0)
 
 
-def _checked_rate(name: str, rate: Any) -> float:
+def checked_rate(name: str, rate: Any) -> float:
     require_number(name, "rate", rate)
     if not 0 <= rate < 1:
         raise ShapeError(f"{name}: rate={rate!r}, expected from 0 to 1, without 1")
     return float(rate)
 
 
-def _checked_key(name: str, key: Any) -> Any:
+def checked_key(name: str, key: Any) -> Any:
     if key is None:
         raise ShapeError(
             f"{name}: train=True needs a key, as in model(x, key=gx.random.key(0), train=True)"

@@ -28,7 +28,12 @@ def static(default: Any = MISSING) -> Any:
     return field(default=default, metadata={"static": True})
 
 
-@dataclass_transform(eq_default=False, field_specifiers=(field, static))
+def state() -> Any:
+    """Declare a field of arrays that training changes and no gradient does: see ``with_state``."""
+    return field(metadata={"state": True})
+
+
+@dataclass_transform(eq_default=False, field_specifiers=(field, static, state))
 class Module:
     """Make each subclass a frozen dataclass whose fields, unless ``static()``, are parameters.
 

@@ -11,6 +11,7 @@ from gradx.core.arrays import is_array, is_kind
 from gradx.core.explain import describe
 from gradx.errors import DTypeError, ShapeError
 from gradx.nn.checks import require_number
+from gradx.nn.stateful import state_mask
 from gradx.ops.arithmetic import add
 from gradx.ops.complex import conj
 from gradx.ops.shapes import real, sum
@@ -28,7 +29,8 @@ def is_weight(leaf: Any) -> bool:
 def l2_penalty(parameters: Any, strength: float, select: Select = is_differentiable) -> Any:
     """Return ``strength * sum(|w|**2)`` over all elements of the float leaves of a tree.
 
-    With ``select=gx.nn.is_weight``, or another function of a leaf, only those count.
+    With ``select=gx.nn.is_weight``, or another function of a leaf, only those count;
+    state, as of ``gx.nn.BatchNorm``, never does.
 
     >>> import numpy as np, gradx as gx
     >>> float(gx.nn.l2_penalty({"weight": np.asarray([[1.0, -2.0]])}, strength=0.5))
@@ -68,6 +70,10 @@ def _penalty(name, total_of, parameters, strength, select):
         if not isinstance(leaf, Number) and not is_array(leaf):
             path = tree.paths(parameters)[index]
             raise DTypeError(f"{name}: parameters{path} is {describe(leaf)}, expected an array")
-    chosen = [x for x in leaves if is_differentiable(x) and select(x)]
+    chosen = [
+        leaf
+        for leaf, is_state in zip(leaves, state_mask(parameters), strict=True)
+        if not is_state and is_differentiable(leaf) and select(leaf)
+    ]
     totals = [total_of(as_array(leaf)) for leaf in chosen]
     return strength * reduce(add, totals) if totals else 0.0

@@ -12,6 +12,7 @@ from typing import Any
 from gradx.core import tree
 from gradx.device import to_device
 from gradx.errors import DTypeError, ShapeError
+from gradx.nn.stateful import take_state
 from gradx.optim.optimizer import Optimizer, apply_updates
 from gradx.random import fold_in, split
 from gradx.random.arguments import as_integer
@@ -20,7 +21,7 @@ from gradx.train.early_stopping import EarlyStopping
 from gradx.train.evaluation import Metric, measure, named_metrics
 from gradx.train.finite import NonFiniteError, first_not_finite, is_finite
 from gradx.train.history import History
-from gradx.train.losses import Objective, as_objective
+from gradx.train.losses import Objective, as_objective, with_next_state
 from gradx.train.progress import reporter
 from gradx.train.sources import Source, evaluation_source, rows_in, set_apart, training_source
 from gradx.train.state import Result, State, Weights
@@ -171,12 +172,12 @@ class Run:
 
     def _step(self, state: State, batch: Any, key: Any) -> tuple[Weights, float]:
         model, optimizer_state = state.weights
-        differentiate = value_and_grad(self.objective, has_aux=True)
-        (loss, _), gradients = differentiate(model, batch, key, True)
+        differentiate = value_and_grad(with_next_state(self.objective), has_aux=True)
+        (loss, following), gradients = differentiate(model, batch, key, True)
         if not is_finite([loss, *tree.leaves(gradients)]):
             raise _not_finite(state, f"the loss is {float(loss)}", "the gradient of", gradients)
         updates, optimizer_state = self.optimizer.update(gradients, optimizer_state, model)
-        model = apply_updates(model, updates)
+        model = take_state(apply_updates(model, updates), following)
         if not is_finite(tree.leaves(model)):
             raise _not_finite(state, f"the loss is {float(loss)}", "the update of", model)
         return Weights(model, optimizer_state), float(loss)

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from gradx.errors import DTypeError, ShapeError
+from gradx.nn.stateful import with_state
 
 # (model, batch, key, train) -> (scalar loss, predictions or None)
 Objective = Callable[[Any, Any, Any, bool], tuple[Any, Any]]
@@ -35,6 +36,18 @@ def as_objective(loss: Callable[..., Any]) -> Objective:
     objective = _of_the_model(loss) if given else _of_predictions(loss)
     objective.__name__ = _name(loss)  # for the messages of the derivative
     return objective
+
+
+def with_next_state(objective: Objective) -> Callable[..., tuple[Any, Any]]:
+    """Return ``(model, batch, key, train) -> (loss, the model with its next state)``."""
+    stateful = with_state(objective)
+
+    def differentiable(model, batch, key, train):
+        (loss, _), following = stateful(model, batch, key, train)
+        return loss, following
+
+    differentiable.__name__ = objective.__name__
+    return differentiable
 
 
 def arguments(batch: Any) -> tuple[Any, ...]:

@@ -1,0 +1,257 @@
+"""Layers that go through a sequence step by step, carrying a state along.
+
+``layer(x)`` maps (samples, steps, inputs) to the states after each step, (samples,
+steps, features), from a state of zeros; several go one after the other in
+``Sequential``. ``layer.run(x, state)`` begins with a given state and returns
+``(outputs, state)``, to go on from. The state has shape (samples, features); an
+LSTM's is two of those, ``(hidden, cell)``.
+
+Weights of several gates lie side by side, in PyTorch's order.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from gradx.core.arrays import untracked
+from gradx.errors import ShapeError
+from gradx.nn import init
+from gradx.nn.checks import drawn, require_array
+from gradx.nn.module import Module, static
+from gradx.ops.arithmetic import add
+from gradx.ops.creation import place_of
+from gradx.ops.exponential import sigmoid
+from gradx.ops.joining import split as parts_of
+from gradx.ops.joining import stack, unstack
+from gradx.ops.linalg import matmul
+from gradx.ops.trigonometric import tanh
+from gradx.ops.windows import integer
+from gradx.random import split
+
+Initializer = Callable[..., Any]
+
+
+class RNN(Module):
+    """Carry ``state = activation(x @ weight + state @ recurrent + bias)`` along a sequence.
+
+    ``activation`` is tanh unless another is given. With ``reverse=True`` the sequence is
+    gone through from its end; outputs stay where their inputs are. Source: Elman,
+    "Finding structure in time" (Cognitive Science 14, 1990).
+
+    >>> import numpy as np, gradx as gx
+    >>> layer = gx.nn.RNN(3, 5, key=gx.random.key(0))
+    >>> outputs, state = layer.run(np.ones((2, 7, 3), dtype=np.float32))
+    >>> outputs.shape, state.shape
+    ((2, 7, 5), (2, 5))
+    """
+
+    weight: Any  # (inputs, features)
+    recurrent: Any  # (features, features)
+    bias: Any  # (features,)
+    activation: Callable[[Any], Any] = static()
+    reverse: bool = static()
+
+    def __init__(
+        self,
+        inputs: int,
+        features: int,
+        *,
+        key: Any,
+        activation: Callable[[Any], Any] = tanh,
+        reverse: bool = False,
+        weight_init: Initializer = init.glorot_uniform,
+        recurrent_init: Initializer = init.orthogonal,
+        bias_init: Initializer = init.zeros,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        initializers = (weight_init, recurrent_init, bias_init)
+        placed = {"dtype": "float32" if dtype is None else dtype, "device": device}
+        weights = _weights("RNN", inputs, features, 1, key, initializers, placed)
+        self.weight, self.recurrent, self.bias = weights
+        self.activation = activation
+        self.reverse = reverse
+
+    def __call__(self, x: Any, state: Any = None) -> Any:
+        return self.run(x, state)[0]
+
+    def run(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+        """Return the states after each step, and the last of them."""
+        rows, zeros = _begun("RNN", self, x)
+        state = zeros if state is None else _checked("RNN", state, zeros)
+
+        def step(row, state):
+            state = self.activation(add(row, matmul(state, self.recurrent)))
+            return state, state
+
+        return _along(rows, step, state, self.reverse)
+
+
+class LSTM(Module):
+    """Carry a state and a cell along a sequence: long short-term memory.
+
+    Gates are of input, forgetting, candidate and output: ``cell = sigmoid(f) * cell +
+    sigmoid(i) * tanh(c)`` and ``hidden = sigmoid(o) * tanh(cell)``. ``reverse`` is as for
+    ``RNN``. Sources: Hochreiter, Schmidhuber, "Long short-term memory" (Neural
+    Computation 9, 1997); the forget gate, Gers, Schmidhuber, Cummins (2000).
+
+    >>> import numpy as np, gradx as gx
+    >>> layer = gx.nn.LSTM(3, 5, key=gx.random.key(0))
+    >>> outputs, (hidden, cell) = layer.run(np.ones((2, 7, 3), dtype=np.float32))
+    >>> outputs.shape, hidden.shape, cell.shape
+    ((2, 7, 5), (2, 5), (2, 5))
+    """
+
+    weight: Any  # (inputs, 4 * features)
+    recurrent: Any  # (features, 4 * features)
+    bias: Any  # (4 * features,)
+    reverse: bool = static()
+
+    def __init__(
+        self,
+        inputs: int,
+        features: int,
+        *,
+        key: Any,
+        reverse: bool = False,
+        weight_init: Initializer = init.glorot_uniform,
+        recurrent_init: Initializer = init.orthogonal,
+        bias_init: Initializer = init.zeros,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        initializers = (weight_init, recurrent_init, bias_init)
+        placed = {"dtype": "float32" if dtype is None else dtype, "device": device}
+        weights = _weights("LSTM", inputs, features, 4, key, initializers, placed)
+        self.weight, self.recurrent, self.bias = weights
+        self.reverse = reverse
+
+    def __call__(self, x: Any, state: Any = None) -> Any:
+        return self.run(x, state)[0]
+
+    def run(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+        """Return the hidden states after each step, and the last ``(hidden, cell)``."""
+        rows, zeros = _begun("LSTM", self, x)
+        state = (zeros, zeros) if state is None else _checked_pair(state, zeros)
+
+        def step(row, state):
+            hidden, cell = state
+            gates = parts_of(add(row, matmul(hidden, self.recurrent)), 4, axis=-1)
+            cell = sigmoid(gates[1]) * cell + sigmoid(gates[0]) * tanh(gates[2])
+            hidden = sigmoid(gates[3]) * tanh(cell)
+            return hidden, (hidden, cell)
+
+        return _along(rows, step, state, self.reverse)
+
+
+class GRU(Module):
+    """Carry a state along a sequence, that gates reset and update: gated recurrent units.
+
+    ``candidate = tanh(x_c + sigmoid(r) * (state_c + recurrent_bias))``, and the next state
+    is ``sigmoid(u) * state + (1 - sigmoid(u)) * candidate``, as PyTorch has it. ``reverse`` is as
+    for ``RNN``. Source: Cho and others, "Learning phrase representations using RNN
+    encoder-decoder" (EMNLP 2014).
+
+    >>> import numpy as np, gradx as gx
+    >>> layer = gx.nn.GRU(3, 5, key=gx.random.key(0))
+    >>> layer(np.ones((2, 7, 3), dtype=np.float32)).shape
+    (2, 7, 5)
+    """
+
+    weight: Any  # (inputs, 3 * features)
+    recurrent: Any  # (features, 3 * features)
+    bias: Any  # (3 * features,)
+    recurrent_bias: Any  # (features,)
+    reverse: bool = static()
+
+    def __init__(
+        self,
+        inputs: int,
+        features: int,
+        *,
+        key: Any,
+        reverse: bool = False,
+        weight_init: Initializer = init.glorot_uniform,
+        recurrent_init: Initializer = init.orthogonal,
+        bias_init: Initializer = init.zeros,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        initializers = (weight_init, recurrent_init, bias_init)
+        placed = {"dtype": "float32" if dtype is None else dtype, "device": device}
+        key, last_key = split(key)
+        weights = _weights("GRU", inputs, features, 3, key, initializers, placed)
+        self.weight, self.recurrent, self.bias = weights
+        self.recurrent_bias = drawn("GRU", "bias", bias_init, last_key, (features,), placed)
+        self.reverse = reverse
+
+    def __call__(self, x: Any, state: Any = None) -> Any:
+        return self.run(x, state)[0]
+
+    def run(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+        """Return the states after each step, and the last of them."""
+        rows, zeros = _begun("GRU", self, x)
+        state = zeros if state is None else _checked("GRU", state, zeros)
+
+        def step(row, state):
+            reset, update, candidate = parts_of(row, 3, axis=-1)
+            own = parts_of(matmul(state, self.recurrent), 3, axis=-1)
+            within = sigmoid(add(reset, own[0])) * add(own[2], self.recurrent_bias)
+            candidate = tanh(add(candidate, within))
+            state = candidate + sigmoid(add(update, own[1])) * (state - candidate)
+            return state, state
+
+        return _along(rows, step, state, self.reverse)
+
+
+def _weights(name, inputs, features, gates, key, initializers, placed):
+    inputs = integer(name, "inputs", inputs, least=1)
+    features = integer(name, "features", features, least=1)
+    shapes = {
+        "weight": (inputs, gates * features),
+        "recurrent": (features, gates * features),
+        "bias": (gates * features,),
+    }
+    return [
+        drawn(name, what, initializer, key, shape, placed)
+        for key, initializer, (what, shape) in zip(
+            split(key, 3), initializers, shapes.items(), strict=True
+        )
+    ]
+
+
+def _begun(name, layer, x):
+    """Return what each step's input adds, for all steps at once, and a state of zeros."""
+    require_array(name, "the input", x)
+    inputs, features = layer.weight.shape[0], layer.recurrent.shape[0]
+    if len(x.shape) != 3 or x.shape[2] != inputs or not x.shape[1]:
+        raise ShapeError(
+            f"{name}: expected (samples, steps, {inputs}) with a step or more, got {tuple(x.shape)}"
+        )
+    rows = add(matmul(x, layer.weight), layer.bias)
+    xp, device = place_of(rows)
+    zeros = xp.zeros((x.shape[0], features), dtype=untracked(rows).dtype, device=device)
+    return unstack(rows, axis=1), zeros
+
+
+def _along(rows, step, state, reverse):
+    outputs = []
+    for row in reversed(rows) if reverse else rows:
+        out, state = step(row, state)
+        outputs.append(out)
+    return stack(outputs[::-1] if reverse else outputs, axis=1), state
+
+
+def _checked(name, state, zeros):
+    require_array(name, "the state", state)
+    if tuple(state.shape) != tuple(zeros.shape):
+        raise ShapeError(
+            f"{name}: expected a state of {tuple(zeros.shape)}, (samples, features), "
+            f"got {tuple(state.shape)}"
+        )
+    return state
+
+
+def _checked_pair(state, zeros):
+    if not isinstance(state, (tuple, list)) or len(state) != 2:
+        raise ShapeError("LSTM: expected the state (hidden, cell), as run returned it")
+    return tuple(_checked("LSTM", part, zeros) for part in state)
