@@ -126,9 +126,7 @@ BACKEND = Backend(
     transfer=lambda array, native: xp.asarray(array, device=native),
 )
 
-BACKEND.kernels.update(
-    companions.kernels_of("cupyx.scipy.special", companions.FUNCTIONS, "pip install cupy")
-)
+BACKEND.kernels.update(companions.kernels_of("cupyx.scipy.special", "pip install cupy"))
 for module in (add_at, convolution, gelu, pooling, softmax, softmax_cross_entropy):
     BACKEND.kernels.update(module.KERNELS)
 

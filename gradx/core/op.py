@@ -58,6 +58,7 @@ class Op:
         "run",
         "samples",
         "signature",
+        "sizes_vary",
         "view",
         "visible",
         "vjp",
@@ -75,6 +76,7 @@ class Op:
         self.samples = samples
         self.view = view
         self.elementwise = False  # each element of the output depends on its own inputs only
+        self.sizes_vary = False  # the shape of the output depends on numbers in the input
         self.results: type | None = None  # the NamedTuple of an op with several outputs
         self.signature = _read_signature(forward)
         self.visible, self.defaults = _visible_signature(forward)
@@ -90,12 +92,13 @@ class Op:
         for other in map(backend_of, types[1:]):
             if other is not backend:
                 raise mixed_places(self.name, [backend.name, other.name])
-        function = self._implementation(backend)
+        function = self.on(backend)
         one_array = len(self.signature.inputs) == 1 and not self.signature.variadic
         key = type(arrays[0]) if one_array else tuple(map(type, arrays))
         return self.implementations.setdefault(key, function)
 
-    def _implementation(self, backend: Backend) -> Function:
+    def on(self, backend: Backend) -> Function:
+        """Return the implementation on one array library: a function of plain arrays."""
         kernel = backend.kernels.get(self.name)
         if kernel is None and (namesake := _namesake(self.forward, self.signature)) is not None:
             return getattr(backend.xp, namesake)
@@ -178,12 +181,16 @@ def primitive(
     return declare
 
 
-def constant(*, samples: SampleSet, elementwise: bool = False) -> Declare:
-    """Declare an op whose output does not vary with its inputs (``argmax``, ``less``)."""
+def constant(*, samples: SampleSet, elementwise: bool = False, sizes_vary: bool = False) -> Declare:
+    """Declare an op whose output does not vary with its inputs (``argmax``, ``less``).
+
+    With ``sizes_vary`` the shape of the output depends on the numbers it is given.
+    """
 
     def declare(forward):
         op = Op(forward, samples)
         op.elementwise = elementwise
+        op.sizes_vary = sizes_vary
         return _finish(op, vjp={}, jvp={})
 
     return declare
@@ -223,6 +230,13 @@ def _finish(op: Op, *, vjp: Mapping[str, Needs], jvp: Mapping[str, Needs]) -> Fu
         raise TypeError(f"op {op.name!r} has no docstring")
     if op.name in OPS:
         raise TypeError(f"op {op.name!r} is declared twice")
+    call = complete(op, vjp=vjp, jvp=jvp)
+    OPS[op.name] = op
+    return call
+
+
+def complete(op: Op, *, vjp: Mapping[str, Needs], jvp: Mapping[str, Needs]) -> Function:
+    """Give an op its rules and return the function users call."""
     if vjp.keys() != jvp.keys() or not vjp.keys() <= set(op.signature.inputs):
         raise TypeError(f"op {op.name!r}: vjp and jvp must have rules for the same inputs")
     op.vjp = _per_input(op, vjp)
@@ -236,7 +250,6 @@ def _finish(op: Op, *, vjp: Mapping[str, Needs], jvp: Mapping[str, Needs]) -> Fu
     call.__module__ = op.forward.__module__
     call.__doc__ = op.forward.__doc__
     _name_inputs(op)
-    OPS[op.name] = op
     return call
 
 

@@ -34,6 +34,8 @@ def is_differentiable(x: Any) -> bool:
 
 def as_array(x: Any) -> Any:
     """Turn a Python number into a 0-d array; leave arrays as they are."""
+    if type(x) is Tensor:
+        return x.trace.as_array(x)
     if type(x) not in PYTHON_SCALARS:
         return x
     backend, device = backend_for_device(current_device())

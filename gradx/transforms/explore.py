@@ -117,7 +117,7 @@ def write_grad(tensor: Tensor, grad: Any) -> None:
 
 def detach(tensor: Tensor) -> Any:
     """Return the value as an array without derivative, a copy of its own."""
-    return copied(tensor.value)
+    return copied(tensor.trace.detach(tensor))
 
 
 def read_name(tensor: Tensor) -> str | None:

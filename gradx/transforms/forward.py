@@ -21,7 +21,8 @@ from gradx.transforms.boundary import (
     own,
     require_match,
 )
-from gradx.transforms.structural import beside, follow, join, match, of_seed
+from gradx.transforms.honesty import apply_rule
+from gradx.transforms.structural import follow, join, match, of_seed
 
 
 class Forward(Trace):
@@ -80,7 +81,7 @@ def _part(op, position, payload, values, params, out, factor):
         return None
     saved = rule.pick(out, *values, params)
     if op.results:
-        return rule.apply(beside(tangent, saved), *saved), None
+        return apply_rule(rule, tangent, saved), None
     return follow(op, rule, saved, tangent, live, factor)
 
 

@@ -8,7 +8,7 @@ from itertools import count
 from operator import attrgetter
 from typing import Any
 
-from gradx.core.arrays import backend_for
+from gradx.core.arrays import backend_for, reading_stalls
 from gradx.core.call import Tensor
 from gradx.core.explain import EXPLAINED
 from gradx.core.trace import Trace
@@ -18,6 +18,7 @@ from gradx.ops.shapes import conform
 from gradx.transforms.structural import (
     constant_factor,
     follow,
+    is_harmless,
     join,
     match,
     may_hold_nan,
@@ -185,9 +186,9 @@ def propagate(
     nested = nested or any(node.inspect for node in cotangents)
     if not (nested or may_matter(nodes, cotangents.values())):
         return _walk(nodes, cotangents, keep_all, free=not retain)
-    backend = backend_for(next(iter(cotangents.values())))
-    with backend.quiet():
-        if nested or backend.reading_stalls:
+    seed = next(iter(cotangents.values()))
+    with backend_for(seed).quiet():
+        if nested or reading_stalls(seed):
             found = _walk_with_zeros(nodes, cotangents, keep_all)
         else:
             # A dead zero does no harm until it meets an infinity, and is then seen by the NaN it
@@ -224,7 +225,7 @@ def _walk(nodes, cotangents, keep_all, free):
 def _walk_with_zeros(nodes, seeds, keep_all):
     """Walk back with what lives of each cotangent beside it."""
     cotangents = {node: (g, of_seed(g)) for node, g in seeds.items()}
-    kept = {}
+    kept, harmless = {}, is_harmless(nodes)
     for node in reversed(nodes):
         if node not in cotangents:
             continue
@@ -234,7 +235,7 @@ def _walk_with_zeros(nodes, seeds, keep_all):
         factor = constant_factor(node)
         parts = []
         for parent, rule, saved in node.edges:
-            part, lives = follow(node.op, rule, saved, g, live, factor)
+            part, lives = follow(node.op, rule, saved, g, live, factor, harmless)
             part, lives = conform(part, parent.shape, parent.dtype), match(lives, parent.shape)
             parts.append(part)
             if parent in cotangents:
