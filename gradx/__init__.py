@@ -14,6 +14,10 @@ from gradx import special as special
 from gradx.backends import default_device as default_device
 from gradx.backends import devices as devices
 from gradx.backends.report import info as info
+from gradx.backends.settings import current_matmul_precision as current_matmul_precision
+from gradx.backends.settings import deterministic as deterministic
+from gradx.backends.settings import is_deterministic as is_deterministic
+from gradx.backends.settings import matmul_precision as matmul_precision
 from gradx.core.call import Tensor as Tensor
 from gradx.creation import arange as arange
 from gradx.creation import asarray as asarray

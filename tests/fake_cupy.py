@@ -13,6 +13,8 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
+from tests import cuda_emulation
+
 
 @dataclass
 class Machine:
@@ -22,6 +24,7 @@ class Machine:
     driver_version: int = 13000
     current: int = 0
     synchronized: int = 0
+    capturing: bool = False
     missing_libraries: tuple[str, ...] = ()
 
 
@@ -44,9 +47,12 @@ def make_cupy(machine: Machine) -> dict[str, ModuleType]:
     cupy.asnumpy = lambda array: array.get() if isinstance(array, cupy.ndarray) else array
     for name in ("arange", "array", "empty", "eye", "full", "linspace", "ones", "zeros"):
         setattr(cupy, name, on_current_device(getattr(np, name), cupy.ndarray))
+    for name in ("concat", "concatenate"):
+        setattr(cupy, name, on_current_device(getattr(np, name), cupy.ndarray))
     for name in ("empty_like", "full_like", "ones_like", "zeros_like"):
         setattr(cupy, name, on_current_device(getattr(np, name), cupy.ndarray))
     cupy.asarray = make_asarray(cupy.ndarray, machine)
+    cupy.RawModule = cuda_emulation.Module
     return {
         "cupy": cupy,
         "cupy.cuda": cupy.cuda,
@@ -98,6 +104,7 @@ def make_cuda(machine: Machine) -> ModuleType:
     cuda.device = ModuleType("cupy.cuda.device")
     cuda.Device = cuda.device.Device = Device
     cuda.runtime = runtime
+    cuda.get_current_stream = lambda: SimpleNamespace(is_capturing=lambda: machine.capturing)
     cuda.memory = SimpleNamespace(PooledMemory=PooledMemory)
     return cuda
 
@@ -116,7 +123,7 @@ def make_array_type(cuda, machine: Machine) -> type:
 
         @property
         def data(self):
-            return SimpleNamespace(mem=PooledMemory())
+            return SimpleNamespace(mem=PooledMemory(), ptr=self.ctypes.data)
 
         def get(self):
             return np.array(self)
@@ -184,4 +191,5 @@ def installed(machine: Machine) -> Iterator[ModuleType]:
 
 
 def wraps_cupy(module: str) -> bool:
-    return module.startswith(("cupy", "cuda", "array_api_compat.cupy", "gradx.backends.cupy"))
+    wrapping = ("array_api_compat.cupy", "gradx.backends.cupy", "gradx.backends.cuda_")
+    return module.startswith(("cupy", "cuda", *wrapping))

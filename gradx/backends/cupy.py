@@ -16,6 +16,14 @@ import cupy
 
 from gradx.backends import companions
 from gradx.backends.base import Backend
+from gradx.backends.cuda_kernels import (
+    add_at,
+    convolution,
+    gelu,
+    pooling,
+    softmax,
+    softmax_cross_entropy,
+)
 from gradx.errors import DeviceError
 
 CREATE = ("arange", "empty", "eye", "full", "linspace", "ones", "zeros")
@@ -119,6 +127,8 @@ BACKEND = Backend(
 )
 
 BACKEND.kernels.update(companions.kernels_of("cupyx.scipy.special", "pip install cupy"))
+for module in (add_at, convolution, gelu, pooling, softmax, softmax_cross_entropy):
+    BACKEND.kernels.update(module.KERNELS)
 
 
 @BACKEND.kernel("sum")

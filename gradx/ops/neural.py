@@ -2,9 +2,10 @@
 
 import math
 
+from gradx.backends.labels import check_labels
 from gradx.core.op import composed, constant, elementwise, primitive
 from gradx.core.samples import Sample, single_arrays
-from gradx.errors import DTypeError, OutOfBoundsError, ShapeError
+from gradx.errors import ShapeError
 from gradx.ops.arithmetic import where
 from gradx.ops.comparison import greater
 from gradx.ops.creation import place_of
@@ -153,27 +154,6 @@ def _surplus(logits, labels):
     return where(mask, probabilities - 1, probabilities)
 
 
-def _check_labels(xp, logits, labels):
-    if not xp.isdtype(logits.dtype, "real floating") or not xp.isdtype(labels.dtype, "integral"):
-        raise DTypeError(
-            "softmax_cross_entropy: expected floating-point logits and integer labels, "
-            f"got {logits.dtype} and {labels.dtype}"
-        )
-    if logits.shape[:-1] != labels.shape or logits.ndim == 0:
-        raise ShapeError(
-            f"softmax_cross_entropy: logits {tuple(logits.shape)} need labels "
-            f"{tuple(logits.shape[:-1])}, one for each row, got {tuple(labels.shape)}"
-        )
-    classes = logits.shape[-1]
-    outside = (labels < 0) | (labels >= classes)
-    if xp.any(outside):
-        first = int(labels[outside][0])
-        raise OutOfBoundsError(
-            f"softmax_cross_entropy: label {first}, expected 0 to {classes - 1}: "
-            f"the last axis of the logits has {classes} classes"
-        )
-
-
 def _losses(draw):
     yield Sample((draw(4, 3), _labels(draw, 3, 4)))
     yield Sample((draw(2, 3, 5) * 4, _labels(draw, 5, 2, 3)))
@@ -201,7 +181,7 @@ def softmax_cross_entropy(xp, logits, labels, /):
     >>> gx.nn.softmax_cross_entropy(np.asarray([[0.0, 0.0]]), np.asarray([1]))
     array([0.69314718])
     """
-    _check_labels(xp, logits, labels)
+    check_labels(xp, logits, labels)
     shifted = logits - xp.max(logits, axis=-1, keepdims=True)
     total = xp.log(xp.sum(xp.exp(shifted), axis=-1))
     places = xp.expand_dims(labels, axis=-1)

@@ -1,0 +1,596 @@
+"""CUDA kernels, run thread by thread by g++ on a machine without a GPU, against float64.
+
+Each op that has a kernel runs on its own samples, through the function that CuPy's backend
+registers, on a CuPy made of NumPy; then where kernels go wrong: sizes that no block divides,
+rows longer than a block, ties, infinities and NaNs. ``test_cuda_sources.py`` compiles the
+same sources with NVIDIA's compiler.
+"""
+
+import math
+import pkgutil
+from importlib import import_module, metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gradx as gx
+from gradx import backends
+from gradx.backends import registry
+from gradx.core.op import OPS
+from gradx.device import to_device
+from gradx.errors import AxisError, DTypeError, OutOfBoundsError, ShapeError
+from tests.cuda_emulation import EmulationError, Module, needs_compiler
+from tests.fake_cupy import Machine, installed
+from tests.test_ops import drawing, reference
+
+pytestmark = needs_compiler
+
+PATH = [str(Path(backends.__file__).parent / "cuda_kernels")]
+# Relative to the largest element; sixteen-bit numbers are rounded when they are stored.
+TOLERANCE = {"float64": 1e-13, "float32": 1e-6, "float16": 2**-10}
+WITH_KERNELS = (
+    *("add_at", "convolution", "convolution_kernel", "convolution_transpose", "gelu"),
+    *("log_softmax", "maximum_of_windows", "read_at_maxima", "softmax", "softmax_cross_entropy"),
+    *("spread_over_windows", "spread_to_maxima", "sum_of_windows"),
+)
+
+
+@pytest.fixture(scope="module")
+def cuda():
+    """The CuPy backend on a machine with two GPUs, which g++ plays."""
+
+    def version(distribution):
+        if distribution == "cupy-cuda13x":
+            return "14.2.0"
+        raise metadata.PackageNotFoundError(distribution)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "_by_device", {})
+        patch.setattr(registry, "_by_array_type", {})
+        patch.setattr(metadata, "version", version)
+        machine = Machine()
+        with installed(machine):
+            backend, _ = backends.backend_for_device("cuda")
+            yield Played(machine, backend, Modules())
+
+
+class Modules:
+    """The modules of kernels that belong to the CuPy that is installed."""
+
+    def __getattr__(self, name):
+        return import_module(f"gradx.backends.cuda_kernels.{name}")
+
+
+class Played:
+    """The backend, its kernels' modules, and the way there and back."""
+
+    def __init__(self, machine, backend, modules):
+        self.machine, self.backend, self.modules = machine, backend, modules
+
+    def __call__(self, function, *arrays, **params):
+        """Call ``function(xp, *arrays)`` on the device; return NumPy's arrays."""
+        moved = [self.put(x) if isinstance(x, (np.ndarray, np.generic)) else x for x in arrays]
+        out = function(self.backend.xp, *moved, **params)
+        return tuple(map(self.get, out)) if isinstance(out, tuple) else self.get(out)
+
+    def put(self, array):
+        return to_device(np.asarray(array), "cuda")
+
+    def get(self, array):
+        assert type(array) in self.backend.array_types
+        return np.array(array)
+
+    def kernel(self, name):
+        return self.backend.kernels[name]
+
+
+def assert_close(actual, expected, dtype=None):
+    name = (dtype or actual.dtype).name if not isinstance(dtype, str) else dtype
+    expected = np.asarray(expected)
+    assert actual.shape == expected.shape
+    finite = np.isfinite(expected)
+    assert np.array_equal(np.where(finite, 0, actual), np.where(finite, 0, expected), True)
+    scale = np.abs(expected[finite]).max(initial=0) or 1
+    error = np.abs(actual[finite].astype(expected.dtype) - expected[finite]).max(initial=0)
+    assert error <= TOLERANCE[name.replace("complex128", "float64")] * scale
+
+
+def every(name, values):
+    return pytest.mark.parametrize(name, values, ids=lambda value: str(value).replace(" ", ""))
+
+
+def samples():
+    for name in WITH_KERNELS:
+        for index, sample in enumerate(OPS[name].samples(drawing(seed=0))):
+            yield pytest.param(name, sample, id=f"{name}-{index}")
+
+
+def rounded(array, dtype):
+    keep = getattr(array, "dtype", None) != np.float64
+    return array if keep else array.astype(dtype)
+
+
+def test_ops_with_kernels_are_those_that_are_tested(cuda):
+    modules = [getattr(cuda.modules, found.name) for found in pkgutil.iter_modules(PATH)]
+
+    with_kernels = {op for one in modules for op in getattr(one, "KERNELS", ())}
+
+    assert with_kernels == set(WITH_KERNELS)
+    assert with_kernels <= set(cuda.backend.kernels)
+
+
+@every("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("name", "sample"), list(samples()))
+def test_kernel_is_the_op_on_each_of_its_samples(name, sample, dtype, cuda):
+    arrays = [rounded(array, dtype) for array in sample.arrays]
+    exact = [rounded(array, np.float64) for array in arrays]
+
+    actual = cuda(cuda.kernel(name), *arrays, **sample.params)
+
+    expected = reference(OPS[name], sample._replace(arrays=tuple(exact)))
+    if actual.dtype.kind == "c":
+        assert np.allclose(actual, expected, rtol=1e-6)
+        return
+    assert_close(actual, expected, dtype)
+    assert actual.dtype == dtype
+
+
+# Rows
+
+ROWS = [(1, 1), (3, 7), (9, 32), (2, 1023), (1, 1025), (2, 5003)]
+
+
+def softmax_of(x):
+    x = np.asarray(x, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        powers = np.exp(x - x.max(axis=-1, keepdims=True))
+        return powers / powers.sum(axis=-1, keepdims=True)
+
+
+@every("dtype", ["float64", "float32", "float16"])
+@every("shape", ROWS)
+def test_softmax_of_rows_of_any_length(shape, dtype, cuda):
+    x = np.random.default_rng(0).normal(size=shape, scale=5).astype(dtype)
+
+    actual = cuda(cuda.kernel("softmax"), x)
+
+    assert_close(actual, softmax_of(x))
+
+
+@every("dtype", ["float64", "float32"])
+@every("shape", ROWS)
+def test_softmax_and_its_logarithm_are_pulled_back(shape, dtype, cuda):
+    rng = np.random.default_rng(1)
+    x, g = rng.normal(size=shape).astype(dtype), rng.normal(size=shape).astype(dtype)
+    softmax = cuda.modules.softmax
+    p = softmax_of(x)
+
+    out = cuda(softmax.softmax_backward, g, p.astype(dtype))
+    logarithms = cuda(softmax.log_softmax_backward, g, np.log(p).astype(dtype))
+
+    assert_close(out, p * (g - (p * g).sum(axis=-1, keepdims=True)))
+    assert_close(logarithms, g - p * g.astype(float).sum(axis=-1, keepdims=True))
+
+
+@every("width", [4, 1100])
+def test_rows_with_infinities_and_nans_are_as_on_the_cpu(width, cuda):
+    x = np.zeros((5, width))
+    x[0] = -np.inf
+    x[1, 1] = -np.inf
+    x[2, 2] = np.inf
+    x[3, -1] = np.nan
+    x[4] = 700.0
+    labels = np.zeros(5, np.int64)
+
+    with np.errstate(invalid="ignore"):
+        expected = gx.nn.softmax(x), gx.nn.log_softmax(x), gx.nn.softmax_cross_entropy(x, labels)
+
+    assert_close(cuda(cuda.kernel("softmax"), x), expected[0])
+    assert_close(cuda(cuda.kernel("log_softmax"), x), expected[1])
+    assert_close(cuda(cuda.kernel("softmax_cross_entropy"), x, labels), expected[2])
+
+
+@every("axis", [0, 1, (0, 2), None])
+def test_softmax_along_any_axes_of_any_layout(axis, cuda):
+    x = np.random.default_rng(2).normal(size=(4, 3, 5))
+    transposed = cuda.put(x).transpose(2, 0, 1)
+
+    out = cuda(cuda.kernel("softmax"), transposed, axis=axis)
+
+    assert_close(out, gx.nn.softmax(x.transpose(2, 0, 1), axis=axis))
+
+
+def test_softmax_refuses_what_has_none(cuda):
+    softmax = cuda.kernel("softmax")
+
+    with pytest.raises(AxisError, match="softmax: axis=2 of an array with 2 axes"):
+        cuda(softmax, np.ones((2, 3)), axis=2)
+    with pytest.raises(ShapeError, match=r"softmax: no elements along axis=-1 of shape \(2, 0\)"):
+        cuda(softmax, np.ones((2, 0)))
+    with pytest.raises(DTypeError, match=r"softmax: expected one of float64.*got complex128"):
+        cuda(softmax, np.ones(3) * 1j)
+
+
+@every("dtype", ["float64", "float32", "float16"])
+@every("shape", ROWS)
+def test_cross_entropy_and_its_gradient(shape, dtype, cuda):
+    rng = np.random.default_rng(3)
+    logits = rng.normal(size=shape, scale=4).astype(dtype)
+    labels = rng.integers(0, shape[1], shape[0])
+    g = rng.normal(size=shape[0]).astype(dtype)
+    module = cuda.modules.softmax_cross_entropy
+
+    losses = cuda(module.softmax_cross_entropy, logits, labels)
+    to_logits = cuda(module.softmax_cross_entropy_backward, g, logits, labels)
+
+    p, rows = softmax_of(logits), np.arange(shape[0])
+    with np.errstate(divide="ignore"):
+        expected = -np.log(p[rows, labels])
+    p[rows, labels] -= 1
+    assert_close(losses, expected)
+    assert_close(to_logits, g.astype(float)[:, None] * p)
+
+
+def test_cross_entropy_refuses_a_label_that_is_no_class_unless_it_is_captured(cuda):
+    loss, logits = cuda.kernel("softmax_cross_entropy"), np.zeros((2, 3))
+
+    with pytest.raises(OutOfBoundsError, match="label 3, expected 0 to 2"):
+        cuda(loss, logits, np.asarray([0, 3]))
+    cuda.machine.capturing = True
+    try:
+        captured = cuda(loss, logits, np.asarray([0, 3]))
+        with pytest.raises(ShapeError, match="one for each row"):
+            cuda(loss, logits, np.asarray([0]))
+    finally:
+        cuda.machine.capturing = False
+
+    assert_close(captured, [math.log(3), np.nan])
+
+
+def layer_norm_of(x, weight, bias, eps):
+    x = np.asarray(x, dtype=np.float64)
+    normal = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + eps)
+    return normal * weight + bias
+
+
+@every("dtype", ["float64", "float32", "float16"])
+@every("shape", [(1, 1), (3, 7), (130, 33), (2, 3, 40), (2, 2050), (0, 4)])
+def test_layer_norm_and_its_derivatives(shape, dtype, cuda):
+    rng = np.random.default_rng(4)
+    x, g = (rng.normal(size=shape).astype(dtype) + 2 for _ in range(2))
+    weight, bias = (rng.normal(size=shape[-1]).astype(dtype) for _ in range(2))
+    module, eps = cuda.modules.layer_norm, 1e-5
+
+    out, means, scales = cuda(module.layer_norm, x, weight, bias, eps=eps)
+    pulled = cuda(module.layer_norm_backward, g, x, weight, means, scales)
+
+    exact = [array.astype(np.float64) for array in (x, weight, bias)]
+    _, pullback = gx.vjp(composed_layer_norm(eps), *exact)
+    assert_close(out, layer_norm_of(*exact, eps))
+    for actual, expected in zip(pulled, pullback(g.astype(np.float64)), strict=True):
+        assert_close(actual, expected)
+
+
+def composed_layer_norm(eps):
+    def norm(x, weight, bias):
+        deviation = x - gx.mean(x, axis=-1, keepdims=True)
+        variance = gx.mean(deviation * deviation, axis=-1, keepdims=True)
+        return deviation / gx.sqrt(variance + eps) * weight + bias
+
+    return norm
+
+
+# Elements
+
+
+@every("dtype", ["float64", "float32", "float16"])
+@every("approximate", ["none", "tanh"])
+@every("size", [0, 1, 257, 1000])
+def test_gelu_and_its_derivative(size, approximate, dtype, cuda):
+    rng = np.random.default_rng(5)
+    x, g = (rng.normal(size=size, scale=2).astype(dtype) for _ in range(2))
+    module, exact = cuda.modules.gelu, x.astype(np.float64)
+
+    out = cuda(module.gelu, x, approximate=approximate)
+    pulled = cuda(module.gelu_backward, g, x, approximate=approximate)
+
+    def gelu(x):
+        return gx.nn.gelu(x, approximate=approximate)
+
+    assert_close(out, gelu(exact))
+    assert_close(pulled, gx.vjp(gelu, exact)[1](g.astype(np.float64))[0])
+
+
+def test_gelu_refuses_another_formula(cuda):
+    with pytest.raises(ShapeError, match="approximate='sigmoid'"):
+        cuda(cuda.modules.gelu.gelu, np.ones(2), approximate="sigmoid")
+
+
+# Random numbers
+
+KEYS = [gx.random.key(0), gx.random.key(2**128 - 1), gx.random.key(12345678901234567890123)]
+
+
+@every("count", [0, 1, 4, 1027])
+@every("key", KEYS)
+def test_random_bits_are_those_of_the_cpu(key, count, cuda):
+    from gradx.random.philox import stream
+
+    with stream(key) as generator:
+        expected = generator.random_raw(count)
+
+    assert np.array_equal(cuda(cuda.modules.philox.random_words, key, count), expected)
+
+
+@every("data", [0, 7, 2**64 - 1, 2**64, 2**128 - 1])
+def test_child_keys_are_those_of_the_cpu(data, cuda):
+    philox, key = cuda.modules.philox, gx.random.key(5)
+
+    assert np.array_equal(cuda(philox.fold_in, key, data), gx.random.fold_in(key, data))
+    assert np.array_equal(cuda(philox.split, key, 3), gx.random.split(key, 3))
+
+
+def test_counter_carries_into_its_second_word(cuda):
+    from gradx.random.philox import stream
+
+    key, first = gx.random.key(1), 2**64 - 2
+    with stream(key, 0, first) as generator:
+        expected = generator.random_raw(16)
+
+    assert np.array_equal(cuda(cuda.modules.philox.random_words, key, 16, first=first), expected)
+
+
+@every("shape", [(), (1,), (3, 5), (1000,)])
+@every("dtype", ["float32", "float64"])
+@every("limits", [(0.0, 1.0), (-1.0, 2.5)])
+def test_uniform_numbers_are_those_of_the_cpu(limits, dtype, shape, cuda):
+    key, (low, high) = gx.random.key(8), limits
+
+    out = cuda(cuda.modules.philox.uniform, key, shape, np.dtype(dtype), low=low, high=high)
+
+    assert np.array_equal(out, gx.random.uniform(key, shape, dtype=dtype, low=low, high=high))
+
+
+@every("p", [0.0, 0.3, 1.0])
+def test_truth_values_are_those_of_the_cpu(p, cuda):
+    key = gx.random.key(9)
+
+    out = cuda(cuda.modules.philox.bernoulli, key, (33, 5), limit=round(p * 2**32))
+
+    assert np.array_equal(out, gx.random.bernoulli(key, p, (33, 5)))
+
+
+@every("dtype", ["float64", "float32"])
+@every("rate", [0.0, 0.4])
+@every("shape", [(), (7, 9), (0,), (3000,)])
+def test_dropout_is_that_of_the_layer_and_its_own_derivative(shape, rate, dtype, cuda):
+    x, key = np.random.default_rng(6).normal(size=shape).astype(dtype), gx.random.key(3)
+    drop = gx.nn.Dropout(rate)
+    dropout = cuda.modules.dropout.dropout
+
+    out = cuda(dropout, x, key, rate=rate)
+    pulled = cuda(dropout, np.ones_like(x), key, rate=rate)
+
+    expected = drop(x, key=key, train=True)
+    assert np.array_equal(out, expected)
+    _, pullback = gx.vjp(lambda x: drop(x, key=key, train=True), x)
+    assert np.array_equal(pulled, pullback(np.ones_like(x))[0])
+
+
+# Optimizers
+
+SIZES = [(3, 5), (), (16385,), (1,), (0,), (40000,)]
+
+
+def leaves_for(cuda, params, grads, averages):
+    module = cuda.modules.multi_tensor
+    leaves = []
+    for index, (parameter, gradient) in enumerate(zip(params, grads, strict=True)):
+        update = cuda.put(np.empty_like(parameter))
+        ones = [cuda.put(average[index]) for average in averages]
+        # Averages are written over; nobody else has these.
+        leaves.append(
+            module.Leaf(
+                update, cuda.put(gradient), cuda.put(parameter), *padded(ones), *padded(ones)
+            )
+        )
+    return leaves
+
+
+def padded(arrays):
+    return (*arrays, None, None)[:2]
+
+
+def update_by_kernel(cuda, rule, averages):
+    def update(params, grads):
+        leaves = leaves_for(cuda, params, grads, averages)
+        rule(cuda.modules.multi_tensor.make_table(cuda.backend.xp, leaves))
+        for average, index in zip(averages, (3, 4), strict=False):
+            average[:] = [cuda.get(leaf[index]) for leaf in leaves]
+        return [cuda.get(leaf.update) for leaf in leaves]
+
+    return update
+
+
+def rules(cuda):
+    """Return an optimizer, and as many averages and the launch that are the same."""
+    kernels = cuda.modules.multi_tensor
+    rate = cuda.put(np.asarray([0.1, 0.0, 0.0]))
+    steps = cuda.put(np.zeros(1, np.int64))
+    betas = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+    return {
+        "sgd": (gx.optim.sgd(0.1), 0, lambda table: kernels.sgd(table, rate)),
+        "momentum": (
+            gx.optim.sgd(0.1, momentum=0.8),
+            1,
+            lambda table: kernels.momentum(table, rate, momentum=0.8, nesterov=False),
+        ),
+        "nesterov": (
+            gx.optim.sgd(0.1, momentum=0.8, nesterov=True),
+            1,
+            lambda table: kernels.momentum(table, rate, momentum=0.8, nesterov=True),
+        ),
+        "adam": (gx.optim.adam(0.1), 2, lambda table: kernels.adam(table, rate, steps, **betas)),
+        "adamw": (
+            gx.optim.adamw(0.1, weight_decay=0.3),
+            2,
+            lambda table: kernels.adam(table, rate, steps, **betas, weight_decay=0.3),
+        ),
+    }
+
+
+@every("dtype", ["float64", "float32"])
+@every("name", ["sgd", "momentum", "nesterov", "adam", "adamw"])
+def test_one_launch_updates_a_whole_tree_as_the_optimizer_does(name, dtype, cuda):
+    rng = np.random.default_rng(7)
+    optimizer, count, rule = rules(cuda)[name]
+    params = [rng.normal(size=shape) for shape in SIZES]
+    state = optimizer.init(params)
+    averages = [[np.zeros(shape, dtype) for shape in SIZES] for _ in range(count)]
+    update = update_by_kernel(cuda, rule, averages)
+
+    for _ in range(3):
+        grads = [rng.normal(size=shape).astype(dtype) for shape in SIZES]
+        actual = update([p.astype(dtype) for p in params], grads)
+        expected, state = optimizer.update(grads_as(grads, float), state, params)
+
+        for one, other in zip(actual, expected, strict=True):
+            assert_close(one, other, dtype)
+
+
+def grads_as(grads, dtype):
+    return [np.asarray(g, dtype=dtype) for g in grads]
+
+
+def test_leaves_of_a_table_have_one_dtype_and_one_size(cuda):
+    kernels, x, y = cuda.modules.multi_tensor, np.ones(3), np.ones(3, np.float32)
+    put = cuda.put
+
+    with pytest.raises(ShapeError, match=r"one dtype, got \['float32', 'float64'\]"):
+        cuda(
+            lambda xp: kernels.make_table(
+                xp, [kernels.Leaf(put(x), put(x)), kernels.Leaf(put(y), put(y))]
+            )
+        )
+    with pytest.raises(ShapeError, match=r"one size, got \[\(3,\), \(2,\)\]"):
+        cuda(lambda xp: kernels.make_table(xp, [kernels.Leaf(put(x), put(x[:2]))]))
+
+
+# Adding at places
+
+
+@every("mode", [False, True])
+@every("dtype", ["float64", "float32", "float16", "int32", "int64"])
+def test_slices_are_added_at_repeated_places(dtype, mode, cuda):
+    rng = np.random.default_rng(8)
+    x = rng.integers(-4, 5, (2, 40, 3)).astype(dtype)
+    places = rng.integers(-6, 6, 40)
+
+    with gx.deterministic(mode):
+        out = cuda(cuda.kernel("add_at"), x, places, length=6, axis=1)
+
+    expected = np.zeros((2, 6, 3), dtype)
+    np.add.at(expected, (slice(None), places), x)
+    assert np.array_equal(out, expected)
+
+
+def test_deterministic_sums_have_the_order_of_numpy(cuda):
+    x = np.random.default_rng(9).normal(size=(500, 2)).astype(np.float32)
+    places = np.random.default_rng(9).integers(0, 3, 500)
+
+    with gx.deterministic():
+        out = cuda(cuda.kernel("add_at"), x, places, length=3, axis=0)
+
+    expected = np.zeros((3, 2), np.float32)
+    np.add.at(expected, places, x)
+    assert np.array_equal(out, expected)
+
+
+# Windows
+
+
+@every("dtype", ["float64", "float32"])
+def test_pooled_ties_and_nans_are_as_on_the_cpu(dtype, cuda):
+    x = np.random.default_rng(10).integers(0, 2, (2, 2, 7, 6)).astype(dtype)
+    x[0, 0, 2, 3], x[0, 1] = np.nan, -np.inf
+    settings = {"kernel": (3, 2), "outputs": (4, 4), "stride": (2, 2), "before": (1, 1)}
+    y = np.random.default_rng(11).normal(size=(2, 2, 4, 4)).astype(dtype)
+
+    largest = cuda(cuda.kernel("maximum_of_windows"), x, **settings)
+    spread = cuda(cuda.kernel("spread_to_maxima"), y, x, largest, **settings)
+    with np.errstate(invalid="ignore"):
+        found = gx.backends.backend_of(np.ndarray).kernels["spread_to_maxima"](
+            np, y, x, largest, **settings
+        )
+
+    assert np.array_equal(largest, OPS["maximum_of_windows"].run((x,), settings), equal_nan=True)
+    assert_close(spread, found.astype(np.float64))
+
+
+def test_integers_are_pooled(cuda):
+    x = np.arange(12).reshape(1, 1, 3, 4) - 20
+    settings = {"kernel": (2, 2), "outputs": (2, 3), "stride": (1, 1), "before": (0, 0)}
+
+    out = cuda(cuda.kernel("maximum_of_windows"), x, **settings)
+
+    assert np.array_equal(out, OPS["maximum_of_windows"].run((x,), settings))
+
+
+def test_convolution_in_blocks_is_convolution(cuda, monkeypatch):
+    rng = np.random.default_rng(12)
+    x, weight = rng.normal(size=(5, 2, 6, 5)), rng.normal(size=(4, 1, 3, 2))
+    settings = {"stride": (1, 2), "before": (1, 0), "dilation": (1, 1), "groups": 2}
+    monkeypatch.setattr(cuda.modules.convolution, "BLOCK", 5000)
+
+    out = cuda(cuda.kernel("convolution"), x, weight, outputs=(6, 2), **settings)
+    to_x = cuda(cuda.kernel("convolution_transpose"), out, weight, lengths=(6, 5), **settings)
+    to_weight = cuda(cuda.kernel("convolution_kernel"), x, out, kernel=(3, 2), **settings)
+
+    assert_close(out, OPS["convolution"].run((x, weight), settings | {"outputs": (6, 2)}))
+    whole = OPS["convolution_transpose"].run((out, weight), settings | {"lengths": (6, 5)})
+    assert_close(to_x, whole)
+    assert_close(to_weight, OPS["convolution_kernel"].run((x, out), settings | {"kernel": (3, 2)}))
+
+
+# The emulation itself
+
+TWO_KERNELS = """
+extern "C" __global__ void reversed(double* out, const double* x) {
+    __shared__ double all[64];
+    all[threadIdx.x] = x[threadIdx.x];
+    SYNCHRONIZE
+    out[threadIdx.x] = all[63 - threadIdx.x];
+}
+extern "C" __global__ void stuck(double* out) {
+    if (threadIdx.x == 0) __syncthreads();
+}
+"""
+
+
+def test_missing_barrier_shows():
+    x, out = np.arange(64.0) + 1, np.empty(64)
+
+    with_one = Module(TWO_KERNELS.replace("SYNCHRONIZE", "__syncthreads();"))
+    with_one.get_function("reversed")((1,), (64,), (out, x))
+    assert np.array_equal(out, x[::-1])
+
+    without = Module(TWO_KERNELS.replace("SYNCHRONIZE", ""))
+    without.get_function("reversed")((1,), (64,), (out, x))
+    assert not np.array_equal(out, x[::-1])
+
+
+def test_barrier_that_some_threads_never_reach_is_reported():
+    module = Module(TWO_KERNELS.replace("SYNCHRONIZE", ""))
+
+    with pytest.raises(EmulationError, match="stuck: threads wait at a barrier"):
+        module.get_function("stuck")((1,), (2,), (np.empty(1),))
+
+
+def test_arguments_that_cuda_would_misread_are_refused():
+    module = Module(TWO_KERNELS.replace("SYNCHRONIZE", ""))
+
+    with pytest.raises(EmulationError, match="reversed: 2 arguments, got 1"):
+        module.get_function("reversed")((1,), (64,), (np.empty(64),))
+    with pytest.raises(EmulationError, match="x: the array is not contiguous"):
+        module.get_function("reversed")((1,), (64,), (np.empty(64), np.empty(128)[::2]))
