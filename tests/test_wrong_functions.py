@@ -189,7 +189,7 @@ SPACES = [gx, linalg, fft, special, nn, optim, data, train, random]
 NOT_CALLED = {
     "Tensor", "debug", "devices", "info",  # made by gx.tensor; no arguments
     "Flatten", "Module", "static", "is_weight",  # no arguments, or any
-    "Optimizer", "Batches", "History", "Result", "State",  # made by the functions above
+    "Graph", "Optimizer", "Batches", "History", "Result", "State",  # made by functions
     "Namespace",
 }  # fmt: skip
 

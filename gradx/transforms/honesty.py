@@ -108,7 +108,7 @@ def _beside_in(other, factor):
     trace = other.trace
     if type(factor) is Tensor and factor.trace.level >= trace.level:
         inside = other.value if factor.trace is trace else other
-        return Tensor(_beside_in(inside, factor.value), factor.trace, factor.payload)
+        return new_tensor(_beside_in(inside, factor.value), factor.trace, factor.payload)
     return trace.lift(factor) if trace.differentiates else _beside_in(other.value, factor)
 
 
