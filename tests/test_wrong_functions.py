@@ -53,6 +53,11 @@ FITTED = TRAINED | {
 }
 RATE = {"learning_rate": 0.1}
 
+PLACED = {"device": "cpu", "dtype": "float32"}
+NORM = PLACED | {"eps": 1e-5, "affine": True}
+RECURRENT = PLACED | {"inputs": 3, "features": 2, "key": KEY, "reverse": True}
+ATTENTION = PLACED | {"features": 4, "heads": 2, "key": KEY, "causal": True, "dropout": 0.1}
+
 # Function: the arguments of a right call, positional ones under their names.
 CALLS = {
     gx.arange: {"start": 0, "stop": 3, "step": 1, "dtype": "int64", "device": "cpu"},
@@ -92,6 +97,20 @@ CALLS = {
     nn.Linear: {"inputs": 3, "outputs": 2, "key": KEY, "bias": True, "dtype": "float32"}
     | {"weight_init": init.he_normal, "bias_init": init.zeros, "device": "cpu"},
     nn.Sequential: {"layers": layer()},
+    nn.BatchNorm: {"channels": 3, "momentum": 0.1} | NORM,
+    nn.GroupNorm: {"groups": 2, "channels": 4} | NORM,
+    nn.LayerNorm: {"shape": (3,), "bias": True} | NORM,
+    nn.RMSNorm: {"shape": (3,)} | NORM,
+    nn.Embedding: {"count": 5, "features": 3, "key": KEY} | PLACED,
+    nn.LearnedPositions: {"length": 5, "features": 3, "key": KEY} | PLACED,
+    **dict.fromkeys([nn.RNN, nn.GRU, nn.LSTM], RECURRENT),
+    nn.MultiHeadAttention: ATTENTION | {"context_features": 3, "bias": True},
+    nn.TransformerBlock: ATTENTION | {"hidden": 8, "norm_first": True, "eps": 1e-5},
+    nn.Residual: {"layer": layer()},
+    nn.dot_product_attention: {"queries": X, "keys": X, "values": X, "causal": True},
+    nn.sinusoids: {"positions": X, "features": 2},
+    nn.take_state: {"model": layer(), "source": layer()},
+    nn.with_state: {"function": total},
     nn.binary_cross_entropy: {"logits": X, "targets": X / 4, "reduction": "mean"},
     nn.cross_entropy: {"logits": X, "labels": LABELS, "reduction": "mean"},
     nn.hinge: {"scores": X, "labels": LABELS, "margin": 1.0, "reduction": "mean"},
@@ -156,6 +175,15 @@ CALLS |= {
     differentiating(gx.hessian): {"f": total, "x": X, "argnums": 0},
     differentiating(gx.jacobian): {"f": gx.square, "x": X, "argnums": 0, "chunk_size": 2},
     differentiating(gx.vmap): {"f": total, "x": X, "in_axes": 0, "out_axes": 0},
+    differentiating(gx.capture): {"f": total, "x": X},
+    differentiating(gx.checkpoint): {"f": total, "x": X},
+    differentiating(gx.compile): {"f": total, "x": X, "static": (), "donate": ()},
+    gx.capture: {"f": total},
+    gx.checkpoint: {"f": total},
+    gx.compile: {"f": total},
+    gx.custom_rule: {"partials": {"x": lambda x: 2 * x}},
+    gx.deterministic: {"on": True},
+    gx.matmul_precision: {"precision": "tf32"},
     gx.grad: {"f": total},
     gx.value_and_grad: {"f": total},
     gx.hessian: {"f": total},
@@ -188,7 +216,8 @@ WRONG = {
 SPACES = [gx, linalg, fft, special, nn, optim, data, train, random]
 NOT_CALLED = {
     "Tensor", "debug", "devices", "info",  # made by gx.tensor; no arguments
-    "Flatten", "Module", "static", "is_weight",  # no arguments, or any
+    "current_matmul_precision", "is_deterministic", "SinusoidalPositions", "KeyValueCache",
+    "Flatten", "Module", "static", "state", "is_weight",  # no arguments, or any
     "Graph", "Optimizer", "Batches", "History", "Result", "State",  # made by functions
     "Namespace",
 }  # fmt: skip

@@ -51,7 +51,7 @@ def matmul_precision(precision: Precision) -> Setting:
     >>> gx.current_matmul_precision()
     'highest'
     """
-    if precision not in PRECISIONS:
+    if type(precision) is not str or precision not in PRECISIONS:
         expected = ", ".join(map(repr, PRECISIONS))
         raise ShapeError(f"matmul_precision: {precision!r}, expected one of {expected}")
     return Setting(_precision, precision)

@@ -24,7 +24,7 @@ from gradx.graph.equations import Constant, Equation, Input, Variable
 from gradx.graph.ir import Graph
 from gradx.graph.naming import leaf_names
 from gradx.graph.weak import DTYPES, OPERATORS
-from gradx.transforms.boundary import as_array, name_of
+from gradx.transforms.boundary import as_array, label_of, name_of
 from gradx.transforms.debugging import user_line
 
 NUMBERS = {int, float, complex}
@@ -215,6 +215,8 @@ def capture(f: Callable[..., Any]) -> Callable[..., Graph]:
     >>> graph(np.asarray([3.0, 4.0]))
     np.float64(25.0)
     """
+
+    label_of("capture", f)
 
     def captured(*args: Any, **kwargs: Any) -> Graph:
         trace = Capture(name_of(f).replace("<lambda>", "f"))

@@ -34,7 +34,7 @@ from gradx.graph.signature import (
     static_places,
     take_apart,
 )
-from gradx.transforms.boundary import copied, is_own, name_of
+from gradx.transforms.boundary import copied, is_own, label_of, name_of
 
 KEPT = 32  # programs of one function: those used last
 MANY = 8  # captures of one signature, after which it is said why there are so many
@@ -207,4 +207,5 @@ def compile(f: Any = None, *, static: Any = (), donate: Any = ()) -> Any:
     """
     if f is None:
         return lambda function: compile(function, static=static, donate=donate)
+    label_of("compile", f)
     return Compiled(f, static, donate)

@@ -109,14 +109,14 @@ def static_places(
 
     Raise ``ShapeError`` for an argument that ``f`` does not have.
     """
-    chosen = (static,) if isinstance(static, str | int) else tuple(static)
+    chosen = static if isinstance(static, tuple | list | set | frozenset) else (static,)
     return [_place(f, which) for which in chosen]
 
 
 def _place(f, which):
     parameters = list(inspect.signature(f).parameters.values())
     names = [parameter.name for parameter in parameters]
-    position = names.index(which) if which in names else which
+    position = names.index(which) if type(which) is str and which in names else which
     rest = [i for i, p in enumerate(parameters) if p.kind is inspect.Parameter.VAR_POSITIONAL]
     if type(position) is int and rest and position >= rest[0]:
         return position, f"{names[rest[0]]}[{position - rest[0]}]"

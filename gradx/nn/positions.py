@@ -9,15 +9,18 @@ from functools import partial
 from math import log
 from typing import Any
 
-from gradx.core.arrays import backend_for, untracked
+from gradx.core.arrays import backend_for, is_kind, untracked
 from gradx.core.call import Tensor
-from gradx.errors import ShapeError
+from gradx.core.explain import describe
+from gradx.creation import arange
+from gradx.errors import DTypeError, ShapeError
 from gradx.nn import init
 from gradx.nn.checks import drawn, require_array
 from gradx.nn.module import Module, static
 from gradx.ops.along import take
 from gradx.ops.arithmetic import add
 from gradx.ops.creation import place_of
+from gradx.ops.exponential import exp
 from gradx.ops.joining import stack
 from gradx.ops.shapes import astype, reshape
 from gradx.ops.trigonometric import cos, sin
@@ -39,11 +42,12 @@ def sinusoids(positions: Any, features: int) -> Any:
            [1., 0.]])
     """
     require_array("sinusoids", "the positions", positions)
+    if not is_kind(positions, ("integral", "real floating")):
+        raise DTypeError(f"sinusoids: the positions are {describe(positions)}, expected numbers")
     if integer("sinusoids", "features", features, least=1) % 2:
         raise ShapeError(f"sinusoids: features={features}, expected an even number")
-    xp, device = place_of(positions)
-    halves = xp.arange(0, features, 2, dtype=xp.float64, device=device)
-    angles = reshape(positions, (*positions.shape, 1)) * xp.exp(halves * (-log(10000) / features))
+    halves = arange(0, features, 2, dtype="float64", device=place_of(positions)[1])
+    angles = reshape(positions, (*positions.shape, 1)) * exp(halves * (-log(10000) / features))
     return reshape(stack([sin(angles), cos(angles)], axis=-1), (*positions.shape, features))
 
 

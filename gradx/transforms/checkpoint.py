@@ -16,7 +16,7 @@ from gradx.core import tree
 from gradx.core.call import Tensor
 from gradx.core.trace import Trace
 from gradx.core.views import freeze, new_tensor
-from gradx.transforms.boundary import copied, leave, name_of
+from gradx.transforms.boundary import copied, label_of, leave
 from gradx.transforms.reverse import Reverse
 
 # The segment of each tape whose results are in memory.
@@ -156,7 +156,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     array([[0., 0.],
            [0., 0.]])
     """
-    label = f"checkpoint of {name_of(f)}"
+    label = label_of("checkpoint", f)
 
     @wraps(f)
     def checkpointed(*args, **kwargs):
