@@ -1,6 +1,7 @@
 """Every op, on each of its samples, gives the same compiled as eager: values and derivatives.
 
-Passes may not reorder what is added up, so the numbers are the same to the last bit.
+No pass reorders arithmetic, so values have the same bits. In a derivative, NumPy and BLAS may
+add up in another order where memory lies in another order: a few units in the last place.
 """
 
 import numpy as np
@@ -24,11 +25,14 @@ VARYING = {
 }
 
 
-def assert_same(backend, actual, expected):
+def assert_same(backend, actual, expected, **tolerance):
     actual, expected = flat(backend, tree.leaves(actual)), flat(backend, tree.leaves(expected))
     assert [a.dtype for a in actual] == [e.dtype for e in expected]
     for a, e in zip(actual, expected, strict=True):
-        np.testing.assert_array_equal(a, e)
+        if tolerance:
+            np.testing.assert_allclose(a, e, **tolerance)
+        else:
+            np.testing.assert_array_equal(a, e)
 
 
 def reads_numbers(op, sample):
@@ -70,7 +74,7 @@ def test_derivatives_are_the_same_compiled(op, sample, backend):
         expected = derivatives(*arrays)
         actual = gx.compile(derivatives)(*arrays)
 
-    assert_same(backend, actual, expected)
+    assert_same(backend, actual, expected, rtol=1e-14, atol=1e-14)
 
 
 @pytest.mark.parametrize("number", range(60))
