@@ -409,3 +409,17 @@ def test_targets_are_looked_at_in_every_replay():
         loss(X, np.full(3, 2.0))
     with pytest.raises(IndexError, match="label 7, expected 0 to 1"):
         hinge(np.ones((3, 2)), np.asarray([0, 1, 7]))
+
+
+def test_write_reaches_a_view_or_not_as_memory_lies_at_each_call():
+    def f(x):
+        y = gx.stop_gradient(x)
+        flat = gx.reshape(y, (4,))  # a view of an array in order, a copy of a transposed one
+        flat[0] = 9.0
+        return y * 1.0
+
+    compiled = gx.compile(f)
+    x = np.asarray([[1.0, 2.0], [3.0, 4.0]])
+
+    for one in (x, x.T, x):
+        np.testing.assert_array_equal(compiled(one.copy(order="K")), gx.vjp(f, one)[0])

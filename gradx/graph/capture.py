@@ -40,6 +40,7 @@ class Capture(Trace):
         self.equations: list[Equation] = []
         self.constants: dict[int, Constant] = {}
         self.holds_tensors = False  # a constant belongs to a transform around
+        self.layout_matters = False  # a write in place reached a view, or did not
 
     def watch(self, value: Any, name: str) -> Tensor:
         """Make an input of an array or a Python number."""
@@ -129,6 +130,9 @@ class Capture(Trace):
 
     def detach(self, x):
         return x
+
+    def reads_layout(self):
+        self.layout_matters = True
 
     def refusal(self, what):
         return CaptureError(

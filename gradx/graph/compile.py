@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 import numpy as np
 
 from gradx.core import tree
+from gradx.core.arrays import untracked
 from gradx.core.call import Tensor
 from gradx.core.op import PYTHON_SCALARS
 from gradx.core.trace import substitutes
@@ -51,6 +52,7 @@ class Entry(NamedTuple):
     guards: Guards
     constants: tuple[Any, ...]
     quiet: Callable[[], AbstractContextManager[Any]]
+    layout: list[Any] | None  # strides of the inputs, where something depends on them
     program: Program | None  # none where a constant is tracked by a transform around
 
 
@@ -101,7 +103,7 @@ class Compiled:
         """Find the program of a signature, or capture it."""
         with self._lock:
             entry = self.programs.get(call.key)
-            changed = entry.guards.changed() if entry is not None else ""
+            changed = _changed(entry, call) if entry is not None else ""
             if entry is not None and not changed:
                 self.programs.move_to_end(call.key)
                 return entry
@@ -144,8 +146,27 @@ class Compiled:
         if not trace.holds_tensors:
             graph = optimized(graph)
             program = executor_for(graph)(graph)
-        constants = tuple([constant.value for constant in graph.constants])
-        return Entry(graph, positions, structure, guards, constants, graph.backend.quiet, program)
+        return Entry(
+            graph=graph,
+            positions=positions,
+            structure=structure,
+            guards=guards,
+            constants=tuple([constant.value for constant in graph.constants]),
+            quiet=graph.backend.quiet,
+            layout=_strides(call, positions) if trace.layout_matters else None,
+            program=program,
+        )
+
+
+def _changed(entry: Entry, call: Call) -> str:
+    """Name what is no longer as it was when ``entry`` was captured; empty if nothing is."""
+    if entry.layout is not None and entry.layout != _strides(call, entry.positions):
+        return "how arguments lie in memory"
+    return entry.guards.changed()
+
+
+def _strides(call: Call, positions: Sequence[int]) -> list[Any]:
+    return [getattr(untracked(call.leaves[i]), "strides", None) for i in positions]
 
 
 def _example(leaf: Any) -> Any:
