@@ -15,7 +15,7 @@ from gradx.graph.executors.by_op import emit, finish
 from gradx.graph.executors.source import Source, last_uses
 from gradx.graph.executors.writing import writer_of, written
 from gradx.graph.ir import Graph, Program
-from gradx.graph.lifetimes import Layout, bytes_of, plan
+from gradx.graph.lifetimes import Layout, bytes_of, donations, plan
 from gradx.graph.passes.grouping import grouped
 
 # 0-d floats: Python's operators on NumPy's scalars take a fifth of the time of ufuncs.
@@ -27,15 +27,22 @@ def compile_numpy(graph: Graph) -> Program:
     """Return a program for NumPy arrays."""
     graph = grouped(graph, _may_join)
     layout = plan(graph, _may_write)
+    given = donations(graph, _may_write)
     source = Source()
+    source.names.update({out: source.name(x) for out, x in given.items()})
     for variable, value in graph.constants:
         source.scope[source.name(variable)] = value
     views = [x for equation in graph.equations for x in equation.outputs if x in layout.slots]
     if views:
         source.add(f"{', '.join(map(source.name, views))}, = buffers")
-    kept = [*graph.outputs, *views, *(constant.variable for constant in graph.constants)]
+    kept = [
+        *graph.outputs,
+        *views,
+        *given.values(),
+        *(constant.variable for constant in graph.constants),
+    ]
     for equation, dead in zip(graph.equations, last_uses(graph.equations, kept), strict=True):
-        _emit(source, equation, layout)
+        _emit(source, equation, {*layout.slots, *given})
         if dead:
             source.add(f"del {', '.join(map(source.name, dead))}")
     return finish(source, graph, make_buffers=lambda: _buffers(views, layout))
@@ -56,12 +63,12 @@ def _may_write(equation: Equation) -> bool:
     return bool(equation.outputs[0].shape) and writer_of(equation) is not None
 
 
-def _emit(source: Source, equation: Equation, layout: Layout) -> None:
+def _emit(source: Source, equation: Equation, placed: set[Variable]) -> None:
+    """Add the lines of an equation; what is ``placed`` has memory already."""
     if type(equation.op) is Group:
-        _emit_group(source, equation, layout)
+        _emit_group(source, equation, placed)
         return
-    out = equation.outputs[0]
-    if out in layout.slots:
+    if equation.outputs[0] in placed:
         source.add(written(source, equation), equation)
         return
     short = SHORT.get(equation.op.name)
@@ -72,9 +79,9 @@ def _emit(source: Source, equation: Equation, layout: Layout) -> None:
         source.assign(equation, text)
 
 
-def _emit_group(source: Source, equation: Equation, layout: Layout) -> None:
+def _emit_group(source: Source, equation: Equation, placed: set[Variable]) -> None:
     for out in equation.outputs:
-        if out not in layout.slots:
+        if out not in placed:
             shape, dtype = source.bind(out.shape), source.bind(np.dtype(out.dtype))
             source.add(f"{source.name(out)} = {source.bind(np.empty)}({shape}, {dtype})")
     kernel = source.bind(compile_blocks(equation.op.graph))
