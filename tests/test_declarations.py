@@ -18,6 +18,7 @@ INTERNAL = {
     "bessel",
     "bessel_scaled",
     "class_mask",
+    "checked_targets",
     "child_keys",
     "clip_between",
     "cofactors",

@@ -7,6 +7,7 @@ and the random numbers of a step are in the graph like everything else.
 
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,13 +42,14 @@ class Capture(Trace):
         self.equations: list[Equation] = []
         self.constants: dict[int, Constant] = {}
         self.holds_tensors = False  # a constant belongs to a transform around
+        self.layout_matters = False  # a write in place reached a view, or did not
 
-    def watch(self, value: Any, name: str) -> Tensor:
+    def watch(self, value: Any, name: str, donated: bool = False) -> Tensor:
         """Make an input of an array or a Python number."""
         if type(value) in NUMBERS:
             variable = Variable((), DTYPES[type(value)], weak=True, name=name)
             return new_tensor(np.asarray(value), self, variable)
-        return new_tensor(value, self, variable_like(value, name))
+        return new_tensor(value, self, replace(variable_like(value, name), donated=donated))
 
     def lift(self, constant):
         return new_tensor(constant, self, self._variable(constant))
@@ -130,6 +132,9 @@ class Capture(Trace):
 
     def detach(self, x):
         return x
+
+    def reads_layout(self):
+        self.layout_matters = True
 
     def refusal(self, what):
         return CaptureError(
