@@ -28,17 +28,27 @@ class Line(gx.nn.Module):
     noise: float = gx.nn.static(0.0)
 
     def __call__(self, inputs, *, key, train):
-        seen.append((key, train))
         out = gx.matmul(inputs, self.weight) + self.bias
         return out + normal(key, out.shape) * self.noise if train and self.noise else out
 
 
+class Seen(Line):
+    """A line that remembers what it was called with: to be run in Python, at every step."""
+
+    def __call__(self, inputs, *, key, train):
+        seen.append((key, train))
+        return super().__call__(inputs, key=key, train=train)
+
+
 seen: list[tuple[Any, bool]] = []
+defaults: dict[str, Any] = {}
 
 
-@pytest.fixture(autouse=True)
-def forget():
+@pytest.fixture(autouse=True, params=[True, False], ids=["compiled", "eager"])
+def compile(request):
+    """Run every test both ways."""
     seen.clear()
+    defaults["compile"] = request.param
 
 
 def squared_error(predictions, targets):
@@ -68,7 +78,7 @@ def line(noise=0.0, backend=None):
 
 
 def run(loss=squared_error, model=None, rows=None, optimizer=None, **settings):
-    settings = {"epochs": 3, "key": key(0), "batch_size": 6, "progress": None} | settings
+    settings = {"epochs": 3, "key": key(0), "batch_size": 6, "progress": None} | defaults | settings
     rows = data() if rows is None else rows
     return fit(line() if model is None else model, loss, optimizer or sgd(0.05), rows, **settings)
 
@@ -115,7 +125,7 @@ def test_the_samplers_differ_and_subsets_uses_every_row_once():
             collected.extend(np.asarray(x).tolist())
             return gx.sum(model * 0.0 + 1.0)
 
-        run(loss, np.asarray(0.0), np.arange(20.0), epochs=1, sampling=sampling)
+        run(loss, np.asarray(0.0), np.arange(20.0), epochs=1, sampling=sampling, compile=False)
 
     assert sorted(rows["subsets"]) == list(range(20))
     assert sorted(rows["random"]) != list(range(20))
@@ -150,7 +160,7 @@ def test_the_same_key_gives_the_same_bits_and_another_key_others():
 
 
 def test_every_step_has_a_key_of_its_own():
-    run(epochs=2)
+    run(model=Seen(np.zeros(3), np.zeros(())), epochs=2, compile=False)
 
     keys = {tuple(step_key.tolist()) for step_key, _ in seen}
     assert len(keys) == len(seen) == 2 * 4
@@ -178,7 +188,8 @@ def test_no_epoch_returns_the_model_as_it_was():
 def test_validation_has_no_key_and_no_noise():
     validation = data(seed=2)
 
-    result = run(model=line(noise=3.0), validation=validation, epochs=1)
+    model = Seen(np.zeros(3), np.zeros(()), 3.0)
+    result = run(model=model, validation=validation, epochs=1, compile=False)
 
     assert [train for _, train in seen] == [True] * 4 + [False] * 4
     assert all(step_key is None for step_key, train in seen if not train)
@@ -219,7 +230,7 @@ def test_a_fraction_is_set_apart_and_never_trained_on():
         (trained if train else validated).update(np.asarray(x).tolist())
         return gx.sum(model * 1.0)
 
-    run(loss, np.asarray(0.0), np.arange(20.0), validation=0.25)
+    run(loss, np.asarray(0.0), np.arange(20.0), validation=0.25, compile=False)
 
     assert len(trained) == 15
     assert trained | validated == set(range(20))
@@ -546,3 +557,45 @@ def test_control_c_returns_what_is_trained_so_far(early_stopping):
     assert len(result.history) == 1
     # With early stopping the model is the best of the finished epochs.
     assert result.optimizer_state.count == (7 if early_stopping is None else 4)
+
+
+# Compiled and not
+
+
+@pytest.mark.parametrize("optimizer", [sgd(0.05, momentum=0.9), gx.optim.adam(0.01)])
+def test_compiled_and_eager_training_give_the_same_bits(optimizer):
+    runs = [
+        run(model=line(noise=0.3), optimizer=optimizer, epochs=20, validation=0.2, compile=compile)
+        for compile in (True, False)
+    ]
+
+    assert runs[0].history["loss"] == runs[1].history["loss"]
+    assert runs[0].history["validation_loss"] == runs[1].history["validation_loss"]
+    for x, y in zip(parameters(runs[0].model), parameters(runs[1].model), strict=True):
+        assert x.tobytes() == y.tobytes()
+
+
+def test_loss_that_reads_a_number_is_run_as_it_is_after_one_warning():
+    def reading(predictions, targets):
+        error = predictions - targets
+        return gx.sum(error * error) / float(targets.shape[0] + (targets[0] > 1e9))
+
+    with pytest.warns(
+        UserWarning, match=r"steps run without being compiled: float\(\).*line|float"
+    ):
+        result = run(reading, compile=True)
+
+    assert result.history["loss"] == run(compile=False).history["loss"]
+
+
+def test_loss_that_keeps_count_is_run_at_every_step():
+    calls = []
+
+    def counting(predictions, targets):
+        calls.append(1)
+        return squared_error(predictions, targets)
+
+    with pytest.warns(UserWarning, match="compiled 8 times"):
+        run(counting, epochs=5, compile=True)
+
+    assert len(calls) == 5 * 4

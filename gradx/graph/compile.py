@@ -63,6 +63,7 @@ class Compiled:
         self.static = static_places(f, static)
         self.donated = static_places(f, donate)
         self.programs: OrderedDict[Any, Entry] = OrderedDict()
+        self.unstable = ""  # what changes from call to call, if arguments of one kind are no use
         self._captures: dict[Any, int] = {}
         self._lock = threading.RLock()
 
@@ -118,6 +119,7 @@ class Compiled:
             self._captures.pop(dropped, None)
         self._captures[key] = self._captures.get(key, 0) + 1
         if self._captures[key] == MANY:
+            self.unstable = changed
             warnings.warn(
                 f"{name_of(self.function)} was compiled {MANY} times for arguments of one kind, "
                 f"the last time because {changed} had changed: pass it as an argument",

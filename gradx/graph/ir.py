@@ -16,6 +16,7 @@ from gradx.graph.equations import Constant, Equation, Input, Variable
 from gradx.graph.interpret import interpret
 from gradx.graph.listing import list_graph
 from gradx.graph.moving import moved
+from gradx.graph.serial import read, write
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +55,21 @@ class Graph:
         target = canonical_device(device)
         devices = {x.device for x in self.inputs} | {x.device for x, _ in self.constants}
         return self._on(dict.fromkeys(devices, target))
+
+    def to_json(self) -> str:
+        """Return the graph as text, from which ``Graph.from_json`` makes it again.
+
+        Raise ``DTypeError`` for a parameter that has no form in JSON.
+        """
+        return write(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Graph":
+        """Return the graph that ``to_json`` wrote. Reading it runs nothing.
+
+        Raise ``ShapeError`` for any other text, and say what is wrong with it.
+        """
+        return cls(*read(text))
 
     def _on(self, places: Mapping[str, str]) -> "Graph":
         same = all(known == place for known, place in places.items())

@@ -11,7 +11,7 @@ from gradx.core import tree
 from gradx.core.arrays import untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
-from gradx.errors import DTypeError, ShapeError
+from gradx.errors import CaptureError, DTypeError, ShapeError
 from gradx.graph.capture import Capture
 from gradx.graph.naming import leaf_names
 from gradx.transforms.boundary import name_of
@@ -76,7 +76,7 @@ def _described(f, leaf, args, kwargs):
         )
         if other is leaf
     )
-    raise DTypeError(
+    raise CaptureError(
         f"{name_of(f)}: argument {name} is {describe(leaf)}, neither an array nor a number: "
         f"name it in static="
     )

@@ -1,6 +1,7 @@
 """Training: ``fit``, and what it is made of.
 
 loop.py            fit: epochs, steps, who is told
+step.py            one step, compiled or not
 losses.py          the two ways to write a loss
 sources.py         what is accepted as data
 evaluation.py      evaluate: loss and metrics on other data

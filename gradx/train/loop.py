@@ -9,22 +9,20 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gradx.core import tree
 from gradx.device import to_device
 from gradx.errors import DTypeError, ShapeError
-from gradx.optim.optimizer import Optimizer, apply_updates
+from gradx.optim.optimizer import Optimizer
 from gradx.random import fold_in, split
 from gradx.random.arguments import as_integer
 from gradx.train.callbacks import Handler, handlers
 from gradx.train.early_stopping import EarlyStopping
 from gradx.train.evaluation import Metric, measure, named_metrics
-from gradx.train.finite import NonFiniteError, first_not_finite, is_finite
 from gradx.train.history import History
 from gradx.train.losses import Objective, as_objective
 from gradx.train.progress import reporter
 from gradx.train.sources import Source, evaluation_source, rows_in, set_apart, training_source
 from gradx.train.state import Result, State, Weights
-from gradx.transforms.grad import value_and_grad
+from gradx.train.step import Step, make_step
 
 
 def fit(
@@ -43,6 +41,7 @@ def fit(
     sampling: str = "subsets",
     progress: str | None = "auto",
     device: Any = None,
+    compile: bool = True,
 ) -> Result:
     """Train ``model`` for ``epochs`` and return a ``Result`` with ``.model`` and ``.history``.
 
@@ -70,6 +69,10 @@ def fit(
     epoch), ``"log"`` (lines) or None. With ``device``, the model and every
     batch are moved there.
 
+    Steps are compiled (see ``gx.compile``), which changes no number; what cannot be,
+    such as a loss that reads a number, is run as it is, after a warning that says why.
+    ``compile=False`` runs every step in Python, as for a debugger or a loss that prints.
+
     Ctrl-C ends training and returns what is trained so far, with
     ``result.stopped == "interrupted"``; the epoch it cut off is not in the
     history. Raise ``NonFiniteError``, which holds the last good model, before a
@@ -94,8 +97,10 @@ def fit(
         data, validation = set_apart(data, validation, split_key)
     if device is not None:
         model = to_device(model, device)
+    objective = as_objective(loss)
     run = Run(
-        objective=as_objective(loss),
+        objective=objective,
+        step=make_step(objective, optimizer, compile),
         optimizer=optimizer,
         source=training_source(data, batch_size, sampling, data_key),
         validation=None if validation is None else evaluation_source(validation, batch_size),
@@ -112,6 +117,7 @@ class Run:
     """What stays the same from the first step to the last."""
 
     objective: Objective
+    step: Step
     optimizer: Optimizer
     source: Source
     validation: Source | None
@@ -155,7 +161,7 @@ class Run:
                 batch = to_device(batch, self.device)
             rows = rows_in(batch, "fit")
             state.step = number + 1
-            state.weights, state.loss = self._step(state, batch, fold_in(key, number))
+            state.weights, state.loss = self.step(state, batch, fold_in(key, number))
             state.total_steps += 1
             total += state.loss * rows
             seen += rows
@@ -168,18 +174,6 @@ class Run:
                 "once; give a function that returns a new one, as in data=lambda key: ..."
             )
         return total / seen
-
-    def _step(self, state: State, batch: Any, key: Any) -> tuple[Weights, float]:
-        model, optimizer_state = state.weights
-        differentiate = value_and_grad(self.objective, has_aux=True)
-        (loss, _), gradients = differentiate(model, batch, key, True)
-        if not is_finite([loss, *tree.leaves(gradients)]):
-            raise _not_finite(state, f"the loss is {float(loss)}", "the gradient of", gradients)
-        updates, optimizer_state = self.optimizer.update(gradients, optimizer_state, model)
-        model = apply_updates(model, updates)
-        if not is_finite(tree.leaves(model)):
-            raise _not_finite(state, f"the loss is {float(loss)}", "the update of", model)
-        return Weights(model, optimizer_state), float(loss)
 
     def _columns(self) -> list[str]:
         measured = ["loss", *self.metrics] if self.validation is not None else []
@@ -214,16 +208,3 @@ def _with_validation(metrics: Mapping[str, Metric], validation: Any) -> Mapping[
             f"fit: metrics ({', '.join(metrics)}) are of validation data: give validation=..."
         )
     return metrics
-
-
-def _not_finite(state: State, loss: str, kind: str, values: Any) -> NonFiniteError:
-    bad = first_not_finite(values)
-    problem = loss if bad is None else f"{loss}, and {kind} {bad} is not finite"
-    return NonFiniteError(
-        f"fit: epoch {state.epoch}, step {state.step}: {problem}; "
-        "the step was not taken, and error.model is the model before it",
-        state.model,
-        state.history,
-        state.epoch,
-        state.step,
-    )

@@ -1,0 +1,99 @@
+"""One step of training: gradient, optimizer, and a look whether all of it is finite.
+
+Compiled, the whole step is one graph, and what it found is read back once, at its end.
+Where that cannot be, the same functions run one by one, to the same bits.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from gradx.core import tree
+from gradx.errors import CaptureError
+from gradx.graph.compile import Compiled
+from gradx.ops.comparison import isfinite
+from gradx.ops.joining import stack
+from gradx.ops.statistical import all
+from gradx.optim.optimizer import Optimizer, apply_updates
+from gradx.train.finite import NonFiniteError, first_not_finite, is_finite
+from gradx.train.losses import Objective
+from gradx.train.state import State, Weights
+from gradx.transforms.grad import value_and_grad
+
+Step = Callable[[State, Any, Any], tuple[Weights, float]]
+
+
+class Found(NamedTuple):
+    """What a compiled step returns."""
+
+    weights: Weights
+    loss: Any
+    finite: Any
+
+
+def make_step(objective: Objective, optimizer: Optimizer, compile: bool) -> Step:
+    """Return the step ``(state, batch, key) -> (weights, loss)``."""
+    eager = _eager(objective, optimizer)
+    return _compiled(objective, optimizer, eager) if compile else eager
+
+
+def _eager(objective: Objective, optimizer: Optimizer) -> Step:
+    differentiate = value_and_grad(objective, has_aux=True)
+
+    def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:
+        model, optimizer_state = state.weights
+        (loss, _), gradients = differentiate(model, batch, key, True)
+        if not is_finite([loss, *tree.leaves(gradients)]):
+            raise _not_finite(state, f"the loss is {float(loss)}", "the gradient of", gradients)
+        updates, optimizer_state = optimizer.update(gradients, optimizer_state, model)
+        model = apply_updates(model, updates)
+        if not is_finite(tree.leaves(model)):
+            raise _not_finite(state, f"the loss is {float(loss)}", "the update of", model)
+        return Weights(model, optimizer_state), float(loss)
+
+    return step
+
+
+def _compiled(objective: Objective, optimizer: Optimizer, eager: Step) -> Step:
+    differentiate = value_and_grad(objective, has_aux=True)
+
+    def whole_step(weights: Weights, batch: Any, key: Any) -> Found:
+        model, optimizer_state = weights
+        (loss, _), gradients = differentiate(model, batch, key, True)
+        updates, optimizer_state = optimizer.update(gradients, optimizer_state, model)
+        model = apply_updates(model, updates)
+        looked_at = [loss, *tree.leaves(gradients), *tree.leaves(model)]
+        finite = all(stack([all(isfinite(array)) for array in looked_at]))
+        return Found(Weights(model, optimizer_state), loss, finite)
+
+    compiled = Compiled(whole_step, (), ())
+    reason = ""
+
+    def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:
+        nonlocal reason
+        if reason or compiled.unstable:
+            return eager(state, batch, key)
+        try:
+            found = compiled(state.weights, batch, key)
+        except CaptureError as error:
+            reason = str(error)
+            warnings.warn(f"fit: steps run without being compiled: {reason}", stacklevel=2)
+            return eager(state, batch, key)
+        if not bool(found.finite):
+            return eager(state, batch, key)  # which says what is not finite
+        return found.weights, float(found.loss)
+
+    return step
+
+
+def _not_finite(state: State, loss: str, kind: str, values: Any) -> NonFiniteError:
+    bad = first_not_finite(values)
+    problem = loss if bad is None else f"{loss}, and {kind} {bad} is not finite"
+    return NonFiniteError(
+        f"fit: epoch {state.epoch}, step {state.step}: {problem}; "
+        "the step was not taken, and error.model is the model before it",
+        state.model,
+        state.history,
+        state.epoch,
+        state.step,
+    )

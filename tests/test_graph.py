@@ -1,0 +1,362 @@
+"""Graphs as data: passes one by one, groups, memory, and JSON."""
+
+import json
+
+import numpy as np
+import pytest
+
+import gradx as gx
+from gradx.graph import lifetimes
+from gradx.graph.equations import Group, Variable
+from gradx.graph.executors import blocks, writing
+from gradx.graph.executors.by_op import compile_by_op
+from gradx.graph.executors.numpy import compile_numpy
+from gradx.graph.passes import optimized
+from gradx.graph.passes.algebra import simplified
+from gradx.graph.passes.common import without_common
+from gradx.graph.passes.dead import without_dead
+from gradx.graph.passes.folding import folded
+from gradx.graph.passes.grouping import grouped
+from tests.test_ops import every_sample
+
+X = np.asarray([[1.0, -2.0, 3.0], [0.5, 0.0, -1.5]])
+
+
+def names(graph):
+    return [equation.op.name for equation in graph.equations]
+
+
+def assert_same_results(graph, other, *arrays):
+    for a, b in zip(compile_by_op(graph)(*arrays), compile_by_op(other)(*arrays), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_common_subexpressions_are_computed_once():
+    graph = gx.capture(lambda x: gx.exp(x) * gx.exp(x) + gx.sum(x, axis=0) - gx.sum(x, axis=0))(X)
+
+    better = without_common(graph)
+
+    assert sorted(names(better)) == ["add", "exp", "multiply", "subtract", "sum"]
+    assert_same_results(graph, better, X)
+
+
+def test_equal_literals_of_other_types_and_signs_are_told_apart():
+    graph = gx.capture(lambda x: (x * 0.0, x * -0.0, x * 0, x * False))(X)
+
+    assert len(without_common(graph).equations) == 4
+
+
+def test_dead_equations_and_constants_go():
+    def f(x):
+        gx.exp(x) * np.ones(3)
+        return x + 1
+
+    graph = without_dead(gx.capture(f)(X))
+
+    assert names(graph) == ["add"]
+    assert graph.constants == ()
+
+
+def test_what_depends_on_no_input_is_computed_once():
+    f = lambda x: x * gx.exp(gx.sum(gx.ones_like(x)) / 4)
+    graph = gx.capture(f)(X)
+
+    better = without_dead(folded(graph))
+
+    assert names(better) == ["multiply"]
+    assert_same_results(graph, better, X)
+
+
+def test_array_from_outside_is_not_folded():
+    weight = np.full(3, 2.0)
+    graph = folded(gx.capture(lambda x: x * gx.exp(gx.sum(x) * 0 + weight))(X))
+
+    assert "exp" in names(graph)
+
+
+EXACT = {
+    "x * 1": (lambda x: x * 1, []),
+    "1.0 * x": (lambda x: 1.0 * x, []),
+    "x / 1": (lambda x: x / 1, []),
+    "x - 0": (lambda x: x - 0, []),
+    "x + 0 is not x at -0": (lambda x: x + 0, ["add"]),
+    "x * 2": (lambda x: x * 2, ["multiply"]),
+    "negated twice": (lambda x: gx.negative(gx.negative(x)), []),
+    "transposed twice": (lambda x: x.mT.mT, []),
+    "permuted twice": (lambda x: gx.permute_dims(gx.permute_dims(x, (1, 0)), (1, 0)), None),
+    "cast to its own": (lambda x: gx.astype(x, "float64"), []),
+    "cast to another": (lambda x: gx.astype(x, "float32"), ["astype"]),
+    "reshaped to its own": (lambda x: gx.reshape(x, (2, 3)), []),
+    "reshaped twice": (lambda x: gx.reshape(gx.reshape(x, (6,)), (3, 2)), None),
+    "real": (lambda x: gx.real(x), []),
+    "stopped": (lambda x: gx.stop_gradient(x), []),
+    "broadcast before use": (lambda x: gx.broadcast_to(x[0], (2, 3)) * x, None),
+    "ones before use": (lambda x: gx.where(x > 0, gx.ones_like(x), x), None),
+    "chosen twice": (lambda x: gx.where(x > 0, gx.where(x > 0, x, 0.0), 0.0), None),
+    "chosen from equals": (lambda x: gx.where(x > 0, x, x), None),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_algebra_is_exact(name):
+    f, left = EXACT[name]
+    graph = gx.capture(f)(X)
+    x = np.asarray([[np.nan, -0.0, np.inf], [0.0, -np.inf, 5e-324]])
+
+    better = without_dead(simplified(without_common(graph)))
+
+    with np.errstate(all="ignore"):
+        pairs = zip(compile_by_op(graph)(x), compile_by_op(better)(x), strict=True)
+    for before, after in pairs:
+        assert np.asarray(before).tobytes() == np.asarray(after).tobytes()
+        assert before.dtype == after.dtype
+    if left is not None:
+        assert names(better) == left
+    else:
+        assert len(better.equations) < len(graph.equations)
+
+
+def test_passes_print_before_and_after():
+    graph = gx.capture(lambda x: gx.sin(x) * 1)(X)
+
+    assert str(graph) != str(optimized(graph))
+    assert "multiply" not in str(optimized(graph))
+
+
+def may_join(equation):
+    return equation.op.elementwise
+
+
+def test_elementwise_chain_is_one_group():
+    graph = gx.capture(lambda x, y: gx.sum(gx.tanh(x * y + 0.5) * gx.exp(-x), axis=0))(X, X[0])
+
+    better = grouped(graph, may_join)
+
+    assert names(better) == ["group", "sum"]
+    assert "= group(a, b)  # " in str(better)
+    assert_same_results(graph, better, X, X[0])
+
+
+def test_groups_do_not_wait_for_one_another():
+    def f(x):
+        y = gx.exp(x)
+        z = gx.cumulative_sum(y, axis=0)  # in no group, and between the two lines that are
+        return y * 2 + z, gx.sin(y)
+
+    graph = gx.capture(f)(X)
+    better = grouped(graph, may_join)
+
+    assert_same_results(graph, better, X)
+    for position, equation in enumerate(better.equations):
+        written = {out for one in better.equations[:position] for out in one.outputs}
+        assert set(equation.variables) <= written | set(better.inputs)
+
+
+@pytest.mark.parametrize("number", range(40))
+def test_grouped_random_graphs_compute_the_same(number):
+    rng = np.random.default_rng(number)
+
+    def f(x, y):
+        pool = [x, y]
+        for _ in range(12):
+            a, b = (pool[rng.integers(len(pool))] for _ in range(2))
+            pick = rng.integers(5)
+            made = [a + b, a * b, gx.tanh(a), a - gx.sum(b, axis=0), gx.cumulative_sum(a, axis=1)]
+            pool.append(gx.tanh(made[pick]))
+        return tuple(pool[rng.integers(len(pool))] for _ in range(3))
+
+    graph = gx.capture(f)(X, X + 1)
+
+    better = grouped(without_dead(without_common(graph)), may_join)
+
+    assert_same_results(graph, better, X, X + 1)
+
+
+def test_memory_is_used_again_when_nothing_reads_it_any_more():
+    graph = gx.capture(lambda x: gx.sum(gx.exp(gx.sin(gx.cos(x * 2) * x))))(X)
+
+    layout = lifetimes.plan(graph, lambda equation: equation.op.elementwise)
+
+    assert len(layout.slots) == 5
+    assert len(layout.sizes) == 1
+
+
+def test_memory_that_a_view_reads_is_not_used_again():
+    def f(x):
+        y = x * 2
+        view = gx.reshape(y, (3, 2))
+        z = gx.sin(x) * gx.cos(x)
+        return gx.sum(view) + gx.sum(z)
+
+    graph = gx.capture(f)(X)
+    layout = lifetimes.plan(graph, lambda equation: equation.op.elementwise)
+    first = graph.equations[0].outputs[0]
+
+    others = [x for x in layout.slots if x is not first and x.shape]
+    assert all(layout.slots[x] != layout.slots[first] for x in others)
+
+
+def test_what_is_returned_lies_in_no_memory_that_is_used_again():
+    f = lambda x: (lambda y: (gx.reshape(y, (-1,)), y[0], gx.sum(y)))(gx.exp(x) * 2)
+    graph = gx.capture(f)(X)
+
+    layout = lifetimes.plan(graph, lambda equation: equation.op.elementwise)
+
+    assert [x for x in layout.slots if x.shape == (2, 3)] == [graph.equations[0].outputs[0]]
+
+
+@pytest.mark.parametrize("shape", [(700, 200), (140001,), (3, 70000), (2, 2)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_blocks_have_the_bits_of_whole_arrays(shape, dtype):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=shape).astype(dtype)
+    row = rng.normal(size=shape[1:]).astype(dtype)
+    column = rng.normal(size=(shape[0], *[1] * (len(shape) - 1))).astype(dtype)
+
+    def f(x, row, column, rate):
+        y = gx.tanh(x * row + 0.5) - rate * column
+        z = gx.where(y > 0, gx.sqrt(gx.abs(y)), 0.0)
+        return z * z, gx.nn.sigmoid(y) ** 2, gx.sum(y)
+
+    graph = optimized(gx.capture(f)(x, row, column, 0.3))
+    program = compile_numpy(graph)
+
+    for _ in range(2):
+        actual = program(x, row, column, 0.3)
+
+        for a, e in zip(actual, compile_by_op(graph)(x, row, column, 0.3), strict=True):
+            np.testing.assert_array_equal(a, e)
+
+
+def test_large_chains_run_in_blocks():
+    x = np.ones((1000, 200))
+    grouping = grouped(
+        optimized(gx.capture(lambda x: gx.sum(gx.exp(x * 2) + x))(x)),
+        lambda equation: (
+            blocks.is_worth_it(equation.outputs[0].shape)
+            and writing.writer_of(equation) is not None
+        ),
+    )
+
+    assert isinstance(grouping.equations[0].op, Group)
+    assert len(grouping.equations[0].op.graph.equations) == 3
+
+
+@pytest.mark.parametrize("name", writing.WRITERS)
+def test_writers_have_the_bits_of_their_ops(name):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 40)) * 4
+    x[0, :4] = [np.nan, np.inf, -np.inf, -0.0]
+    calls = {
+        "matmul": [(x, x.T)],
+        "pow": [(abs(x), 2), (abs(x), 2.0), (abs(x), 0.5), (abs(x), x)],
+        "relu": [(x,)],
+        "sigmoid": [(x,)],
+        "where": [(x > 0, x, 0.0), (x > 0, 0, x), (x > 0, x, -x), (x > 0, x, -0.0)],
+    }[name]
+
+    for arrays in calls:
+        with np.errstate(all="ignore"):
+            expected = gx.core.op.OPS[name].call(*arrays)
+            out = np.empty_like(expected)
+            writing.WRITERS[name](*arrays, out=out)
+        assert out.tobytes() == expected.tobytes()
+
+
+@every_sample
+def test_every_op_is_written_and_read(op, sample):
+    arrays = [
+        x if type(x) in (int, tuple) else np.asarray(x) if not isinstance(x, list) else x
+        for x in sample.arrays
+    ]
+    varied = [i for i, x in enumerate(arrays) if isinstance(x, np.ndarray)]
+
+    def f(*given):
+        full = list(arrays)
+        for i, x in zip(varied, given, strict=True):
+            full[i] = x
+        return op.call(*full, **sample.params)
+
+    given = [arrays[i] for i in varied]
+    try:
+        graph = gx.capture(f)(*given)
+        text = graph.to_json()
+    except (gx.CaptureError, gx.GradxError):
+        return
+
+    again = gx.Graph.from_json(text)
+
+    assert str(again) == str(graph)
+    for a, e in zip(compile_by_op(again)(*given), compile_by_op(graph)(*given), strict=True):
+        np.testing.assert_array_equal(a, e)
+
+
+def test_whole_step_is_written_and_read():
+    weight = np.asarray([0.5, np.inf, np.nan])
+    f = lambda w, rate, key: (
+        w - rate * gx.grad(lambda w: gx.sum((w[..., 1:] * X[:, :2]) ** 2))(w),
+        gx.random.normal(key, (2,)) + weight[:2],
+    )
+    graph = gx.capture(f)(np.ones(3), 0.1, gx.random.key(0))
+
+    again = gx.Graph.from_json(graph.to_json())
+
+    for a, e in zip(
+        again(np.ones(3), 0.2, gx.random.key(5)), f(np.ones(3), 0.2, gx.random.key(5)), strict=True
+    ):
+        np.testing.assert_array_equal(a, e)
+
+
+WRONG = {
+    "not json": ("{", "JSONDecodeError"),
+    "another document": ("[]", "no text of the format"),
+    "another format": ('{"format": "gradx graph 9"}', "no text of the format"),
+}
+CHANGES = {
+    "unknown op": (lambda d: d["equations"][0].update(op="os.system"), "no op 'os.system'"),
+    "unknown parameter": (
+        lambda d: d["equations"][0].update(params={"shell": 1}),
+        "has no parameter 'shell'",
+    ),
+    "too many inputs": (
+        lambda d: d["equations"][0].update(inputs=[{"var": 0}] * 3),
+        "takes 2 arrays, got 3",
+    ),
+    "use before it is written": (
+        lambda d: d["equations"][0].update(inputs=[{"var": 0}, {"var": 9}]),
+        "variable 9 is used before",
+    ),
+    "negative length": (lambda d: d["inputs"][0].update(shape=[-1]), r"the shape \[-1\]"),
+    "unknown dtype": (lambda d: d["inputs"][0].update(dtype="object"), "expected the dtype"),
+    "unknown kind of value": (
+        lambda d: d.update(outputs=[{"code": "exit()"}]),
+        "a value of kind 'code'",
+    ),
+    "constant of another shape": (
+        lambda d: d["constants"][0].update(shape=[4]),
+        r"a constant of float64 \(3,\), declared float64\[4\]",
+    ),
+    "missing part": (lambda d: d.pop("outputs"), "KeyError: 'outputs'"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_text_that_is_no_graph_is_refused(name):
+    text, message = WRONG[name]
+
+    with pytest.raises(gx.GradxError, match=message):
+        gx.Graph.from_json(text)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_graph_with_a_wrong_part_is_refused(name):
+    change, message = CHANGES[name]
+    document = json.loads(gx.capture(lambda x: x * np.ones(3))(X).to_json())
+    change(document)
+
+    with pytest.raises(gx.GradxError, match=message):
+        gx.Graph.from_json(json.dumps(document))
+
+
+def test_weak_variable_says_so():
+    assert Variable((), "float64", weak=True).type == "float"
