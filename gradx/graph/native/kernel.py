@@ -13,7 +13,7 @@ nothing, where an input is not in row-major order.
 
 from typing import NamedTuple
 
-from gradx.backends.native.values import Code
+from gradx.backends.native.values import Code, Processor
 from gradx.graph.equations import Equation, Variable
 from gradx.graph.native.analysis import Kind, Plan
 from gradx.graph.native.operations import UnsupportedError
@@ -41,9 +41,9 @@ class Slot(NamedTuple):
 class Kernel:
     """The code of one group under construction."""
 
-    def __init__(self, plan: Plan, lanes: int, fused_multiply_add: bool) -> None:
+    def __init__(self, plan: Plan, lanes: int, processor: Processor) -> None:
         self.plan = plan
-        self.lanes, self.fused_multiply_add = lanes, fused_multiply_add
+        self.lanes, self.processor = lanes, processor
         self.declarations: dict[str, str] = {}
         self.arrays = [*plan.graph.inputs, *plan.outputs]
         if len(set(self.arrays)) < len(self.arrays):
@@ -69,7 +69,7 @@ class Kernel:
 
     def new_code(self) -> Code:
         """Begin a function."""
-        code = Code(self.lanes, self.fused_multiply_add)
+        code = Code(self.lanes, self.processor)
         code.declarations = self.declarations
         return code
 

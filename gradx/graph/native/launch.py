@@ -113,7 +113,7 @@ def compile_group(graph: Graph) -> GroupKernel | None:
     """
     try:
         plan = analyse(graph)
-        kernel = Kernel(plan, lanes_of(plan), compiler.FUSED_MULTIPLY_ADD)
+        kernel = Kernel(plan, lanes_of(plan), compiler.PROCESSOR)
         text = write(kernel)
     except UnsupportedError:
         return None
@@ -129,7 +129,7 @@ def reason(graph: Graph) -> str:
     """Say why ``compile_group`` returns None for this graph; empty if it does not."""
     try:
         plan = analyse(graph)
-        write(Kernel(plan, lanes_of(plan), compiler.FUSED_MULTIPLY_ADD))
+        write(Kernel(plan, lanes_of(plan), compiler.PROCESSOR))
     except UnsupportedError as error:
         return str(error)
     return ""
