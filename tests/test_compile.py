@@ -397,3 +397,15 @@ def test_in_place_writes_through_views_reach_their_base():
         x, view = compiled(X)
         np.testing.assert_array_equal(x, [9, 4, 6])
         np.testing.assert_array_equal(view[:, 0], [9, 4, 6])
+
+
+def test_targets_are_looked_at_in_every_replay():
+    loss = gx.compile(gx.nn.binary_cross_entropy)
+    hinge = gx.compile(gx.nn.hinge)
+    loss(X, np.ones(3))
+    hinge(np.ones((3, 2)), np.asarray([0, 1, 0]))
+
+    with pytest.raises(ValueError, match=r"target 2\.0, expected 0, 1"):
+        loss(X, np.full(3, 2.0))
+    with pytest.raises(IndexError, match="label 7, expected 0 to 1"):
+        hinge(np.ones((3, 2)), np.asarray([0, 1, 7]))

@@ -16,6 +16,7 @@ PACKAGE = Path(gradx.__path__[0])
 INTERNAL = {
     "add_at",
     "class_mask",
+    "checked_targets",
     "child_keys",
     "clip_between",
     "cofactors",

@@ -8,9 +8,10 @@ one loss each. Shapes must match: nothing is broadcast.
 from math import inf, prod
 from typing import Any
 
-from gradx.core.arrays import backend_for, is_kind, untracked
-from gradx.errors import DTypeError, OutOfBoundsError, ShapeError
+from gradx.core.arrays import is_kind
+from gradx.errors import DTypeError, ShapeError
 from gradx.nn.checks import require_array, require_number
+from gradx.nn.targets import checked_targets
 from gradx.ops.arithmetic import multiply, subtract, where
 from gradx.ops.extremes import clip
 from gradx.ops.neural import class_mask, relu, softmax_cross_entropy, softplus
@@ -91,7 +92,7 @@ def binary_cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> 
     array([  0., 800.])
     """
     targets = _matching("binary_cross_entropy", logits, targets)
-    _require_probabilities(targets)
+    targets = checked_targets(targets, law="probability", name="binary_cross_entropy")
     return _reduced(
         "binary_cross_entropy", subtract(softplus(logits), multiply(logits, targets)), reduction
     )
@@ -120,11 +121,12 @@ def hinge(scores: Any, labels: Any, margin: float = 1.0, reduction: str = "mean"
         raise ShapeError(f"hinge: margin={margin!r}, expected 0 or more, and finite")
     if len(labels.shape) == len(scores.shape):
         labels = _matching("hinge", scores, labels)
-        _require_signs(labels)
+        labels = checked_targets(labels, law="sign", name="hinge")
         return _reduced("hinge", relu(margin - multiply(labels, scores)), reduction)
     _require_labels("hinge", scores, labels)
-    _require_classes("hinge", labels, scores.shape[-1])
-    is_right = class_mask(labels, classes=scores.shape[-1])
+    classes = scores.shape[-1]
+    labels = checked_targets(labels, law="class", name="hinge", classes=classes)
+    is_right = class_mask(labels, classes=classes)
     right = sum(where(is_right, scores, 0.0), axis=-1, keepdims=True)
     excess = where(is_right, 0.0, relu(scores - right + margin))
     return _reduced("hinge", sum(excess, axis=-1), reduction)
@@ -148,26 +150,6 @@ def _matching(name, predictions, targets):
     return targets
 
 
-def _require_probabilities(targets):
-    plain = untracked(targets)
-    _require_all(
-        (plain >= 0) & (plain <= 1),
-        plain,
-        "binary_cross_entropy: target {}, expected 0, 1 or a probability between them",
-    )
-
-
-def _require_signs(labels):
-    plain = untracked(labels)
-    _require_all((plain == 1) | (plain == -1), plain, "hinge: label {}, expected -1 or 1")
-
-
-def _require_all(holds, values, message):
-    """Raise ``message`` with the first of ``values`` for which ``holds`` is not true."""
-    if not backend_for(values).xp.all(holds):
-        raise ShapeError(message.format(float(values[~holds][0])))
-
-
 def _require_labels(name, scores, labels):
     require_array(name, "the scores", scores)
     require_array(name, "the labels", labels)
@@ -179,16 +161,6 @@ def _require_labels(name, scores, labels):
     if not is_kind(labels, "integral"):
         dtype = str(labels.dtype).rpartition(".")[2]
         raise DTypeError(f"{name}: expected labels that are integers, got {dtype}")
-
-
-def _require_classes(name, labels, classes):
-    plain = untracked(labels)
-    outside = (plain < 0) | (plain >= classes)
-    if backend_for(plain).xp.any(outside):
-        raise OutOfBoundsError(
-            f"{name}: label {int(plain[outside][0])}, expected 0 to {classes - 1}: "
-            f"the last axis of the scores has {classes} classes"
-        )
 
 
 def _reduced(name, values, reduction):

@@ -110,6 +110,13 @@ def _reshape(source: Source, equation: Equation) -> str | None:
     return f"{source.name(equation.inputs[0])}.reshape({shape})"
 
 
+def _astype(source: Source, equation: Equation) -> str | None:
+    if not equation.params["copy"]:
+        return None
+    dtype = source.bind(np.dtype(equation.outputs[0].dtype))
+    return f"{source.name(equation.inputs[0])}.astype({dtype})"
+
+
 def _scalars(source: Source, equation: Equation) -> str | None:
     if equation.outputs[0].shape or equation.outputs[0].dtype not in FLOATS:
         return None
@@ -119,6 +126,7 @@ def _scalars(source: Source, equation: Equation) -> str | None:
 
 # Op -> Python source that does the same, with less between it and NumPy's C.
 SHORT: dict[str, Callable[[Source, Equation], str | None]] = {
+    "astype": _astype,
     "matrix_transpose": lambda source, equation: f"{source.name(equation.inputs[0])}.mT",
     "reshape": _reshape,
     "expand_dims": _reshape,
