@@ -22,7 +22,12 @@ BLOCK = re.compile(r"^```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```$", re.MULTIL
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 # Modules of a library that may be missing, which they import at the top.
-NEEDS = {"gradx.backends.cupy": "cupy", "gradx.backends.strict": "array_api_strict"}
+NEEDS = {
+    "gradx.backends.cupy": "cupy",
+    "gradx.backends.strict": "array_api_strict",
+    "gradx.backends.native.compiler": "llvmlite",
+    "gradx.graph.native.launch": "llvmlite",
+}
 
 
 def blocks(path, language):

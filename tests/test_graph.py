@@ -205,6 +205,7 @@ def test_what_is_returned_lies_in_no_memory_that_is_used_again():
     assert [x for x in layout.slots if x.shape == (2, 3)] == [graph.equations[0].outputs[0]]
 
 
+@pytest.mark.usefixtures("eager_bits")
 @pytest.mark.parametrize("shape", [(700, 200), (140001,), (3, 70000), (2, 2)])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_blocks_have_the_bits_of_whole_arrays(shape, dtype):

@@ -562,6 +562,7 @@ def test_control_c_returns_what_is_trained_so_far(early_stopping):
 # Compiled and not
 
 
+@pytest.mark.usefixtures("eager_bits")
 @pytest.mark.parametrize("optimizer", [sgd(0.05, momentum=0.9), gx.optim.adam(0.01)])
 def test_compiled_and_eager_training_give_the_same_bits(optimizer):
     runs = [

@@ -16,7 +16,7 @@ PACKAGES = (
     "array-api-compat",
     "optree",
     *cuda.WHEELS,
-    "numba",
+    "llvmlite",
     "scipy",
     "torch",
 )

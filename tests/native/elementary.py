@@ -15,13 +15,13 @@ from gradx.graph.native.writing import write
 WIDER = {"float32": np.float64, "float64": np.longdouble}
 
 
-def kernel_of(name, dtype, count, arity=1, fused_multiply_add=compiler.FUSED_MULTIPLY_ADD):
+def kernel_of(name, dtype, count, arity=1, processor=compiler.PROCESSOR):
     """Compile one op as a group of its own, for arrays of ``count`` elements."""
     inputs = tuple(Variable((count,), dtype) for _ in range(arity))
     out = Variable((count,), dtype)
     graph = Graph(inputs, (), (Equation(OPS[name], inputs, {}, (out,)),), (out,))
     plan = analyse(graph)
-    kernel = Kernel(plan, lanes_of(plan), fused_multiply_add)
+    kernel = Kernel(plan, lanes_of(plan), processor)
     functions = compiler.addresses(write(kernel), ("run", "finish"), None)
     return Launch(plan, kernel, functions)
 

@@ -6,8 +6,9 @@ import mpmath
 import numpy as np
 import pytest
 
-from gradx.backends.native import coefficients
+from gradx.backends.native import coefficients, compiler
 from gradx.backends.native.accuracy import STATED
+from gradx.backends.native.values import Processor
 from gradx.core.op import OPS
 from tests import coefficients as derivation
 from tests.native.elementary import (
@@ -21,7 +22,9 @@ from tests.native.elementary import (
 DTYPES = ["float32", "float64"]
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 every_function = pytest.mark.parametrize("name", REFERENCES)
-with_and_without_fma = pytest.mark.parametrize("fused_multiply_add", [True, False])
+every_processor = pytest.mark.parametrize(
+    "processor", [compiler.PROCESSOR, Processor(False, False)], ids=["this", "simple"]
+)
 
 # As many bits as longdouble has beyond float64; elsewhere than on x86 it may have none.
 HAS_WIDER = np.finfo(np.longdouble).nmant > 60
@@ -48,13 +51,13 @@ def stated(name, dtype):
 
 @every_dtype
 @every_function
-@with_and_without_fma
-def test_a_function_is_as_near_the_truth_as_stated(name, dtype, fused_multiply_add):
+@every_processor
+def test_a_function_is_as_near_the_truth_as_stated(name, dtype, processor):
     if dtype == "float64" and (name.startswith("erf") or not HAS_WIDER):
         pytest.skip("nothing wider to compare a million numbers with; see the test by mpmath")
     x = points(dtype)
 
-    found = errors(name, x, computed(name, x, fused_multiply_add=fused_multiply_add))
+    found = errors(name, x, computed(name, x, processor=processor))
 
     worst = int(np.argmax(np.where(np.isnan(found), np.inf, found)))
     assert found[worst] <= stated(name, dtype), x[worst]

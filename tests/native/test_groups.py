@@ -12,7 +12,6 @@ from gradx.graph.capture import capture
 from gradx.graph.native.analysis import REDUCTIONS
 from gradx.graph.native.launch import compile_group, reason
 from gradx.graph.native.operations import SUPPORTED
-from gradx.graph.passes import optimized
 from tests.test_ops import drawing
 
 INF, NAN = np.inf, np.nan
@@ -22,7 +21,7 @@ TOLERANCE = {np.dtype("float32"): 4e-6, np.dtype("float64"): 1e-14}
 
 def group(f, *arrays):
     """Return the graph of a function, which is to be one group."""
-    return optimized(capture(f)(*arrays))
+    return capture(f)(*arrays)
 
 
 def run(graph, *arrays):
@@ -80,7 +79,7 @@ NO_LOOP |= {"clip_between", "copysign"}  # of numbers that make a constant
 
 
 @every_own_op
-@pytest.mark.parametrize(("dtype", "most"), [(np.float64, None), (np.float32, 4)])
+@pytest.mark.parametrize(("dtype", "most"), [(np.float64, 6), (np.float32, 2)])
 def test_an_op_gives_what_it_gives_eagerly(op, dtype, most):
     for function, arrays in samples(op, dtype, most):
         fused = agree(function, arrays)
@@ -93,7 +92,7 @@ def test_an_op_gives_what_it_gives_eagerly(op, dtype, most):
 def test_a_gradient_is_what_it_is_eagerly(op):
     if not any(op.vjp):
         return
-    for function, arrays in samples(op, np.float32, 3):
+    for function, arrays in samples(op, np.float32, 2):
         loss = lambda *given, f=function: gx.sum(f(*given) * 1.5)
         if function(*arrays).dtype.kind != "f":
             continue
@@ -171,6 +170,16 @@ def test_inputs_in_any_order_of_memory_are_read_right():
     found = run(graph, *arrays)
 
     np.testing.assert_array_equal(found[0], f(*arrays))
+
+
+def test_inputs_of_the_other_byte_order_are_read_right():
+    x = np.linspace(0.5, 2, 40)
+    swapped = x.astype(x.dtype.newbyteorder())
+    graph = group(lambda x, y: x * 2 + y, x, x)
+
+    found = run(graph, swapped, x)
+
+    np.testing.assert_array_equal(found[0], x * 3)
 
 
 def test_arrays_without_axes_may_be_numbers_of_numpy_or_python():

@@ -132,3 +132,33 @@ def test_every_op_that_a_loop_may_have_is_an_elementwise_op_or_known():
 
     assert {"tanh", "where", "sum", "broadcast_to"} <= names
     assert reason(group(lambda x: gx.tanh(x) + 1, x)) == ""
+
+
+EXPANDED = {
+    "softmax": lambda x: gx.nn.softmax(x * 2, axis=-1) + 1,
+    "softmax of several": lambda x: gx.nn.softmax(x * 2, axis=(1, 2)) + 1,
+    "log_softmax": lambda x: gx.nn.log_softmax(x * 2, axis=-1) + 1,
+    "var": lambda x: gx.var(x * 2, axis=(1, 2), correction=1) + 1,
+    "var kept": lambda x: (x - 1) / gx.var(x * 2, axis=-1, keepdims=True),
+    "std": lambda x: gx.std(x * 2, axis=-1) + 1,
+}
+
+
+@pytest.mark.parametrize("name", EXPANDED)
+def test_ops_over_the_last_axes_join_a_loop(name):
+    x = drawing(seed=0)(4, 3, 50) * 9
+    loops = grouped(group(EXPANDED[name], x))
+
+    actual = gx.compile(EXPANDED[name])(x)
+
+    assert [type(e.op) for e in loops.equations] == [Group]
+    assert reason(loops.equations[0].op.graph) == ""
+    assert_near(actual, EXPANDED[name](x), rtol=1e-13)
+
+
+@pytest.mark.parametrize("axis", [0, 1, (0, 2)])
+def test_ops_over_other_axes_stay_what_they_are(axis):
+    x = drawing(seed=0)(4, 3, 50)
+    f = lambda x: gx.nn.softmax(x * 2, axis=axis) + 1
+
+    assert_near(gx.compile(f)(x), f(x), rtol=1e-13)

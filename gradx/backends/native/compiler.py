@@ -11,17 +11,21 @@ import llvmlite.binding as llvm
 
 from gradx.backends.native import library
 from gradx.backends.native.storage import Store
+from gradx.backends.native.values import Processor
 
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
 
 CPU = llvm.get_host_cpu_name()
 FEATURES = llvm.get_host_cpu_features().flatten()
-FUSED_MULTIPLY_ADD = "+fma" in FEATURES.split(",") or llvm.get_default_triple().startswith(
-    ("aarch64", "arm64")
+_HAS = set(FEATURES.split(","))
+_IS_ARM = llvm.get_default_triple().startswith(("aarch64", "arm64"))
+PROCESSOR = Processor(
+    fused_multiply_add="+fma" in _HAS or _IS_ARM,
+    masked_moves={"+avx512bw", "+avx512vl"} <= _HAS,
 )
 # Two registers at once: one alone would wait for its own results.
-VECTOR_BYTES = 128 if "+avx512f" in FEATURES.split(",") else 64
+VECTOR_BYTES = 128 if "+avx512f" in _HAS else 64
 # What machine code depends on beside its source.
 SETTING = "\n".join(
     [llvmlite.__version__, ".".join(map(str, llvm.llvm_version_info)), CPU, FEATURES]

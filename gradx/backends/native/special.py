@@ -26,7 +26,7 @@ CENTER = 4.0
 def _square(x: Value) -> tuple[Value, Value]:
     """Return ``x * x`` and what its rounding lost."""
     result = x * x
-    if x.code.fused_multiply_add:
+    if x.code.processor.fused_multiply_add:
         return result, muladd(x, x, -result)
     mask = -1 << (FORMATS[x.dtype].mantissa // 2 + 1)
     high = (x.bits() & mask).from_bits()

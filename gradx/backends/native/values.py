@@ -8,7 +8,7 @@ where a fused multiply-add is wanted, it is written: ``muladd``.
 
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,12 +26,18 @@ FLOATING = {"int32": "float32", "int64": "float64"}
 Number = bool | int | float
 
 
+class Processor(NamedTuple):
+    """What code is written differently for."""
+
+    fused_multiply_add: bool
+    masked_moves: bool  # loads and stores of some elements of a vector, of any size
+
+
 class Code:
     """The straight lines of one function under construction."""
 
-    def __init__(self, lanes: int, fused_multiply_add: bool) -> None:
-        self.lanes = lanes
-        self.fused_multiply_add = fused_multiply_add
+    def __init__(self, lanes: int, processor: Processor) -> None:
+        self.lanes, self.processor = lanes, processor
         self.lines: list[str] = []
         self.declarations: dict[str, str] = {}  # by symbol: what the lines call
         self.cells: list[str] = []  # places on the stack
@@ -95,7 +101,7 @@ class Code:
         """Call ``function``, kept out of line: there once, and slower to reach."""
         symbol = f"@apart_{name}"
         if symbol not in self.declarations:
-            inner = Code(self.lanes, self.fused_multiply_add)
+            inner = Code(self.lanes, self.processor)
             inner.declarations = self.declarations
             result = function(Value(inner, x.dtype, "%x"))
             takes, gives = self.vector(x.dtype), self.vector(result.dtype)
@@ -289,7 +295,7 @@ def _conversion(source: str, target: str) -> str | None:
 
 def muladd(x: Value, y: Any, z: Any) -> Value:
     """Compute ``x * y + z``, rounded once where the processor can."""
-    if not x.code.fused_multiply_add:
+    if not x.code.processor.fused_multiply_add:
         return x * y + z
     return x.code.intrinsic("fma", x.dtype, x, x.like(y), x.like(z))
 

@@ -131,12 +131,15 @@ def _align(graph: Graph) -> dict[Variable, Alignment]:
 
 
 def _natural(shape: tuple[int, ...], whole: tuple[int, ...]) -> Alignment:
-    padded = (1,) * (len(whole) - len(shape)) + shape
-    if len(padded) != len(whole) or any(
-        n not in (1, w) for n, w in zip(padded, whole, strict=True)
-    ):
+    """Return how broadcasting has a shape lie."""
+    if not _fits(shape, whole):
         raise UnsupportedError(f"{shape} along {whole}")
-    return padded
+    return (1,) * (len(whole) - len(shape)) + shape
+
+
+def _fits(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    ends = zip(reversed(shape), reversed(whole), strict=False)
+    return len(shape) <= len(whole) and all(n in (1, w) for n, w in ends)
 
 
 def _known(known, variable, operands, whole) -> Alignment:
@@ -162,7 +165,8 @@ def _elementwise(known, operands, out, whole) -> Alignment:
 def _reshaped(known, operand, out, whole) -> Alignment:
     """Return how a value lies that is given another shape: an input, as its new shape has it."""
     if operand not in known:
-        known[operand] = _natural(out.shape, whole)
+        shape = out.shape if _fits(out.shape, whole) else operand.shape
+        known[operand] = _natural(shape, whole)
     return known[operand]
 
 

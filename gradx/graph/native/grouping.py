@@ -11,6 +11,7 @@ from dataclasses import replace
 from gradx.graph.equations import Equation, Group, Input, Variable
 from gradx.graph.ir import Graph
 from gradx.graph.native.analysis import ALIGNED_AGAIN, REDUCTIONS, analyse
+from gradx.graph.native.expanding import expanded
 from gradx.graph.native.operations import FILLED, SUPPORTED, UnsupportedError
 from gradx.graph.passes.dead import without_dead
 
@@ -30,7 +31,7 @@ class _Cluster:
 
 def grouped(graph: Graph) -> Graph:
     """Make groups of the equations that have a loop together."""
-    return _Grouping(graph).result()
+    return _Grouping(expanded(graph)).result()
 
 
 class _Grouping:

@@ -8,12 +8,13 @@ unit depends on shapes only, so neither does the result depend on the number of 
 Both take the address of the first item of a tuple of arrays, inputs, then outputs, then one for
 the partials, and read the addresses of the elements from the arrays themselves: for a small
 array, asking Python for them would take longer than the loop. ``run`` returns 1, and does
-nothing, where an input is not in row-major order.
+nothing, where an input is not in row-major order or not of the dtype, byte order included, that the
+loop is for.
 """
 
 from typing import NamedTuple
 
-from gradx.backends.native.values import Code
+from gradx.backends.native.values import Code, Processor
 from gradx.graph.equations import Equation, Variable
 from gradx.graph.native.analysis import Kind, Plan
 from gradx.graph.native.operations import UnsupportedError
@@ -21,11 +22,12 @@ from gradx.graph.native.reductions import Reduction, column_reduction, reduction
 
 # Where a NumPy array keeps things, in bytes after the head that all Python objects have:
 # PyArrayObject_fields, part of NumPy's binary interface, which other compiled modules rely on.
-DATA, FLAGS = 0, 48
+DATA, DTYPE, FLAGS = 0, 40, 48
 IN_ORDER_AND_ALIGNED = 0x101
 HEAD = object.__basicsize__
 
-# The geometry: numbers that the functions are given, 8 bytes each; lengths of axes follow.
+# The geometry: numbers that the functions are given, 8 bytes each; then the lengths of axes, then
+# the addresses of the inputs' dtypes, each of which NumPy has one of.
 ROWS, INNER, ROWS_PER_UNIT, WHOLE, AXES = range(5)
 WORD = 8
 
@@ -41,9 +43,9 @@ class Slot(NamedTuple):
 class Kernel:
     """The code of one group under construction."""
 
-    def __init__(self, plan: Plan, lanes: int, fused_multiply_add: bool) -> None:
+    def __init__(self, plan: Plan, lanes: int, processor: Processor) -> None:
         self.plan = plan
-        self.lanes, self.fused_multiply_add = lanes, fused_multiply_add
+        self.lanes, self.processor = lanes, processor
         self.declarations: dict[str, str] = {}
         self.arrays = [*plan.graph.inputs, *plan.outputs]
         if len(set(self.arrays)) < len(self.arrays):
@@ -69,7 +71,7 @@ class Kernel:
 
     def new_code(self) -> Code:
         """Begin a function."""
-        code = Code(self.lanes, self.fused_multiply_add)
+        code = Code(self.lanes, self.processor)
         code.declarations = self.declarations
         return code
 

@@ -39,12 +39,14 @@ class Launch:
         self._short, self._long, self._finish = SHORT(run), LONG(run), FINISH(finish)
         rows, inner, per_unit = _rows(plan, kernel)
         self.units = -(-rows // per_unit)
+        self._dtypes = [np.dtype(variable.dtype) for variable in plan.graph.inputs]
         numbers = [rows, inner, per_unit, math.prod(plan.sizes), *plan.sizes]
+        numbers += map(id, self._dtypes)
         self._geometry = (ctypes.c_int64 * len(numbers))(*numbers)
-        self._address = ctypes.addressof(self._geometry)
+        self.address = ctypes.addressof(self._geometry)
         work = math.prod(plan.sizes) * (len(plan.graph.equations) + len(kernel.arrays))
         self.most_threads = max(1, min(self.units, work // WORTH_A_THREAD))
-        self._run = self._short if work < WORTH_THE_LOCK else self._long
+        self.run = self._short if work < WORTH_THE_LOCK else self._long
         self._words = kernel.words_per_unit(inner) * self.units
         self._finishes = bool(plan.after)
         self._count = len(plan.graph.inputs)
@@ -54,6 +56,11 @@ class Launch:
             for place, variable in enumerate(plan.graph.inputs)
             if variable.shape == ()
         ]
+
+    @property
+    def needs_more(self) -> bool:
+        """Tell whether a call is more than one run over arrays as they are."""
+        return bool(self._numbers or self._words or self._finishes)
 
     def __call__(self, *arrays: Any) -> None:
         """Compute the outputs, the last of ``arrays``, from the inputs before them."""
@@ -65,12 +72,15 @@ class Launch:
         if self._words:
             arrays = (*arrays, np.empty(self._words))
         if self._go(arrays):
-            # An input is not in row-major order.
-            inputs = [np.array(x, order="C") for x in arrays[: self._count]]
+            # An input is in another order, or of a dtype that NumPy calls by the same name.
+            inputs = [
+                np.array(x, dtype, order="C")
+                for x, dtype in zip(arrays[: self._count], self._dtypes, strict=True)
+            ]
             arrays = (*inputs, *arrays[self._count :])
             self._go(arrays)
         if self._finishes:
-            self._finish(id(arrays) + ITEMS, self._address, self.units)
+            self._finish(id(arrays) + ITEMS, self.address, self.units)
 
     def _go(self, arrays: tuple[Any, ...]) -> int:
         items = id(arrays) + ITEMS
@@ -78,12 +88,25 @@ class Launch:
             count = min(self.most_threads, threads.limit())
             if count > 1:
                 return self._share(items, count)
-        return self._run(items, self._address, 0, self.units)
+        return self.run(items, self.address, 0, self.units)
 
     def _share(self, items: int, count: int) -> int:
         bounds = [self.units * i // count for i in range(count + 1)]
-        parts = [(items, self._address, a, b) for a, b in pairwise(bounds)]
+        parts = [(items, self.address, a, b) for a, b in pairwise(bounds)]
         return max(threads.run(self._long, parts))
+
+
+def _shortest(launch: Launch) -> GroupKernel:
+    """Return a kernel that does only what this one needs: a small array's loop takes less."""
+    if launch.most_threads > 1 or launch.needs_more:
+        return launch
+    run, address, units = launch.run, launch.address, launch.units
+
+    def kernel(*arrays: Any) -> None:
+        if run(id(arrays) + ITEMS, address, 0, units):
+            launch(*arrays)
+
+    return kernel
 
 
 def _rows(plan: Plan, kernel: Kernel) -> tuple[int, int, int]:
@@ -113,11 +136,11 @@ def compile_group(graph: Graph) -> GroupKernel | None:
     """
     try:
         plan = analyse(graph)
-        kernel = Kernel(plan, lanes_of(plan), compiler.FUSED_MULTIPLY_ADD)
+        kernel = Kernel(plan, lanes_of(plan), compiler.PROCESSOR)
         text = write(kernel)
     except UnsupportedError:
         return None
-    return Launch(plan, kernel, _functions(text))
+    return _shortest(Launch(plan, kernel, _functions(text)))
 
 
 @cache
@@ -129,7 +152,7 @@ def reason(graph: Graph) -> str:
     """Say why ``compile_group`` returns None for this graph; empty if it does not."""
     try:
         plan = analyse(graph)
-        write(Kernel(plan, lanes_of(plan), compiler.FUSED_MULTIPLY_ADD))
+        write(Kernel(plan, lanes_of(plan), compiler.PROCESSOR))
     except UnsupportedError as error:
         return str(error)
     return ""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from gradx.backends.native.values import Code, Value
 from gradx.graph.equations import Variable
-from gradx.graph.native.scopes import load_vector, size_of, store_vector
+from gradx.graph.native.scopes import load_vector, size_of, store_vector, stored
 
 Pointers = dict[Variable, str]
 
@@ -127,8 +127,44 @@ def _copy_rest(code, cells, inputs, outputs, rest, turn) -> None:
             f"store ptr {cells.buffer[variable]}, ptr {cells.base[variable]}",
         ]
         if variable in inputs:
-            code.copy(cells.buffer[variable], place, left, size)
+            _copy(code, cells.buffer[variable], place, variable.dtype, left, mask)
     code.lines += [f"store i64 0, ptr {cells.index}", f"br label %{turn}"]
+
+
+def _copy(code: Code, target: str, source: str, dtype: str, count: str, mask: str) -> None:
+    """Copy the elements of a mask, the first ``count``, into a buffer of a whole vector."""
+    if not code.processor.masked_moves:
+        code.copy(target, source, count, size_of(dtype))
+        return
+    vector, masks = f"<{code.lanes} x {stored(dtype)}>", code.vector("bool")
+    symbol, value = _masked(code, "load", dtype), code.fresh()
+    code.declarations[symbol] = f"declare {vector} {symbol}(ptr, i32, {masks}, {vector})"
+    arguments = f"ptr {source}, i32 {size_of(dtype)}, {masks} {mask}, {vector} zeroinitializer"
+    code.lines += [
+        f"{value} = call {vector} {symbol}({arguments})",
+        f"store {vector} {value}, ptr {target}, align {size_of(dtype)}",
+    ]
+
+
+def _copy_out(code: Code, target: str, source: str, dtype: str, count: str, mask: str) -> None:
+    """Copy the elements of a mask, the first ``count``, out of a buffer."""
+    if not code.processor.masked_moves:
+        code.copy(target, source, count, size_of(dtype))
+        return
+    vector, masks = f"<{code.lanes} x {stored(dtype)}>", code.vector("bool")
+    symbol, value = _masked(code, "store", dtype), code.fresh()
+    code.declarations[symbol] = f"declare void {symbol}({vector}, ptr, i32, {masks})"
+    arguments = f"{vector} {value}, ptr {target}, i32 {size_of(dtype)}, {masks} {mask}"
+    code.lines += [
+        f"{value} = load {vector}, ptr {source}, align {size_of(dtype)}",
+        f"call void {symbol}({arguments})",
+    ]
+
+
+def _masked(code: Code, move: str, dtype: str) -> str:
+    kind = stored(dtype)
+    short = {"float": "f32", "double": "f64"}.get(kind, kind)
+    return f"@llvm.masked.{move}.v{code.lanes}{short}.p0"
 
 
 def _first(code: Code, count: str) -> str:
@@ -163,10 +199,13 @@ def _go_on(code, cells, head, further, last) -> None:
 
 def _copy_back(code, cells, outputs, last, done) -> None:
     code.start(last)
-    left = code.fresh()
-    code.lines.append(f"{left} = load i64, ptr {cells.left}")
+    left, mask = code.fresh(), code.fresh()
+    code.lines += [
+        f"{left} = load i64, ptr {cells.left}",
+        f"{mask} = load {code.vector('bool')}, ptr {cells.mask}",
+    ]
     for variable in outputs:
         place = code.fresh()
         code.lines.append(f"{place} = load ptr, ptr {cells.end[variable]}")
-        code.copy(place, cells.buffer[variable], left, size_of(variable.dtype))
+        _copy_out(code, place, cells.buffer[variable], variable.dtype, left, mask)
     code.lines.append(f"br label %{done}")

@@ -7,6 +7,7 @@ from gradx.graph.equations import Equation, Variable
 from gradx.graph.native.analysis import Kind
 from gradx.graph.native.kernel import (
     AXES,
+    DTYPE,
     FLAGS,
     HEAD,
     IN_ORDER_AND_ALIGNED,
@@ -36,7 +37,7 @@ class Run(Function):
     def text(self) -> str:
         """Write the function."""
         self.find_data()
-        self._check_order()
+        self._check_inputs()
         self.find_padding()
         unit, head, done = self.loop("%first", "%end")
         self._unit(unit)
@@ -44,24 +45,30 @@ class Run(Function):
         self.code.lines.append("ret i32 0")
         return self.assembled("define i32 @run(ptr %arrays, ptr %geometry, i64 %first, i64 %end)")
 
-    def _check_order(self) -> None:
+    def _check_inputs(self) -> None:
+        """Return 1 unless every input is as the loop expects it."""
         code = self.code
-        ordered, wrong = code.label("ordered"), code.label("wrong")
-        all_flags = str(IN_ORDER_AND_ALIGNED)
+        as_expected, wrong = code.label("as_expected"), code.label("wrong")
+        all_flags, difference = str(IN_ORDER_AND_ALIGNED), "0"
         for place in range(len(self.plan.graph.inputs)):
             array = self._load("ptr", self._at("%arrays", place, WORD))
             flags = self._load("i32", self._at(array, HEAD + FLAGS, 1))
+            dtype = self._load("i64", self._at(array, HEAD + DTYPE, 1))
+            other = self._binary("xor", dtype, self.word(AXES + len(self.plan.sizes) + place))
+            difference = self._binary("or", difference, other)
             both = code.fresh()
             code.lines.append(f"{both} = and i32 {flags}, {all_flags}")
             all_flags = both
-        test = code.fresh()
+        ordered, same, good = code.fresh(), code.fresh(), code.fresh()
         code.lines += [
-            f"{test} = icmp eq i32 {all_flags}, {IN_ORDER_AND_ALIGNED}",
-            f"br i1 {test}, label %{ordered}, label %{wrong}",
+            f"{ordered} = icmp eq i32 {all_flags}, {IN_ORDER_AND_ALIGNED}",
+            f"{same} = icmp eq i64 {difference}, 0",
+            f"{good} = and i1 {ordered}, {same}",
+            f"br i1 {good}, label %{as_expected}, label %{wrong}",
         ]
         code.start(wrong)
         code.lines.append("ret i32 1")
-        code.start(ordered)
+        code.start(as_expected)
 
     def _unit(self, unit: str) -> None:
         per_unit, rows = self.word(ROWS_PER_UNIT), self.word(ROWS)
