@@ -239,6 +239,18 @@ def test_pulling_back_ignores_what_the_caller_overwrote():
     np.testing.assert_allclose(pullback(np.ones(2))[0], expected)
 
 
+def test_pulling_back_ignores_what_the_caller_did_to_auxiliary_values():
+    def f(x):
+        y = gx.exp(x)
+        return y * x, y
+
+    x = np.asarray([1.0, 2.0])
+    _, pullback, aux = gx.vjp(f, x, has_aux=True)
+    aux *= 0
+
+    np.testing.assert_allclose(pullback(np.ones(2))[0], np.exp(x) * (1 + x))
+
+
 def test_explored_gradients_share_no_memory():
     x, y = gx.tensor(np.ones(3)), gx.tensor(np.ones(3))
     seed = np.ones(3)

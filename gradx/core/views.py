@@ -29,6 +29,11 @@ class Tensor:
         self.links: Links | None = None
 
 
+def held(x: Any) -> Any:
+    """Return ``x`` so that no later write in place can change it: a Tensor is rebound by one."""
+    return Tensor(x.value, x.trace, x.payload) if type(x) is Tensor else x
+
+
 class Links:
     """A Tensor's base, how it was read from it, and its own views."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from gradx.core import tree
 from gradx.core.call import Tensor
 from gradx.core.trace import Trace
+from gradx.core.views import held
 from gradx.errors import AxisError, DTypeError, ShapeError
 from gradx.ops.shapes import broadcast_to, permute_dims
 from gradx.transforms.batching_rules import RULES, aligned, one_by_one
@@ -77,7 +78,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
         ]
         trace = Batching(label, _common_size(fronts, axes, label))
         starts = [
-            leaf if axis is None else Tensor(leaf, trace, None)
+            leaf if axis is None else Tensor(held(leaf), trace, None)
             for leaf, axis in zip(fronts, axes, strict=True)
         ]
         try:
