@@ -39,7 +39,7 @@ def ruled_derivative(function):
 
 
 def ruled(function, moved):
-    """Give a function its jvp as a rule, unless it closes over Tensors or writes one to an array."""
+    """Give a function its jvp as a rule, unless it closes over Tensors or writes to arrays."""
     with_rule = gx.custom_rule(jvp={"x": moved})(lambda x: function(x))
 
     def call(x):
