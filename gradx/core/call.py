@@ -95,7 +95,8 @@ def _front(op, run):
     named = ", ".join(f"{name!r}: {name}" for name in params)
     source = f"def {op.name}{op.visible}:\n    return run({arrays}, {{{named}}})\n"
     scope: dict[str, Any] = {"run": run, **op.defaults}
-    exec(source, scope)
+    # Named as a part of this file, so that gx.debug() knows it for gradx's own.
+    exec(compile(source, f"{__file__} ({op.name})", "exec"), scope)
     return scope[op.name]
 
 

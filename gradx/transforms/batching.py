@@ -76,7 +76,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
             leaf if axis is None else _to_front(leaf, axis, label)
             for leaf, axis in zip(leaves, axes, strict=True)
         ]
-        trace = Batching(label, _common_size(fronts, axes, label))
+        trace = Batching.start(label, _common_size(fronts, axes, label))
         starts = [
             leaf if axis is None else Tensor(held(leaf), trace, None)
             for leaf, axis in zip(fronts, axes, strict=True)
