@@ -5,7 +5,6 @@ import pytest
 
 import gradx as gx
 from gradx.core.op import COMPOSED, OPS
-from gradx.transforms.batching_rules import RULES
 from tests.test_ops import bound, convert, drawing, flat, xp_numpy
 
 CONSTANT = [op for op in OPS.values() if not any(op.vjp)]
