@@ -1,11 +1,12 @@
-"""Plant faults in every derivative rule, and count how many the tests of ops catch.
+"""Plant faults in every derivative and batching rule, and count how many the tests catch.
 
     python -m tests.faults [NAME ...]
 
 A rule is scaled by 1 + 1e-6, dropped, or made flat: right, but constant when it is
 itself differentiated. Each fault is planted alone, and what ``test_ops.py`` checks
-is run on the op's samples until it fails. Those that pass are listed; the exit
-status tells whether 95 % were caught.
+is run on the op's samples until it fails. A batching rule is made to return its
+batch in reverse; ``test_batching.py`` must see it. Faults that nothing catches are
+listed; the exit status tells whether 95 % were caught.
 """
 
 import argparse
@@ -16,12 +17,20 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import gradx
+from gradx.core import tree
 from gradx.core.op import OPS, Op
 from gradx.core.rules import Rule
 from gradx.ops.creation import stop_gradient
+from gradx.ops.moving import flip
 from gradx.testing import check_derivatives
+from gradx.transforms.batching_rules import RULES
 from gradx.transforms.boundary import is_differentiable
 from gradx.transforms.structural import MOVING, SELECTING
+from tests.test_batching import (
+    test_vmap_of_an_op_equals_a_loop,
+    test_vmap_of_an_op_without_derivative_equals_a_loop,
+    test_vmap_over_one_input_alone_equals_a_loop,
+)
 from tests.test_ops import bound, drawing, varies, xp_numpy
 
 WANTED = 0.95
@@ -54,6 +63,15 @@ def flat(rule: Rule) -> Rule:
     return Rule(apply, rule.pick, rule.saved)
 
 
+def of_symmetric(op: Op, draw: Any) -> tuple[Any, Any]:
+    """Return an op as a function of a matrix made symmetric: of others its samples are 1 x 1."""
+    return lambda x: op.call(x + x.mT), draw(3, 3)
+
+
+# Beside their samples, what ``test_linalg.py`` does with them.
+SYMMETRIC = {"eigvalsh"}
+# A batch of equal elements is the same in reverse.
+EQUAL = {"empty_like", "ones_like", "zeros_like"}
 KINDS = {"scaled": scaled, "dropped": dropped, "flat": flat}
 
 
@@ -115,13 +133,33 @@ def is_caught(fault: Fault) -> bool:
 def _passes(op: Op) -> bool:
     for sample in op.samples(drawing(seed=0)):
         function, arrays = bound(op, sample, xp_numpy())
-        if not arrays:
-            continue
-        try:
-            check_derivatives(function, *arrays, order=2)
-        except Exception:  # a wrong derivative may show as any error
+        if arrays and not _passes_on(function, *arrays):
             return False
+    return op.name not in SYMMETRIC or _passes_on(*of_symmetric(op, drawing(seed=0)))
+
+
+def _passes_on(function: Any, *arrays: Any) -> bool:
+    try:
+        check_derivatives(function, *arrays, order=2)
+    except Exception:  # a wrong derivative may show as any error
+        return False
     return True
+
+
+def is_reversed_batch_caught(name: str) -> bool:
+    """Let a batching rule return its batch in reverse, and run the tests of batches."""
+    sound = RULES[name]
+    RULES[name] = lambda *call: tree.map(lambda leaf: flip(leaf, axis=0), sound(*call))
+    try:
+        test_vmap_of_an_op_equals_a_loop(OPS[name])
+        if not any(OPS[name].vjp):
+            test_vmap_of_an_op_without_derivative_equals_a_loop(OPS[name])
+        test_vmap_over_one_input_alone_equals_a_loop(OPS[name])
+    except Exception:  # a wrong batch may show as any error
+        return True
+    finally:
+        RULES[name] = sound
+    return False
 
 
 def main() -> None:
@@ -129,14 +167,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="ops; all, if none is named")
     warnings.simplefilter("ignore")
+    names = parser.parse_args().names
     planted, caught = Counter(), Counter()
-    for fault in faults(parser.parse_args().names):
-        planted[fault.kind] += 1
-        if is_caught(fault):
-            caught[fault.kind] += 1
-        else:
+
+    def count(kind, was_caught, fault):
+        planted[kind] += 1
+        caught[kind] += was_caught
+        if not was_caught:
             print("not caught:", fault)
-    for kind in KINDS:
+
+    for fault in faults(names):
+        count(fault.kind, is_caught(fault), fault)
+    for name in [name for name in RULES if name not in EQUAL and (not names or name in names)]:
+        count("batching", is_reversed_batch_caught(name), f"{name}, its batching rule: reversed")
+    for kind in planted:
         print(f"{kind:<8} {caught[kind]:5} of {planted[kind]} caught")
     share = caught.total() / max(planted.total(), 1)
     print(f"{100 * share:.1f} % of {planted.total()} faults caught; {100 * WANTED:.0f} % wanted")

@@ -5,7 +5,26 @@ import pytest
 
 import gradx as gx
 from gradx.core.op import COMPOSED, OPS
-from tests.test_ops import bound, drawing, flat, xp_numpy
+from tests.test_ops import bound, convert, drawing, flat, xp_numpy
+
+CONSTANT = [op for op in OPS.values() if not any(op.vjp)]
+
+
+@pytest.mark.parametrize("op", CONSTANT, ids=lambda op: op.name)
+def test_vmap_of_an_op_without_derivative_equals_a_loop(op):
+    for sample in op.samples(drawing(seed=0)):
+        arrays = [convert(array, xp_numpy()) for array in sample.arrays]
+        if not all(isinstance(a, np.ndarray) for a in arrays):
+            continue
+        # Turned round, which also changes what only depends on the order.
+        pairs = [np.stack([a, np.flip(a)]) for a in arrays]
+
+        actual = gx.vmap(lambda *xs, sample=sample: op.call(*xs, **sample.params))(*pairs)
+
+        for i in range(2):
+            expected = op.call(*[pair[i] for pair in pairs], **sample.params)
+            if op.name != "empty_like":
+                np.testing.assert_array_equal(actual[i], expected)
 
 
 @pytest.mark.parametrize("op", [*OPS.values(), *COMPOSED.values()], ids=lambda op: op.name)

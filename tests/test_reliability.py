@@ -1,6 +1,7 @@
 """Depth, memory, ownership, threads: what must hold in a long-running program."""
 
 import gc
+import os
 import sys
 import threading
 import tracemalloc
@@ -29,6 +30,34 @@ def test_300_000_chained_ops_differentiate_without_recursion():
         sys.setrecursionlimit(limit)
 
     assert gradient == 1
+
+
+DEEP = {
+    "grad": lambda f, x: gx.grad(f)(x),
+    "jvp": lambda f, x: gx.jvp(f, (x,), (x,))[1],
+    "hvp": lambda f, x: 1.0 + gx.hvp(f, (x,), (x,)),
+    "gradient of a gradient": lambda f, x: 1.0 + gx.grad(gx.grad(f))(x),
+    "linearize": lambda f, x: gx.linearize(f, x)[1](x),
+    "checkpoint": lambda f, x: gx.grad(gx.checkpoint(f))(x),
+    "many checkpoints": lambda f, x: gx.grad(many_checkpoints)(x),
+    "vmap": lambda f, x: gx.vmap(gx.grad(f))(x[None])[0],
+}
+
+
+def many_checkpoints(x):
+    for _ in range(5_000):
+        x = gx.checkpoint(gx.positive)(x)
+    return x
+
+
+@pytest.mark.parametrize("derivative", DEEP.values(), ids=DEEP)
+def test_deep_programs_need_no_recursion_in_any_transform(derivative):
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(220)
+    try:
+        assert derivative(chained(5_000), np.asarray(1.0)) == 1
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def test_a_long_graph_is_dropped_unused_without_recursion():
@@ -65,6 +94,67 @@ def test_memory_is_flat_over_10_000_steps():
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert grown < 20_000
+
+
+def explored(f):
+    def run(x):
+        leaf = gx.tensor(x)
+        f(leaf).backward()
+        return leaf.grad
+
+    return run
+
+
+WAYS = {
+    "value_and_grad": gx.value_and_grad,
+    "gx.tensor": explored,
+    "vjp": lambda f: lambda x: gx.vjp(f, x)[1](1.0),
+    "jvp": lambda f: lambda x: gx.jvp(f, (x,), (x,)),
+    "linearize": lambda f: lambda x: gx.linearize(f, x)[1](x),
+    "hvp": lambda f: lambda x: gx.hvp(f, (x,), (x,)),
+    "vmap": lambda f: lambda x: gx.vmap(f)(x[None]),
+    "checkpoint": lambda f: gx.grad(gx.checkpoint(f)),
+}
+
+
+def smooth(x):
+    y = gx.sin(x) * gx.exp(x)
+    y[0] = 1.0
+    return gx.sum(y)
+
+
+def failing(x):
+    smooth(x)
+    raise KeyError("as a user's function may")
+
+
+def quietly(run):
+    def attempt(x):
+        with pytest.raises(KeyError):
+            run(x)
+
+    return attempt
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("fails", [False, True])
+def test_300_calls_without_the_collector_leave_nothing(way, fails):
+    x = np.ones(10_000)
+    run = quietly(way(failing)) if fails else way(smooth)
+    run(x)
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(300):
+            run(x)
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+
+    assert grown < 10 * x.nbytes  # and 300 or more were made; Python keeps small objects to reuse
 
 
 def test_saved_values_are_freed_while_walking_back():
@@ -149,6 +239,18 @@ def test_pulling_back_ignores_what_the_caller_overwrote():
     np.testing.assert_allclose(pullback(np.ones(2))[0], expected)
 
 
+def test_pulling_back_ignores_what_the_caller_did_to_auxiliary_values():
+    def f(x):
+        y = gx.exp(x)
+        return y * x, y
+
+    x = np.asarray([1.0, 2.0])
+    _, pullback, aux = gx.vjp(f, x, has_aux=True)
+    aux *= 0
+
+    np.testing.assert_allclose(pullback(np.ones(2))[0], np.exp(x) * (1 + x))
+
+
 def test_explored_gradients_share_no_memory():
     x, y = gx.tensor(np.ones(3)), gx.tensor(np.ones(3))
     seed = np.ones(3)
@@ -189,6 +291,25 @@ def test_a_pullback_works_in_another_thread():
     assert results[0][0] == 2
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_it_works_after_a_fork():
+    _, pullback = gx.vjp(gx.sin, np.asarray(0.0))
+    leaf = gx.tensor(2.0)
+    square = leaf * leaf
+
+    child = os.fork()
+    if child == 0:
+        square.backward()
+        right = leaf.grad == 4 and pullback(2.0)[0] == 2 and gx.grad(gx.sin)(0.0) == 1
+        os._exit(0 if right else 1)
+    _, status = os.waitpid(child, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    square.backward()
+    assert leaf.grad == 4
+
+
 def test_inputs_are_unchanged():
     x = np.arange(6.0).reshape(2, 3)
     before = x.copy()
@@ -199,8 +320,28 @@ def test_inputs_are_unchanged():
     np.testing.assert_array_equal(x, before)
 
 
-def test_two_runs_are_bitwise_equal():
-    x = np.random.default_rng(0).normal(size=(50, 50))
-    f = gx.grad(lambda x: gx.sum(gx.exp(gx.sin(x @ x)) * x))
+def many_uses(x):
+    """Use one value so often that the order in which its cotangents are added shows."""
+    parts = [gx.sum(gx.sin(x * (0.1 * k)) * x[k % 7]) for k in range(40)]
+    return gx.sum(gx.exp(gx.sin(x @ x)) * x) + sum(parts[1:], parts[0])
 
-    assert f(x).tobytes() == f(x).tobytes()
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_two_runs_are_bitwise_equal(way):
+    x = np.random.default_rng(0).normal(size=(50, 50))
+    digits = lambda: [np.asarray(leaf).tobytes() for leaf in gx.core.tree.leaves(way(many_uses)(x))]
+
+    assert digits() == digits()
+
+
+def test_runs_on_other_tapes_between_change_no_digit():
+    x = np.random.default_rng(0).normal(size=(50, 50))
+    by_hand = []
+    for number in range(3):
+        for _ in range(number):  # so that ids and serial numbers differ
+            gx.grad(many_uses)(x)
+        leaf = gx.tensor(x)
+        many_uses(leaf).backward()
+        by_hand.append(leaf.grad.tobytes())
+
+    assert len({*by_hand, gx.grad(many_uses)(x).tobytes()}) == 1

@@ -20,12 +20,54 @@ def pulled_back_derivative(function):
     return lambda x: gx.vjp(function, x)[1](x * 0 + 1)[0]
 
 
+def mapped_derivative(function):
+    return lambda x: gx.vmap(gx.grad(function), in_axes=-1)(gx.stack([x, 2 * x], axis=-1))[0]
+
+
+def derivative_of_a_map(function):
+    return lambda x: gx.grad(lambda x: gx.sum(gx.vmap(function)(gx.stack([x, 0.0 * x + 1]))))(x)
+
+
+def checkpointed_derivative(function):
+    return gx.grad(gx.checkpoint(function))
+
+
+def ruled_derivative(function):
+    """Differentiate a function whose rule is its derivative as found by forward mode."""
+    moved = lambda g, x: gx.jvp(function, (x,), (g,))[1]
+    return lambda x: gx.grad(lambda x: ruled(function, moved)(x))(x)
+
+
+def ruled(function, moved):
+    """Give a function its jvp as a rule, unless it closes over Tensors or writes to arrays."""
+    with_rule = gx.custom_rule(jvp={"x": moved})(lambda x: function(x))
+
+    def call(x):
+        try:
+            return with_rule(x)
+        except gx.GradxError:
+            return function(x)
+
+    return call
+
+
+def product_with_a_hessian(function):
+    """Differentiate by the second derivative of ``x * function(a)`` by ``x`` and ``a``."""
+    f = lambda x, a: x * function(a)
+    return lambda a: gx.hvp(f, (0 * a + 1, a), (0 * a + 1, 0 * a))[1]
+
+
 DERIVATIVES = {
     "grad": gx.grad,
     "vjp": pulled_back_derivative,
     "jvp": forward_derivative,
     "linearize": linearized_derivative,
     "jacobian": gx.jacobian,
+    "vmap": mapped_derivative,
+    "of a vmap": derivative_of_a_map,
+    "checkpoint": checkpointed_derivative,
+    "custom_rule": ruled_derivative,
+    "hvp": product_with_a_hessian,
 }
 PAIRS = list(itertools.product(DERIVATIVES, repeat=2))
 TRIPLES = list(itertools.product(DERIVATIVES, repeat=3))
@@ -71,6 +113,45 @@ def test_inner_derivative_ignores_outer_variable(outer, inner, product):
         return x * DERIVATIVES[inner](lambda y: product(x, y))(one)
 
     np.testing.assert_allclose(DERIVATIVES[outer](function)(one), 2.0)
+
+
+@pytest.mark.parametrize("product", OPERAND_ORDERS.values(), ids=OPERAND_ORDERS)
+@pytest.mark.parametrize("inner", DERIVATIVES)
+def test_tensors_explored_by_hand_are_outside_of_every_transform(inner, product):
+    x = gx.tensor(1.0)
+
+    (x * DERIVATIVES[inner](lambda y: product(x, y))(one)).backward()
+
+    np.testing.assert_allclose(x.grad, 2.0)
+
+
+@pytest.mark.parametrize(("outer", "inner"), PAIRS)
+def test_stop_gradient_hides_the_inner_derivative_from_the_outer(outer, inner):
+    def function(x):
+        slope = DERIVATIVES[inner](lambda y: y * y * x)(x)  # 2 x**2
+        return x * gx.stop_gradient(slope)
+
+    np.testing.assert_allclose(DERIVATIVES[outer](function)(3 * one), 18.0)
+
+
+@pytest.mark.parametrize("inner", DERIVATIVES)
+def test_write_to_what_an_inner_function_closes_over_comes_too_late_for_its_rules(inner):
+    def function(x):
+        b = x * 1.0
+
+        def product(y):
+            z = y * b
+            b[...] = 100.0
+            return z
+
+        return DERIVATIVES[inner](product)(one)
+
+    if inner in {"hvp", "custom_rule"}:  # which call the function more than once
+        return
+    value, slope = gx.value_and_grad(function)(3 * one)
+
+    assert value == 3
+    assert slope == 1
 
 
 @pytest.mark.parametrize("derivative", DERIVATIVES.values(), ids=DERIVATIVES)

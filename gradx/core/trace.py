@@ -30,9 +30,9 @@ class Trace:
         self.name = name
 
     @classmethod
-    def start(cls, name: str) -> Any:
+    def start(cls, name: str, *others: Any) -> Any:
         """Begin a run, looked at closely inside ``gx.debug()``."""
-        return substitutes.get().get(cls, cls)(name)
+        return substitutes.get().get(cls, cls)(name, *others)
 
     def apply_unary(self, op: Any, x: Any) -> Any:
         """Run an op of one array and no parameters."""

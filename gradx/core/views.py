@@ -39,6 +39,11 @@ def new_tensor(value: Any, trace: Any, payload: Any) -> Tensor:
     return tensor
 
 
+def held(x: Any) -> Any:
+    """Return ``x`` so that no later write in place can change it: a Tensor is rebound by one."""
+    return new_tensor(x.value, x.trace, x.payload) if type(x) is Tensor else x
+
+
 class Links:
     """A Tensor's base, how it was read from it, and its own views."""
 

@@ -13,7 +13,7 @@ from gradx.core.arrays import is_array, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.trace import Trace
-from gradx.core.views import new_tensor
+from gradx.core.views import held, new_tensor
 from gradx.errors import AxisError, DTypeError, ShapeError
 from gradx.ops.creation import place_of
 from gradx.ops.shapes import broadcast_to, permute_dims
@@ -86,9 +86,9 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
             leaf if axis is None else _to_front(leaf, axis, label)
             for leaf, axis in zip(leaves, axes, strict=True)
         ]
-        trace = Batching(label, _common_size(fronts, axes, label))
+        trace = Batching.start(label, _common_size(fronts, axes, label))
         starts = [
-            leaf if axis is None else new_tensor(leaf, trace, None)
+            leaf if axis is None else new_tensor(held(leaf), trace, None)
             for leaf, axis in zip(fronts, axes, strict=True)
         ]
         try:

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary, ref
 from gradx.core import tree
 from gradx.core.call import Tensor
 from gradx.core.trace import Trace
-from gradx.core.views import freeze, new_tensor
+from gradx.core.views import freeze, held, new_tensor
 from gradx.transforms.boundary import copied, label_of, leave
 from gradx.transforms.reverse import Reverse
 
@@ -127,7 +127,7 @@ class Checkpointing(Trace):
         outs = out if isinstance(out, tuple) else (out,)
         places: list[Any] = [None] * len(outs)
         if self._is_on_tape(outs[0]):
-            inner = [v.value if self._is_on_tape(v) else v for v in values]
+            inner = [v.value if self._is_on_tape(v) else held(v) for v in values]
             known = [a.payload if m else None for a, m in zip(arrays, mine, strict=True)]
             places = self.segment.note(op, list(zip(inner, known, strict=True)), params, outs)
         seen = [
@@ -177,7 +177,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _start(leaf, trace, label):
-    return freeze(new_tensor(leaf, trace, None), f"an argument of a {label}")
+    return freeze(new_tensor(held(leaf), trace, None), f"an argument of a {label}")
 
 
 def _end(leaf, trace):

@@ -125,7 +125,7 @@ def _as_forward(f, label):
         f"    return run({', '.join(inputs)}, {named})\n"
     )
     scope: dict[str, Any] = {"run": partial(_run, f, label)}
-    exec(source, scope)
+    exec(compile(source, f"{__file__} ({name})", "exec"), scope)
     forward = scope[name]
     forward.__doc__, forward.__module__ = f.__doc__, getattr(f, "__module__", __name__)
     forward.__kwdefaults__ = {n: p.default for n, p in settings.items() if p.default is not p.empty}

@@ -5,6 +5,7 @@ several times as much; elsewhere nothing is different.
 """
 
 import linecache
+import math
 import os
 import sys
 import zlib
@@ -20,9 +21,11 @@ from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.trace import substitutes
 from gradx.errors import NonFiniteError, TapeError
+from gradx.transforms.batching import Batching
 from gradx.transforms.explore import TAPE, Explore, ExploredNode
 from gradx.transforms.forward import Forward
 from gradx.transforms.reverse import Node, Reverse
+from gradx.transforms.structural import follow
 
 PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 
@@ -72,10 +75,15 @@ class _Seen:
             )
         if not parts or problem_of(g):
             return
-        for part, name in zip(parts, _names(self), strict=True):
+        for part, (_, rule, kept) in zip(parts, self.edges, strict=True):
             if problem := problem_of(part):
                 call, _, line = self.made_by.rpartition(", at ")
-                raise NonFiniteError(f"{call}: its derivative by {name} has {problem}, at {line}")
+                given = next(filter(None, map(problem_of, kept)), "")
+                cause = f", as what it was given has {given}" if given else ""
+                raise NonFiniteError(
+                    f"{call}: its derivative by {_name_of(self.op, rule)} has {problem}{cause}, "
+                    f"at {line}"
+                )
 
 
 class SeenNode(_Seen, Node):
@@ -128,6 +136,9 @@ class SeeingForward(Forward):
 
     def apply_general(self, op, arrays, params):
         outs = _look(self, op, arrays, super().apply_general(op, arrays, params))
+        for out in _tensors(self, outs):
+            out.payload = SeenTangent(out.payload)
+            out.payload.made_by = f"{_call(op, arrays)}, at {user_line()}"
         mine = [a.payload[0] for a in arrays if type(a) is Tensor and a.trace is self]
         if not any(map(problem_of, mine)):
             for out in _tensors(self, outs):
@@ -138,9 +149,33 @@ class SeeingForward(Forward):
         return outs
 
 
+class SeenTangent(tuple[Any, ...]):
+    """A tangent and what of it lives, with the call that made it."""
+
+    made_by: str
+
+
+class Origin:
+    """The call that made a value of a batch."""
+
+    def __init__(self, made_by: str) -> None:
+        self.made_by = made_by
+
+
+class SeeingBatching(Batching):
+    """Maps over an axis, and knows where its values were made; what is in them, others see."""
+
+    def apply_general(self, op, arrays, params):
+        outs = super().apply_general(op, arrays, params)
+        for out in _tensors(self, outs):
+            out.payload = Origin(f"{_call(op, arrays)}, at {user_line()}")
+        return outs
+
+
 SUBSTITUTES: dict[Any, Any] = {
     Reverse: SeeingReverse,
     Forward: SeeingForward,
+    Batching: SeeingBatching,
     TAPE: SeeingExplore(TAPE.name),
 }
 
@@ -151,11 +186,19 @@ def _look(trace, op, arrays, outs):
     for out in _tensors(trace, outs):
         call, line = call or _call(op, arrays), line or user_line()
         problem = problem_of(out)
-        if problem and not any(map(problem_of, arrays)):
+        if problem and not any(map(problem_of, arrays)) and not _is_in_a_rule():
             raise NonFiniteError(f"{call}: its result has {problem}, at {line}")
         if isinstance(out.payload, _Seen):
             out.payload.remember(call, line)
     return outs
+
+
+def _is_in_a_rule():
+    """Tell whether a derivative is being computed: its dead elements may be NaN until masked."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code is not follow.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _tensors(trace, outs):
@@ -167,14 +210,16 @@ def _call(op, arrays):
     return f"{op.name}({', '.join(map(describe, arrays))})"
 
 
-def _names(node):
-    """Name the input that each edge leads to, as well as the op tells."""
-    inputs = [n for n, rule in zip(node.op.signature.inputs, node.op.vjp, strict=True) if rule]
-    return inputs if len(inputs) == len(node.edges) else ["an input"] * len(node.edges)
+def _name_of(op, rule):
+    """Name the input that a rule is for, as well as the op tells."""
+    named = zip(op.signature.inputs, op.vjp, strict=True)
+    return next((name for name, known in named if known is rule), "an input")
 
 
 def problem_of(x: Any) -> str:
     """Say what of ``x`` is not finite: empty if all is."""
+    if type(x) is float:
+        return "" if math.isfinite(x) else "1 NaN" if math.isnan(x) else "1 infinity"
     if not is_array(x) or not is_kind(x, ("real floating", "complex floating")):
         return ""
     plain = untracked(x)

@@ -8,7 +8,7 @@ from gradx.core.arrays import backend_for
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.trace import Trace
-from gradx.core.views import freeze, new_tensor
+from gradx.core.views import freeze, held, new_tensor
 from gradx.errors import DTypeError, ShapeError
 from gradx.ops.creation import zeros_like
 from gradx.ops.elementwise import add
@@ -135,5 +135,5 @@ def _start(trace, x, tangent, label):
     x = as_array(x)
     tangent = require_match(tangent, x, f"{label}: the tangent of {describe(x)}")
     tangent = conform(tangent, x.shape, x.dtype)
-    start = new_tensor(x, trace, (tangent, of_seed(tangent)))
+    start = new_tensor(held(x), trace, (held(tangent), of_seed(tangent)))
     return freeze(start, f"an argument of {label.partition(' of ')[2]}")

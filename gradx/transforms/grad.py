@@ -6,7 +6,7 @@ from functools import partial, wraps
 from typing import Any
 
 from gradx.core import tree
-from gradx.core.arrays import is_kind
+from gradx.core.arrays import is_array, is_kind
 from gradx.core.explain import describe
 from gradx.core.views import freeze
 from gradx.errors import DTypeError, GradxError, ShapeError
@@ -136,7 +136,8 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
         out, aux = f(*tree.unflatten(structure, starts)), None
         if has_aux:
             out, aux = _split_aux(out, label)
-            aux = detach_tree(trace, aux)
+            # The caller may write to it, too, before it pulls back.
+            aux = tree.map(_copied_if_array, detach_tree(trace, aux))
         results, out_structure = tree.flatten(out)
         pairs = [leave(trace, result) for result in results]
     finally:
@@ -156,6 +157,10 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
 
     out = tree.unflatten(out_structure, [copied(value) for value in values])
     return (out, pullback, aux) if has_aux else (out, pullback)
+
+
+def _copied_if_array(leaf):
+    return copied(leaf) if is_array(leaf) else leaf
 
 
 def argument_positions(argnums, args, label):
