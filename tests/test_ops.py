@@ -1,4 +1,4 @@
-"""Every op, on each of its samples: forward, both derivatives, second derivatives.
+"""Every op, on each of its samples: forward, both derivatives, and theirs to third order.
 
 Ops are found by importing all of ``gradx.ops``, so declaring one is what puts it
 under test.
@@ -144,11 +144,11 @@ def xp_numpy():
 
 
 @every_sample
-def test_derivatives_to_second_order(op, sample):
+def test_derivatives_to_third_order(op, sample):
     function, arrays = bound(op, sample, xp_numpy())
 
     if arrays:
-        check_derivatives(function, *arrays, order=2)
+        check_derivatives(function, *arrays, order=3)
     else:
         assert is_constant(op, sample)
 

@@ -91,6 +91,7 @@ def _least_squares(draw):
     for x, y in [((3, 2), (3,)), ((3, 2), (3, 2)), ((2, 3), (2,)), ((2, 3, 2), (2, 3, 1))]:
         matrix = draw(*x)
         matrix[..., 0, 0] += 2.0
+        matrix[..., 1, 1] += 2.0
         yield Sample((matrix, draw(*y)))
     matrix = draw(3, 2) + 1j * draw(3, 2)
     yield Sample((matrix, draw(3) - 1j * draw(3)))

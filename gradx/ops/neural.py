@@ -84,8 +84,11 @@ def gelu(xp, x, /, *, approximate="none"):
     ``approximate="tanh"`` uses the formula with tanh in place of the error function.
 
     Raises:
+        TypeError: the array is not of real floating-point numbers.
         ValueError: ``approximate`` is neither ``"none"`` nor ``"tanh"``.
     """
+    if not xp.isdtype(x.dtype, "real floating"):
+        raise DTypeError(f"gelu: expected real floating-point numbers, got {x.dtype}")
     if approximate == "none":
         return 0.5 * x * (1 + erf_of(xp, ROOT_HALF * x))
     if approximate == "tanh":

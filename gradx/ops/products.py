@@ -122,9 +122,15 @@ def _products_before(out, x, axis, include_initial):
     return _delayed(out, ones_like(x), axis)
 
 
+def _as_vector(x):
+    """Return ``x`` with an axis, which NumPy gives the result of a number."""
+    return x if x.shape else reshape(x, (1,))
+
+
 def _cumulative_prod_vjp(g, x, out, axis, include_initial):
     if math.prod(x.shape) == 0:
         return 0.0 * x
+    x = _as_vector(x)
     axis = _axis_of(x, axis)
     if include_initial:
         g = getitem(g, _along(axis, slice(1, None)))
@@ -136,6 +142,7 @@ def _cumulative_prod_vjp(g, x, out, axis, include_initial):
 def _cumulative_prod_jvp(g, x, out, axis, include_initial):
     if math.prod(x.shape) == 0:
         return 0.0 * out
+    x, g = _as_vector(x), _as_vector(g)
     axis = _axis_of(x, axis)
     moved = _recur(x, g * _products_before(out, x, axis, include_initial), axis)
     if not include_initial:

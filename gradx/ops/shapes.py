@@ -43,6 +43,8 @@ def checked_axis(name: str, axis: Any, ndim: int) -> int:
 
 def reduced_axes(shape: tuple[int, ...], axis: Any) -> set[int]:
     """Return which axes of ``shape`` a reduction over ``axis`` adds up."""
+    if not shape:
+        return set()  # NumPy lets axes 0 and -1 of no axes pass
     axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     # NumPy lets an array without axes be reduced along axis 0, which changes nothing.
     return {a % len(shape) for a in axes} if shape else set()

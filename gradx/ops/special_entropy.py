@@ -101,7 +101,7 @@ def kl_div(xp, x, y, /):
     return through_numpy("kl_div", x, y)
 
 
-_inside = single_within(0.2, 0.8)
+_inside = single_within(0.3, 0.7)
 
 
 # Not 1 / (x * (1 - x)), whose own derivative would be NaN at 0 and at 1.

@@ -17,7 +17,8 @@ NORMAL_PEAK = 1 / math.sqrt(2 * math.pi)
 BACKWARD_FROM, HIGHEST_ORDER = 2.0, 60
 
 _signed = single_within(-2.5, 3.5)
-_inside = single_within(0.2, 0.8)
+_inside = single_within(0.35, 0.65)
+_beside_one = single_within(0.7, 1.3)
 
 
 @elementwise(partials={"x": lambda x: -2 / ROOT_PI * exp(-x * x)}, samples=_signed)
@@ -67,7 +68,7 @@ def erfinv(xp, x, /):
     return through_numpy("erfinv", x)
 
 
-@elementwise(partials={"x": lambda out: -ROOT_PI / 2 * exp(out * out)}, samples=_inside)
+@elementwise(partials={"x": lambda out: -ROOT_PI / 2 * exp(out * out)}, samples=_beside_one)
 def erfcinv(xp, x, /):
     """Undo ``erfc``, accurately where ``x`` is small."""
     return through_numpy("erfcinv", x)
