@@ -29,6 +29,13 @@ class Tensor:
         self.links: Links | None = None
 
 
+def held(x: Any) -> Any:
+    """Return what a tape may keep of an operand that is not its own: no later write reaches it."""
+    if type(x) is not Tensor:
+        return x
+    return Tensor(x.value, x.trace, x.payload) if x.trace.level >= 0 else x.value
+
+
 class Links:
     """A Tensor's base, how it was read from it, and its own views."""
 

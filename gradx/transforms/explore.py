@@ -17,6 +17,7 @@ from gradx.errors import ShapeError, TapeError
 from gradx.ops.complex import conj
 from gradx.ops.creation import ones_like
 from gradx.transforms.boundary import as_array, copied, require_differentiable, require_match
+from gradx.transforms.constants import without_constants
 from gradx.transforms.reverse import Node, Reverse, propagate
 
 
@@ -91,6 +92,7 @@ def _default_seed(tensor):
 
 
 def _accumulate(node, g):
+    g = without_constants(g)
     if is_kind(g, "complex floating"):
         g = conj(g)
     if node.grad is None:

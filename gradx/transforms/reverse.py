@@ -12,6 +12,7 @@ from gradx.core.arrays import backend_for
 from gradx.core.call import Tensor
 from gradx.core.explain import EXPLAINED
 from gradx.core.trace import Trace
+from gradx.core.views import held
 from gradx.errors import TapeError
 from gradx.ops.arithmetic import add
 from gradx.ops.shapes import conform
@@ -75,12 +76,18 @@ class Reverse(Trace):
 
     def apply_binary(self, op, x, y):
         x_node = y_node = None
-        if type(x) is Tensor and x.trace is self:
-            x_node = x.payload
-            x = x.value
-        if type(y) is Tensor and y.trace is self:
-            y_node = y.payload
-            y = y.value
+        if type(x) is Tensor:
+            if x.trace is self:
+                x_node = x.payload
+                x = x.value
+            else:
+                x = held(x)
+        if type(y) is Tensor:
+            if y.trace is self:
+                y_node = y.payload
+                y = y.value
+            else:
+                y = held(y)
         try:
             out = op.implementations[type(x), type(y)](x, y)
         except MISSED:
@@ -98,7 +105,9 @@ class Reverse(Trace):
         if len(arrays) == 1 and not op.signature.variadic and not op.results:
             return self._apply_to_one(op, arrays[0], params)
         nodes = [a.payload if type(a) is Tensor and a.trace is self else None for a in arrays]
-        values = tuple([a if n is None else a.value for a, n in zip(arrays, nodes, strict=True)])
+        values = tuple(
+            [held(a) if n is None else a.value for a, n in zip(arrays, nodes, strict=True)]
+        )
         out = op.run(values, params)
         edges = _edges(op, nodes, values, params, out)
         if not edges:
