@@ -8,8 +8,7 @@ from gradx.core.arrays import backend_for
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.trace import Trace
-from gradx.core.views import held
-from gradx.core.views import freeze
+from gradx.core.views import freeze, held
 from gradx.errors import DTypeError, ShapeError
 from gradx.ops.creation import zeros_like
 from gradx.ops.elementwise import add
