@@ -213,8 +213,8 @@ def var(xp, x, /, *, axis=None, correction=0.0, keepdims=False):
     if count <= correction:
         return np.var(x, axis=axis, ddof=correction, keepdims=keepdims)
     deviations = x - total / count
-    squares = np.multiply(deviations, deviations)
-    return np.add.reduce(squares, axis=axis, keepdims=keepdims) / (count - correction)
+    deviations *= deviations  # in place: another large array would cost more than all the rest
+    return np.add.reduce(deviations, axis=axis, keepdims=keepdims) / (count - correction)
 
 
 @BACKEND.kernel("std")
