@@ -15,6 +15,7 @@ from typing import Any
 from gradx.backends import Backend, backend_for_device, native_dtype
 from gradx.core.arrays import backend_for, untracked
 from gradx.inspection import Info
+from gradx.transforms.constants import constant
 
 CREATION = {
     "arange",
@@ -27,6 +28,9 @@ CREATION = {
     "ones",
     "zeros",
 }
+
+# What may return new floating-point arrays where none was given.
+MAKING = {*CREATION, "astype", "empty_like", "full_like", "ones_like", "where", "zeros_like"}
 
 # Answered by the array library itself: its dtypes may be its own.
 LIBRARYS_OWN = {
@@ -89,6 +93,24 @@ class Namespace:
         return f"<namespace {self.__name__}>"
 
 
+class Beside(Namespace):
+    """The namespace of Tensors: new floating-point arrays are Tensors too, without derivative."""
+
+    def _find(self, name: str) -> Any:
+        value = super()._find(name)
+        return _making(constant, value) if name in MAKING else value
+
+
+def _making(mark: Callable[[Any], Any], make: Callable[..., Any]) -> Callable[..., Any]:
+    """Apply ``mark`` to what ``make`` returns."""
+
+    @wraps(make)
+    def made(*args: Any, **settings: Any) -> Any:
+        return mark(make(*args, **settings))
+
+    return made
+
+
 def _made_on(own_device: str, create: Callable[..., Any]) -> Callable[..., Any]:
     """Make ``create`` place its array on a device where none is named."""
 
@@ -119,13 +141,13 @@ def _fft_on(device: str, module: Any) -> SimpleNamespace:
     return SimpleNamespace(**functions)
 
 
-_namespaces: dict[tuple[str, str], Namespace] = {}
+_namespaces: dict[tuple[type, str, str], Namespace] = {}
 
 
 def namespace_of(x: Any, *, api_version: str | None = None) -> Namespace:
-    """Return the namespace of a Tensor's library and device."""
+    """Return the namespace of a Tensor's library and device, which makes Tensors."""
     backend = backend_for(x)
-    return _namespace(backend, backend.device_of(untracked(x)))
+    return _namespace(Beside, backend, backend.device_of(untracked(x)))
 
 
 def namespace_on(device: Any) -> Namespace:
@@ -135,11 +157,11 @@ def namespace_on(device: Any) -> Namespace:
     <namespace gradx.numpy[cpu]>
     """
     backend, native = backend_for_device(device)
-    return _namespace(backend, backend.device_name(native))
+    return _namespace(Namespace, backend, backend.device_name(native))
 
 
-def _namespace(backend: Backend, device: str) -> Namespace:
-    key = (backend.name, device)
+def _namespace(kind: type[Namespace], backend: Backend, device: str) -> Namespace:
+    key = (kind, backend.name, device)
     if key not in _namespaces:
-        _namespaces[key] = Namespace(backend, device)
+        _namespaces[key] = kind(backend, device)
     return _namespaces[key]

@@ -60,6 +60,8 @@ from gradx.ops.shapes import (
     permute_dims,
     reshape,
 )
+from gradx.transforms.boundary import copied
+from gradx.transforms.constants import CONSTANTS
 from gradx.transforms.explore import backward, detach, read_grad, read_name, write_grad, write_name
 
 
@@ -97,14 +99,19 @@ def _set_item(self, key, value):
 CONVERTIBLE: set[type] = set()
 
 
-def _refuse(what, convert=None):
+def _refuse(what, convert):
     def method(self, *args, **kwargs):
-        if convert is not None and type(self.trace) in CONVERTIBLE:
+        numbers = convert is not _to_array and type(self.trace) in CONVERTIBLE
+        if numbers or self.trace is CONSTANTS:
             return convert(untracked(self), *args, **kwargs)
         read_for(self, what)  # in a captured graph that is the reason, whoever else tracks it
         raise self.trace.refusal(what)
 
     return method
+
+
+def _to_array(x, *args, **kwargs):
+    return copied(x).__array__(*args, **kwargs)
 
 
 def _dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
@@ -196,7 +203,7 @@ PROTOCOLS: dict[str, Any] = {
     "__array_ufunc__": array_ufunc,
     "__array_function__": array_function,
     "__array_namespace__": namespace_of,
-    "__array__": _refuse("np.asarray()"),
+    "__array__": _refuse("np.asarray()", _to_array),
     "__bool__": _refuse("bool()", bool),
     "__complex__": _refuse("complex()", complex),
     "__dlpack__": _dlpack,

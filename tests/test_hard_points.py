@@ -407,3 +407,14 @@ def test_no_difference_joins_nothing():
     x = np.asarray([1.0, 2.0])
 
     assert gx.diff(x, n=0, prepend=x).tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("size", [1e-160, 1e-300, 1e160, 1e300])
+def test_lengths_whose_squares_leave_the_range_are_right(size):
+    x = size * np.asarray([3.0, -4.0])
+    norm = gx.linalg.vector_norm
+
+    np.testing.assert_allclose(norm(x), 5 * size, rtol=1e-15)
+    np.testing.assert_allclose(derivative(norm, x), [0.6, -0.8], rtol=1e-15)
+    np.testing.assert_allclose(derivative(statistical.std, x), [0.5, -0.5], rtol=1e-15)
+    np.testing.assert_allclose(gx.hessian(norm)(x)[0, 0] * size, 0.128, rtol=1e-12)

@@ -349,15 +349,15 @@ def test_methods_are_called_like_those_of_arrays(f):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda t: np.unwrap(t), r"no derivative for np\.unwrap: write it with"),
-        (lambda t: np.spacing(t), r"no derivative for np\.spacing"),
+        (lambda t: np.histogram(t), r"no derivative for np\.histogram: write it with"),
+        (lambda t: np.lcm(t, 2), r"no derivative for np\.lcm"),
         (lambda t: np.add.at(t, [0], 1.0), r"no derivative for np\.add\.at"),
         (lambda t: np.sin(t, where=[True, False]), r"no derivative for np\.sin with where"),
         (lambda t: np.add.reduce(t, initial=1.0), r"np\.add\.reduce with initial"),
         (lambda t: np.add(t, 1.0, out=np.zeros(2)), r"np\.add\(\.\.\., out=\.\.\.\)"),
         (lambda t: np.sum(t, out=np.zeros(())), r"np\.sum\(\.\.\., out=\.\.\.\)"),
         (lambda t: np.reshape(t, (2, 1), order="F"), r"np\.reshape with order='F'"),
-        (lambda t: np.quantile(t, 0.5, method="lower"), r"np\.quantile with method='lower'"),
+        (lambda t: np.quantile(t, 0.5, weights=[1, 1]), r"np\.quantile with .*weights"),
         (lambda t: np.take(t, [7], mode="wrap"), r"np\.take with mode='wrap'"),
         (lambda t: np.interp(t, [0.0, 1.0], [1.0, 2.0], period=3.0), r"np\.interp with period"),
         (lambda t: np.pad(t, 1, "linear_ramp", end_values=2.0), r"np\.pad with end_values"),

@@ -44,4 +44,6 @@ def native_dtype(backend: Backend, dtype: Any) -> Any:
     A library that lacks it says so itself when it is used.
     """
     found = numpy_dtype(dtype)
-    return getattr(backend.xp, found.name, found)
+    own = getattr(backend.xp, found.name, found)
+    # NumPy's classes, which CuPy has too, stand for dtypes but have none of their attributes.
+    return found if isinstance(own, type) else own

@@ -119,6 +119,33 @@ def put_at(xp, x, value, indices, /, *, axis):
     return out
 
 
+@BACKEND.kernel("euclidean_norm")
+def _euclidean_norm(xp, x, *, axis=None, keepdims=False):
+    measure = lambda x: xp.linalg.vector_norm(x, axis=axis, keepdims=keepdims)
+    return _measured(measure, x, axis, keepdims)
+
+
+# The lengths whose squares are normal numbers with all their digits.
+SQUARED_WELL = {
+    np.dtype(dtype): (float(np.finfo(dtype).tiny) ** 0.5 * 1e10, math.inf)
+    for dtype in (np.float32, np.float64)
+}
+
+
+def _measured(measure, x, axis, keepdims):
+    """Measure a length by squares, again in another unit where they leave the dtype's range."""
+    with np.errstate(over="ignore", under="ignore"):
+        out = measure(x)
+        least, limit = SQUARED_WELL.get(out.dtype, (0.0, math.inf))
+        low, high = (out.min(), out.max()) if out.shape and out.size else (out, out)
+        if x.size == 0 or (low > least and high < limit):
+            return out
+        unit = np.max(np.abs(x), axis=axis, keepdims=True)
+        unit = np.where((unit > 0) & (unit < limit), unit, unit.dtype.type(1))
+        again = measure(x / unit) * (unit if keepdims else unit.reshape(out.shape))
+        return np.where((out > least) & (out < limit), out, again)[()]
+
+
 @BACKEND.kernel("quotient")
 def quotient(xp, x, y, /):
     """Let NumPy divide by zero, which it does right, and not say so."""
@@ -189,14 +216,15 @@ def var(xp, x, /, *, axis=None, correction=0.0, keepdims=False):
     if count <= correction:
         return np.var(x, axis=axis, ddof=correction, keepdims=keepdims)
     deviations = x - total / count
-    squares = np.multiply(deviations, deviations)
-    return np.add.reduce(squares, axis=axis, keepdims=keepdims) / (count - correction)
+    deviations *= deviations  # in place: another large array would cost more than all the rest
+    return np.add.reduce(deviations, axis=axis, keepdims=keepdims) / (count - correction)
 
 
 @BACKEND.kernel("std")
 def std(xp, x, /, *, axis=None, correction=0.0, keepdims=False):
     """Skip the 10 us of Python inside ``np.std``."""
-    return np.sqrt(var(xp, x, axis=axis, correction=correction, keepdims=keepdims))
+    measure = lambda x: np.sqrt(var(xp, x, axis=axis, correction=correction, keepdims=keepdims))
+    return _measured(measure, x, axis, keepdims)
 
 
 @BACKEND.kernel("cumulative_sum")

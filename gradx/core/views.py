@@ -40,8 +40,10 @@ def new_tensor(value: Any, trace: Any, payload: Any) -> Tensor:
 
 
 def held(x: Any) -> Any:
-    """Return ``x`` so that no later write in place can change it: a Tensor is rebound by one."""
-    return new_tensor(x.value, x.trace, x.payload) if type(x) is Tensor else x
+    """Return what a tape may keep of an operand that is not its own: no later write reaches it."""
+    if type(x) is not Tensor:
+        return x
+    return new_tensor(x.value, x.trace, x.payload) if x.trace.level >= 0 else x.value
 
 
 class Links:

@@ -26,6 +26,7 @@ from gradx.graph.ir import Graph
 from gradx.graph.naming import leaf_names
 from gradx.graph.weak import DTYPES, OPERATORS
 from gradx.transforms.boundary import as_array, label_of, name_of
+from gradx.transforms.constants import without_constants
 from gradx.transforms.debugging import user_line
 
 NUMBERS = {int, float, complex}
@@ -55,6 +56,7 @@ class Capture(Trace):
         return new_tensor(constant, self, self._variable(constant))
 
     def apply_general(self, op, arrays, params):
+        arrays = tuple(map(without_constants, arrays))
         inputs = tuple(map(self._variable, arrays))
         if op.name in OPERATORS and all(map(_is_weak, inputs)):
             return self._apply_to_numbers(op, arrays, inputs)
@@ -183,6 +185,7 @@ def captures(trace: Capture) -> Any:
 
 def output_of(trace: Capture, leaf: Any) -> Input:
     """Return the variable, or the number, that a leaf of a result is."""
+    leaf = without_constants(leaf)
     if type(leaf) is Tensor and leaf.trace is not trace and type(leaf.trace).__name__ == "Ended":
         raise TapeError(f"a Tensor outlived {leaf.trace.name}, which made it, and was returned")
     if type(leaf) in PYTHON_SCALARS or is_array(leaf):

@@ -95,19 +95,11 @@ def _linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axi
     return (points, step) if retstep else points
 
 
-def _polyval(p, x):
-    value = ew.multiply(x, 0)
-    for coefficient in p:
-        value = ew.add(ew.multiply(value, x), coefficient)
-    return value
-
-
 FUNCTIONS: dict[Any, Any] = {
     np.diff: _diff,
     np.ediff1d: _ediff1d,
     np.gradient: _gradient,
     np.interp: _interp,
     np.linspace: _linspace,
-    np.polyval: _polyval,
     np.trapezoid: _trapezoid,
 }

@@ -1,12 +1,13 @@
 """``np.linalg`` on Tensors."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from gradx.numpy_protocols.products import outer
 from gradx.ops import elementwise as ew
-from gradx.ops.linalg import diagonal, matmul, tensordot, trace, vecdot
+from gradx.ops.linalg import diagonal, matmul, tensordot, trace, tril, vecdot
 from gradx.ops.linalg_determinants import det, slogdet
 from gradx.ops.linalg_eigen import eig, eigh, eigvals, eigvalsh
 from gradx.ops.linalg_factorizations import cholesky, qr, svd, svdvals
@@ -14,12 +15,14 @@ from gradx.ops.linalg_least_squares import lstsq, pinv
 from gradx.ops.linalg_norms import matrix_norm, matrix_rank, norm, vector_norm
 from gradx.ops.linalg_products import cross, matrix_power, multi_dot
 from gradx.ops.linalg_solving import inv, solve
-from gradx.ops.shapes import matrix_transpose
+from gradx.ops.shapes import matrix_transpose, moveaxis, reshape
 
 
-def _lower(a, UPLO):
-    """Return a matrix whose lower triangle holds what LAPACK is to read."""
-    return a if UPLO.upper() == "L" else ew.conj(matrix_transpose(a))
+def _hermitian(a, UPLO):
+    """Return the matrix that LAPACK reads from one triangle: the other one does not matter."""
+    a = a if UPLO.upper() == "L" else ew.conj(matrix_transpose(a))
+    below = tril(a, k=-1)
+    return below + ew.conj(matrix_transpose(below)) + (tril(a) - below)
 
 
 def _qr(a, mode="reduced"):
@@ -46,6 +49,19 @@ def _cond(x, p=None):
     return norm(x, p, (-2, -1)) * norm(inv(x), p, (-2, -1))
 
 
+def _tensorinv(a, ind=2):
+    before, after = a.shape[:ind], a.shape[ind:]
+    return reshape(inv(reshape(a, (math.prod(before), math.prod(after)))), (*after, *before))
+
+
+def _tensorsolve(a, b, axes=None):
+    if axes is not None:
+        a = moveaxis(a, tuple(axes), tuple(range(-len(axes), 0)))
+    unknowns = a.shape[b.ndim :]
+    found = solve(reshape(a, (b.size, math.prod(unknowns))), reshape(b, (-1,)))
+    return reshape(found, unknowns)
+
+
 def _vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
     return vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
 
@@ -57,9 +73,9 @@ FUNCTIONS: dict[Any, Any] = {
     np.linalg.det: det,
     np.linalg.diagonal: lambda x, /, *, offset=0: diagonal(x, offset=offset),
     np.linalg.eig: eig,
-    np.linalg.eigh: lambda a, UPLO="L": eigh(_lower(a, UPLO)),
+    np.linalg.eigh: lambda a, UPLO="L": eigh(_hermitian(a, UPLO)),
     np.linalg.eigvals: eigvals,
-    np.linalg.eigvalsh: lambda a, UPLO="L": eigvalsh(_lower(a, UPLO)),
+    np.linalg.eigvalsh: lambda a, UPLO="L": eigvalsh(_hermitian(a, UPLO)),
     np.linalg.inv: inv,
     np.linalg.lstsq: _lstsq,
     np.linalg.matmul: matmul,
@@ -81,6 +97,8 @@ FUNCTIONS: dict[Any, Any] = {
     np.linalg.svd: _svd,
     np.linalg.svdvals: svdvals,
     np.linalg.tensordot: lambda x1, x2, /, *, axes=2: tensordot(x1, x2, axes=axes),
+    np.linalg.tensorinv: _tensorinv,
+    np.linalg.tensorsolve: _tensorsolve,
     np.linalg.trace: lambda x, /, *, offset=0, dtype=None: trace(x, offset=offset, dtype=dtype),
     np.linalg.vecdot: lambda x1, x2, /, *, axis=-1: vecdot(x1, x2, axis=axis),
     np.linalg.vector_norm: _vector_norm,

@@ -45,7 +45,7 @@ def outer(a: Any, b: Any, out: Any = None) -> Any:
 
 
 def _kron(a, b):
-    a, b = at_least_1d(a), at_least_1d(b)
+    a, b = array_of(a), array_of(b)
     ndim = max(a.ndim, b.ndim)
     a = reshape(a, (1,) * (ndim - a.ndim) + tuple(a.shape))
     b = reshape(b, (1,) * (ndim - b.ndim) + tuple(b.shape))
@@ -110,7 +110,8 @@ def _matrix_of(v, k):
     return reshape(pad(elements, (first, n * n))[: n * n], (n, n))
 
 
-def _convolve(a, v, mode="full"):
+def convolve(a: Any, v: Any, mode: str = "full") -> Any:
+    """Multiply each window of the longer by the shorter, turned round."""
     a, v = at_least_1d(a), at_least_1d(v)
     if a.shape[0] < v.shape[0]:
         a, v = v, a
@@ -134,7 +135,7 @@ def _windows_times(a, v, mode):
 
 
 FUNCTIONS: dict[Any, Any] = {
-    np.convolve: _convolve,
+    np.convolve: convolve,
     np.correlate: _correlate,
     np.cross: _cross,
     np.diag: _diag,

@@ -67,8 +67,24 @@ def _like(function):
 
 def _plain(function):
     """Ask NumPy about the plain array: the answer is not an array, or is of its dtype."""
-    return lambda *args: function(*map(untracked, args))
+    of = lambda x: tuple(map(untracked, x)) if isinstance(x, tuple) else untracked(x)
+    return lambda *args, **options: function(*map(of, args), **options)
 
+
+def _nan_place(op, least):
+    def place(a, axis=None, out=None, *, keepdims=False):
+        return op(ew.where(ew.isnan(a), least, a), axis=axis, keepdims=keepdims)
+
+    return place
+
+
+# Their answers are numbers of places, truths and texts, which have no derivative.
+PLAIN = """
+    argpartition array2string array_equiv array_repr array_str can_cast common_type
+    diag_indices_from digitize einsum_path iscomplexobj isrealobj ix_ lexsort
+    may_share_memory min_scalar_type result_type shares_memory tril_indices_from
+    triu_indices_from unravel_index
+"""
 
 FUNCTIONS: dict[Any, Any] = {
     np.allclose: _allclose,
@@ -77,7 +93,6 @@ FUNCTIONS: dict[Any, Any] = {
     np.argsort: _argsort,
     np.argwhere: lambda a: stack(nonzero(a), axis=-1),
     np.array_equal: _array_equal,
-    np.common_type: _plain(np.common_type),
     np.count_nonzero: lambda a, axis=None, *, keepdims=False: count_nonzero(
         a, axis=axis, keepdims=keepdims
     ),
@@ -85,19 +100,19 @@ FUNCTIONS: dict[Any, Any] = {
     np.flatnonzero: lambda a: nonzero(flat(a))[0],
     np.full_like: _like(np.full_like),
     np.iscomplex: lambda x: ew.not_equal(ew.imag(x), 0),
-    np.iscomplexobj: _plain(np.iscomplexobj),
     np.isclose: _isclose,
     np.isin: _isin,
     np.isneginf: lambda x, out=None: ew.equal(x, -math.inf),
     np.isposinf: lambda x, out=None: ew.equal(x, math.inf),
     np.isreal: lambda x: ew.equal(ew.imag(x), 0),
-    np.isrealobj: _plain(np.isrealobj),
+    np.nanargmax: _nan_place(argmax, -math.inf),
+    np.nanargmin: _nan_place(argmin, math.inf),
     np.ndim: lambda a: a.ndim,
     np.nonzero: nonzero,
     np.ones_like: _like(np.ones_like),
-    np.result_type: _plain(np.result_type),
     np.searchsorted: _searchsorted,
     np.shape: lambda a: a.shape,
     np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
     np.zeros_like: _like(np.zeros_like),
 }
+FUNCTIONS |= {getattr(np, name): _plain(getattr(np, name)) for name in PLAIN.split()}

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradx.numpy_protocols.arranging import array_of, at_least_1d, chosen_axes, flat
-from gradx.numpy_protocols.refusals import unknown
+from gradx.numpy_protocols.arranging import array_of, at_least_1d, flat
 from gradx.ops import elementwise as ew
 from gradx.ops.joining import concat
 from gradx.ops.linalg import matmul, tensordot
@@ -19,13 +18,10 @@ from gradx.ops.shapes import (
     broadcast_to,
     expand_dims,
     matrix_transpose,
-    moveaxis,
-    permute_dims,
     reshape,
     squeeze,
     sum,
 )
-from gradx.ops.sorting import sort
 from gradx.ops.statistical import all, any, cumulative_sum, max, mean, min, std, var
 
 ALL = True  # NumPy's where=True
@@ -85,7 +81,13 @@ def _var_of_some(a, where, axis, ddof, keepdims):
 
 
 def _std_of_some(a, where, axis, ddof, keepdims):
-    return ew.sqrt(_var_of_some(a, where, axis, ddof, keepdims))
+    return _root(_var_of_some(a, where, axis, ddof, keepdims))
+
+
+def _root(variance):
+    """Return a deviation, whose derivative is 0 where all are equal, as that of ``std`` is."""
+    none = ew.equal(variance, 0)
+    return ew.where(none, 0.0, ew.sqrt(ew.where(none, 1.0, variance)))
 
 
 def _spread(op, of_some):
@@ -129,6 +131,17 @@ def _with_nan_as(value, reduction):
     return lambda a, *args, **kwargs: reduction(ew.where(ew.isnan(a), value, a), *args, **kwargs)
 
 
+def _nan_extreme(reduction, least):
+    def extreme(a, axis=None, out=None, keepdims=False, **kwargs):
+        missing = ew.isnan(a)
+        found = reduction(ew.where(missing, least, a), axis, None, keepdims, **kwargs)
+        if kwargs:
+            return found
+        return ew.where(all(missing, axis=axis, keepdims=keepdims), np.nan, found)
+
+    return extreme
+
+
 def _nanmean(a, axis=None, dtype=None, out=None, keepdims=False):
     return _mean(a, axis, dtype, None, keepdims, where=ew.logical_not(ew.isnan(a)))
 
@@ -139,7 +152,7 @@ def _nanvar(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
 
 
 def _nanstd(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
-    return ew.sqrt(_nanvar(a, axis, dtype, None, ddof, keepdims))
+    return _root(_nanvar(a, axis, dtype, None, ddof, keepdims))
 
 
 def _average(a, axis=None, weights=None, returned=False, *, keepdims=False):
@@ -158,40 +171,6 @@ def _ptp(a, axis=None, out=None, keepdims=False):
     return max(a, axis=axis, keepdims=keepdims) - min(a, axis=axis, keepdims=keepdims)
 
 
-def _quantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False):
-    """Interpolate between the sorted elements, as Hyndman and Fan's method 7 does."""
-    if method != "linear":
-        raise unknown("np.quantile", [f"method={method!r}"])
-    axes = sorted(chosen_axes(axis, a.ndim))
-    rest = [i for i in range(a.ndim) if i not in axes]
-    x = permute_dims(a, (*rest, *axes))
-    x = sort(reshape(x, (*[a.shape[i] for i in rest], -1)), axis=-1)
-    position = np.asarray(q) * (x.shape[-1] - 1)
-    below = np.floor(position).astype(np.intp)
-    above = np.minimum(below + 1, x.shape[-1] - 1)
-    low, high = x[..., below], x[..., above]
-    # A NaN is sorted to the end, and makes every quantile NaN.
-    result = (
-        low
-        + (high - low) * (position - below)
-        + 0 * reshape(x[..., -1], x.shape[:-1] + (1,) * position.ndim)
-    )
-    for axis_of_q in range(position.ndim):
-        result = moveaxis(result, len(rest) + axis_of_q, axis_of_q)
-    if keepdims:
-        kept = [1 if i in axes else n for i, n in enumerate(a.shape)]
-        result = reshape(result, (*position.shape, *kept))
-    return result
-
-
-def _percentile(a, q, *args, **kwargs):
-    return _quantile(a, np.asarray(q) / 100, *args, **kwargs)
-
-
-def _median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
-    return _quantile(a, 0.5, axis, keepdims=keepdims)
-
-
 def _variables(m, rowvar):
     """Return a matrix each of whose rows holds the observations of a variable."""
     if np.ndim(m) < 2:
@@ -199,14 +178,34 @@ def _variables(m, rowvar):
     return m if rowvar or m.shape[0] == 1 else matrix_transpose(m)
 
 
-def _cov(m, y=None, rowvar=True, bias=False, ddof=None):
+def _cov(
+    m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, *, dtype=None
+):
     x = _variables(m, rowvar)
     if y is not None:
         x = concat([x, _variables(y, rowvar)])
+    if dtype is not None:
+        x = astype(x, dtype)
     ddof = (0 if bias else 1) if ddof is None else ddof
-    away = x - mean(x, axis=1, keepdims=True)
-    found = matmul(away, ew.conj(matrix_transpose(away))) / (x.shape[1] - ddof)
+    fweights, aweights = [None if w is None else array_of(w) for w in (fweights, aweights)]
+    weights, total, bias_of_weights = _weights_of_observations(fweights, aweights)
+    if weights is None:
+        away = x - mean(x, axis=1, keepdims=True)
+        weighted, scale = away, x.shape[1] - ddof
+    else:
+        away = x - expand_dims(tensordot(x, weights, axes=1) / total, 1)
+        weighted, scale = away * weights, total - ddof * bias_of_weights
+    found = matmul(weighted, ew.conj(matrix_transpose(away))) / scale
     return squeeze(found, (0, 1)) if found.shape == (1, 1) else found
+
+
+def _weights_of_observations(fweights, aweights):
+    """Return how much each observation counts, the sum, and how much one of freedom takes away."""
+    if aweights is None:
+        return fweights, None if fweights is None else np.sum(fweights), 1
+    weights = aweights if fweights is None else ew.multiply(fweights, aweights)
+    total = sum(weights)
+    return weights, total, sum(ew.multiply(weights, aweights)) / total
 
 
 def _corrcoef(x, y=None, rowvar=True):
@@ -231,21 +230,18 @@ FUNCTIONS: dict[Any, Any] = {
     np.cumulative_sum: _cumulative_as_in_the_standard(cumulative_sum),
     np.max: _extreme(max, ew.maximum, -np.inf),
     np.mean: _mean,
-    np.median: _median,
     np.min: _extreme(min, ew.minimum, np.inf),
     np.nancumprod: _with_nan_as(1.0, _cumulative(cumulative_prod)),
     np.nancumsum: _with_nan_as(0.0, _cumulative(cumulative_sum)),
-    np.nanmax: _with_nan_as(-np.inf, _extreme(max, ew.maximum, -np.inf)),
+    np.nanmax: _nan_extreme(_extreme(max, ew.maximum, -np.inf), -np.inf),
     np.nanmean: _nanmean,
-    np.nanmin: _with_nan_as(np.inf, _extreme(min, ew.minimum, np.inf)),
+    np.nanmin: _nan_extreme(_extreme(min, ew.minimum, np.inf), np.inf),
     np.nanprod: _with_nan_as(1.0, _adding_up(prod, ew.multiply, 1)),
     np.nanstd: _nanstd,
     np.nansum: _with_nan_as(0.0, _adding_up(sum, ew.add, 0)),
     np.nanvar: _nanvar,
-    np.percentile: _percentile,
     np.prod: _adding_up(prod, ew.multiply, 1),
     np.ptp: _ptp,
-    np.quantile: _quantile,
     np.std: _spread(std, _std_of_some),
     np.sum: _adding_up(sum, ew.add, 0),
     np.var: _spread(var, _var_of_some),

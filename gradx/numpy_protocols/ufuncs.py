@@ -1,10 +1,13 @@
 """NumPy's universal functions: element by element, along an axis, and of all pairs."""
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
 
+from gradx import special
+from gradx.core.arrays import untracked
 from gradx.ops import elementwise as ew
 from gradx.ops.linalg import matmul, vecdot
 from gradx.ops.products import cumulative_prod, prod
@@ -46,12 +49,22 @@ def _heaviside(x, at_zero):
 
 
 def _float_power(x, y):
-    return ew.pow(astype(x, np.float64) if hasattr(x, "dtype") else float(x), y)
+    wide = np.result_type(untracked(x), untracked(y), np.float64)
+    return ew.pow(astype(x, wide) if hasattr(x, "dtype") else wide.type(x), y)
 
 
 def _modf(x):
     whole = ew.trunc(x)
     return ew.subtract(x, whole), whole
+
+
+def _frexp(x):
+    fraction, exponent = np.frexp(untracked(x))
+    return ew.multiply(x, np.exp2(-exponent.astype(fraction.dtype))), exponent
+
+
+def _ldexp(x, exponent):
+    return ew.multiply(x, ew.pow(2.0, exponent))
 
 
 def _divmod(x, y):
@@ -77,7 +90,9 @@ UFUNCS: dict[Any, Any] = {
     np.arctan2: ew.atan2,
     np.arctanh: ew.atanh,
     np.bitwise_and: ew.bitwise_and,
+    np.bitwise_left_shift: ew.bitwise_left_shift,
     np.bitwise_or: ew.bitwise_or,
+    np.bitwise_right_shift: ew.bitwise_right_shift,
     np.bitwise_xor: ew.bitwise_xor,
     np.cbrt: _cbrt,
     np.ceil: ew.ceil,
@@ -100,6 +115,7 @@ UFUNCS: dict[Any, Any] = {
     np.fmax: _fmax,
     np.fmin: _fmin,
     np.fmod: _fmod,
+    np.frexp: _frexp,
     np.greater: ew.greater,
     np.greater_equal: ew.greater_equal,
     np.heaviside: _heaviside,
@@ -108,6 +124,7 @@ UFUNCS: dict[Any, Any] = {
     np.isfinite: ew.isfinite,
     np.isinf: ew.isinf,
     np.isnan: ew.isnan,
+    np.ldexp: _ldexp,
     np.less: ew.less,
     np.less_equal: ew.less_equal,
     np.log: ew.log,
@@ -138,6 +155,7 @@ UFUNCS: dict[Any, Any] = {
     np.rint: ew.round,
     np.sign: ew.sign,
     np.signbit: ew.signbit,
+    np.spacing: lambda x: np.spacing(untracked(x)),
     np.sin: ew.sin,
     np.sinh: ew.sinh,
     np.sqrt: ew.sqrt,
@@ -149,6 +167,20 @@ UFUNCS: dict[Any, Any] = {
     np.vecdot: vecdot,
     np.vecmat: _vecmat,
 }
+
+# Where SciPy keeps its universal functions, which ask Tensors as NumPy's do.
+SCIPY = ("scipy.special", "scipy.special._ufuncs")
+
+
+def ufunc_of(asked: Any) -> Any:
+    """Return the function of gradx that answers one of NumPy's or SciPy's, or None."""
+    if asked in UFUNCS:
+        return UFUNCS[asked]
+    name = asked.__name__
+    if asked in [getattr(sys.modules.get(module), name, None) for module in SCIPY]:
+        return getattr(special, name, None) or UFUNCS.get(getattr(np, name, None))
+    return None
+
 
 REDUCTIONS: dict[Any, Any] = {
     np.add: sum,

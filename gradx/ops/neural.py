@@ -5,7 +5,7 @@ import math
 from gradx.backends.labels import check_labels
 from gradx.core.op import composed, constant, elementwise, primitive
 from gradx.core.samples import Sample, single_arrays
-from gradx.errors import ShapeError
+from gradx.errors import DTypeError, ShapeError
 from gradx.ops.arithmetic import where
 from gradx.ops.comparison import greater
 from gradx.ops.creation import place_of

@@ -16,6 +16,7 @@ from gradx.core.op import PYTHON_SCALARS
 from gradx.core.trace import Ended, Trace
 from gradx.core.views import new_tensor
 from gradx.errors import DTypeError, ShapeError, TapeError
+from gradx.transforms.constants import without_constants
 
 DIFFERENTIABLE = ("real floating", "complex floating")
 
@@ -67,7 +68,7 @@ def own(arrays: Iterable[Any], *, lent: Iterable[Any] = ()) -> list[Any]:
     """Return the arrays, copied where another array given or returned shares the memory."""
     seen = set(map(id, lent))
     owned = []
-    for array in arrays:
+    for array in map(without_constants, arrays):
         if not is_own(array, seen):
             array = copied(array)
         seen.add(id(array))
@@ -84,6 +85,7 @@ def is_own(array: Any, seen: set[int]) -> bool:
 
 def copied(array: Any) -> Any:
     """Return an array that nobody else will write to; a Tensor's value is never written to."""
+    array = without_constants(array)
     if type(array) is Tensor:
         return new_tensor(array.value, array.trace, array.payload)
     return backend_of(type(array)).xp.asarray(array, copy=True)
@@ -94,10 +96,10 @@ def leave(trace: Trace, out: Any) -> tuple[Any, Any]:
     if type(out) is not Tensor:
         return out, None
     if out.trace is trace:
-        return out.value, out.payload
+        return without_constants(out.value), out.payload
     if isinstance(out.trace, Ended):
         raise TapeError(f"a Tensor outlived {out.trace.name}, which made it, and was returned")
-    return out, None
+    return without_constants(out), None
 
 
 def detach_tree(trace: Trace, values: Any) -> Any:

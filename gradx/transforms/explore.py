@@ -17,6 +17,7 @@ from gradx.errors import DTypeError, ShapeError, TapeError
 from gradx.ops.complex import conj
 from gradx.ops.creation import ones_like
 from gradx.transforms.boundary import as_array, copied, require_differentiable, require_match
+from gradx.transforms.constants import without_constants
 from gradx.transforms.reverse import Node, Reverse, propagate
 
 
@@ -101,7 +102,7 @@ def _default_seed(tensor):
 def read_grad(tensor: Tensor) -> Any:
     """Return the gradient that ``backward`` found, a plain array, or ``None``."""
     node = node_of(tensor)
-    g, node.pending = node.pending, None
+    g, node.pending = without_constants(node.pending), None
     if g is not None:
         g = conj(g) if is_kind(g, "complex floating") else g
         # A cotangent may be shared: two inputs of an addition receive one.

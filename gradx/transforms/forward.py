@@ -34,7 +34,7 @@ class Forward(Trace):
 
     def apply_general(self, op, arrays, params):
         mine = [type(a) is Tensor and a.trace is self for a in arrays]
-        values = tuple([a.value if m else a for a, m in zip(arrays, mine, strict=True)])
+        values = tuple([a.value if m else held(a) for a, m in zip(arrays, mine, strict=True)])
         out = op.run(values, params)
         factor = _constant_factor(op, values, mine)
         with backend_for(next(a for a, m in zip(arrays, mine, strict=True) if m)).quiet():

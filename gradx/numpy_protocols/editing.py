@@ -1,0 +1,197 @@
+"""NumPy's functions that take elements out of arrays, put others in, or work piece by piece."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gradx.core.arrays import untracked
+from gradx.core.call import Tensor
+from gradx.numpy_protocols.arranging import array_of, chosen_axes, flat
+from gradx.numpy_protocols.refusals import unknown
+from gradx.ops import elementwise as ew
+from gradx.ops.along import add_at, take
+from gradx.ops.differences import diff
+from gradx.ops.joining import concat, stack
+from gradx.ops.sets import unique_all, unique_counts, unique_inverse, unique_values
+from gradx.ops.shapes import broadcast_to, expand_dims, moveaxis, reshape
+from gradx.ops.slicing import setitem
+
+
+def _delete(arr, obj, axis=None):
+    if axis is None:
+        arr, axis = flat(arr), 0
+    kept = np.delete(np.arange(arr.shape[axis]), obj)
+    return take(arr, kept, axis=axis)
+
+
+def _insert(arr, obj, values, axis=None):
+    arr, values = array_of(arr), array_of(values)
+    if axis is None:
+        arr, axis = flat(arr), 0
+    arr = moveaxis(arr, axis, 0)
+    single = np.ndim(obj) == 0 and not isinstance(obj, slice)
+    if values.ndim and not (single and values.ndim < arr.ndim):
+        values = moveaxis(values, axis % values.ndim, 0)
+    places = np.insert(np.arange(arr.shape[0]), obj, _numbers(arr, obj, values, single))
+    values = broadcast_to(values, (np.count_nonzero(places < 0), *arr.shape[1:]))
+    order = np.where(places < 0, arr.shape[0] - 1 - places, places)
+    return moveaxis(take(concat([arr, values]), order, axis=0), 0, axis)
+
+
+def _numbers(arr, obj, values, single):
+    """Return -1, -2, ... for the slices to insert: NumPy then says where each of them goes."""
+    count = values.shape[0] if single and values.ndim == arr.ndim else 1
+    if not single:
+        count = np.arange(arr.shape[0])[obj].size if isinstance(obj, slice) else np.size(obj)
+    return -1 - np.arange(count)
+
+
+def _unique(
+    ar,
+    return_index=False,
+    return_inverse=False,
+    return_counts=False,
+    axis=None,
+    *,
+    equal_nan=True,
+    sorted=True,
+):
+    _, first, *rest = np.unique(
+        untracked(ar), True, return_inverse, return_counts, axis, equal_nan=equal_nan
+    )
+    values = take(flat(ar) if axis is None else ar, first, axis=axis or 0)
+    found = (values, *([first] if return_index else []), *rest)
+    return found if len(found) > 1 else values
+
+
+def _union1d(ar1, ar2):
+    return _unique(concat([flat(array_of(ar1)), flat(array_of(ar2))]))
+
+
+def _extract(condition, arr):
+    return take(flat(array_of(arr)), np.flatnonzero(np.asarray(condition)), axis=0)
+
+
+def _resize(a, new_shape):
+    size = math.prod(new_shape) if isinstance(new_shape, tuple | list) else new_shape
+    shape = tuple(new_shape) if isinstance(new_shape, tuple | list) else (new_shape,)
+    return reshape(take(flat(a), np.arange(size) % a.size, axis=0), shape)
+
+
+def _choose(a, choices, out=None, mode="raise"):
+    if mode != "raise":
+        raise unknown("np.choose", [f"mode={mode!r}"])
+    which = np.asarray(untracked(a))
+    found = array_of(choices[0])
+    if not np.all((which >= 0) & (which < len(choices))):
+        raise ValueError("np.choose: an index is beyond the choices")
+    for number, choice in enumerate(choices):
+        found = ew.where(which == number, array_of(choice), found)
+    return found
+
+
+def _piecewise(x, condlist, funclist, *args, **kw):
+    condlist = [array_of(c) for c in ([condlist] if np.ndim(condlist[0]) < x.ndim else condlist)]
+    if len(funclist) == len(condlist) + 1:
+        *funclist, otherwise = funclist
+    else:
+        otherwise = 0
+    compute = lambda f, part: f(part, *args, **kw) if callable(f) else f + ew.multiply(part, 0)
+    # Each piece is computed of its own elements only, as NumPy does.
+    result, left = ew.multiply(x, 0), np.ones(x.shape, dtype=bool)
+    for condition, function in zip(condlist, funclist, strict=True):
+        left = left & ~condition
+        if condition.any():
+            result = setitem(result, compute(function, x[condition]), condition)
+    return setitem(result, compute(otherwise, x[left]), left) if left.any() else result
+
+
+def _apply_along_axis(func1d, axis, arr, *args, **kwargs):
+    axis %= arr.ndim
+    lines = moveaxis(arr, axis, -1)
+    around = lines.shape[:-1]
+    rows = reshape(lines, (-1, lines.shape[-1]))
+    done = stack([array_of(func1d(row, *args, **kwargs)) for row in rows])
+    ndim = done.ndim - 1
+    done = reshape(done, (*around, *done.shape[1:]))
+    return _axes_moved(done, ndim, axis)
+
+
+def _axes_moved(x, count, axis):
+    """Move the last ``count`` axes to where ``axis`` is."""
+    return moveaxis(x, tuple(range(-count, 0)), tuple(range(axis, axis + count))) if count else x
+
+
+def _apply_over_axes(func, a, axes):
+    for axis in chosen_axes(axes if np.ndim(axes) == 0 else tuple(axes), a.ndim):
+        done = func(a, axis)
+        a = done if done.ndim == a.ndim else expand_dims(done, axis)
+    return a
+
+
+def _unwrap(p, discont=None, axis=-1, *, period=2 * math.pi):
+    steps = diff(p, axis=axis)
+    plain, half = untracked(steps), period / 2
+    wrapped = np.mod(plain + half, period) - half
+    wrapped = np.where((wrapped == -half) & (plain > 0), half, wrapped)
+    jumps = np.where(np.abs(plain) < (half if discont is None else discont), 0, wrapped - plain)
+    start = np.zeros_like(
+        np.take(jumps, [], axis=axis),
+        shape=[*p.shape[: axis % p.ndim], 1, *p.shape[axis % p.ndim + 1 :]],
+    )
+    return p + np.concatenate([start, np.cumsum(jumps, axis=axis)], axis=axis)
+
+
+def _bincount(x, weights=None, minlength=0):
+    x = np.asarray(untracked(x))
+    if type(weights) is not Tensor:
+        return np.bincount(x, weights, minlength)
+    length = max(minlength, int(x.max()) + 1 if x.size else 0)
+    return add_at(weights, x, length=length, axis=0)
+
+
+def _sliding_window_view(x, window_shape, axis=None, *, subok=False, writeable=False):
+    lengths = tuple(window_shape) if np.ndim(window_shape) else (window_shape,)
+    axes = range(x.ndim) if axis is None else axis if np.ndim(axis) else (axis,)
+    for length, one in zip(lengths, axes, strict=True):
+        first = np.arange(x.shape[one] - length + 1)
+        windows = take(x, (first[:, None] + np.arange(length)).reshape(-1), axis=one)
+        one %= x.ndim
+        shape = (*windows.shape[:one], first.size, length, *windows.shape[one + 1 :])
+        x = moveaxis(reshape(windows, shape), one + 1, -1)
+    return x
+
+
+def _logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
+    exponents = np.linspace(start, stop, num, endpoint=endpoint, axis=axis)
+    return ew.pow(base, exponents)
+
+
+def _geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
+    start, stop = array_of(start), array_of(stop)
+    exponents = np.linspace(ew.multiply(start, 0), ew.log(stop / start), num, endpoint, axis=axis)
+    return ew.multiply(expand_dims(start, axis), ew.exp(exponents))
+
+
+FUNCTIONS: dict[Any, Any] = {
+    np.apply_along_axis: _apply_along_axis,
+    np.apply_over_axes: _apply_over_axes,
+    np.bincount: _bincount,
+    np.choose: _choose,
+    np.delete: _delete,
+    np.extract: _extract,
+    np.geomspace: _geomspace,
+    np.insert: _insert,
+    np.lib.stride_tricks.sliding_window_view: _sliding_window_view,
+    np.logspace: _logspace,
+    np.piecewise: _piecewise,
+    np.resize: _resize,
+    np.union1d: _union1d,
+    np.unique: _unique,
+    np.unique_all: unique_all,
+    np.unique_counts: unique_counts,
+    np.unique_inverse: unique_inverse,
+    np.unique_values: unique_values,
+    np.unwrap: _unwrap,
+}

@@ -1,0 +1,96 @@
+"""NumPy's polynomials, as arrays of coefficients, the highest power first."""
+
+from typing import Any
+
+import numpy as np
+
+from gradx.numpy_protocols.arranging import array_of, at_least_1d, flat
+from gradx.numpy_protocols.products import convolve
+from gradx.numpy_protocols.refusals import unknown
+from gradx.ops import elementwise as ew
+from gradx.ops.joining import concat, stack
+from gradx.ops.linalg_least_squares import lstsq
+from gradx.ops.moving import pad
+from gradx.ops.shapes import expand_dims, sum
+
+
+def _polyval(p, x):
+    value = ew.multiply(x, 0)
+    for coefficient in p:
+        value = ew.add(ew.multiply(value, x), coefficient)
+    return value
+
+
+def _of_one_length(a1, a2):
+    a1, a2 = at_least_1d(a1), at_least_1d(a2)
+    length = max(a1.shape[0], a2.shape[0])
+    return [pad(a, (length - a.shape[0], 0)) for a in (a1, a2)]
+
+
+def _polyadd(a1, a2):
+    return ew.add(*_of_one_length(a1, a2))
+
+
+def _polysub(a1, a2):
+    return ew.subtract(*_of_one_length(a1, a2))
+
+
+def _polyder(p, m=1):
+    for _ in range(m):
+        p = p[:-1] * np.arange(p.shape[0] - 1, 0, -1)
+    return p
+
+
+def _polyint(p, m=1, k=None):
+    constants = [0.0] * m if k is None else [k] * m if np.ndim(k) == 0 else k
+    for i in range(m):
+        p = concat([p / np.arange(p.shape[0], 0, -1), at_least_1d(constants[i])])
+    return p
+
+
+def _poly(seq_of_zeros):
+    product = np.ones(1)
+    for zero in flat(array_of(seq_of_zeros)):
+        product = convolve(product, stack([ew.multiply(zero, 0) + 1, -zero]))
+    return product
+
+
+def _vander(x, N=None, increasing=False):
+    powers = np.arange(x.shape[0] if N is None else N)
+    return expand_dims(x, 1) ** (powers if increasing else powers[::-1])
+
+
+def _polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
+    if full or cov:
+        raise unknown("np.polyfit", ["full" if full else "cov"])
+    x, y = array_of(x) + 0.0, array_of(y) + 0.0
+    powers, values = _vander(x, deg + 1), y if y.ndim > 1 else expand_dims(y, 1)
+    if w is not None:
+        weights = expand_dims(array_of(w), 1)
+        powers, values = powers * weights, values * weights
+    # The columns are given one length, so that small powers count as much as large ones.
+    length = ew.sqrt(sum(powers * powers, axis=0))
+    rtol = x.shape[0] * np.finfo(x.dtype).eps if rcond is None else rcond
+    found = lstsq(powers / length, values, rtol=rtol).solution / expand_dims(length, 1)
+    return found if y.ndim > 1 else found[:, 0]
+
+
+def _trim_zeros(filt, trim="fb"):
+    there = [i for i, x in enumerate(filt) if x != 0]
+    first = there[0] if there and "f" in trim.lower() else 0
+    last = there[-1] + 1 if there and "b" in trim.lower() else filt.shape[0]
+    return filt[first:last] if there else filt[:0]
+
+
+FUNCTIONS: dict[Any, Any] = {
+    np.poly: _poly,
+    np.polyadd: _polyadd,
+    np.polyder: _polyder,
+    np.polyfit: _polyfit,
+    np.polyint: _polyint,
+    np.polymul: lambda a1, a2: convolve(a1, a2),
+    np.polysub: _polysub,
+    np.polyval: _polyval,
+    np.trim_zeros: _trim_zeros,
+    np.vander: _vander,
+}

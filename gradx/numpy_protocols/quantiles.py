@@ -1,0 +1,73 @@
+"""NumPy's quantiles: of all elements, or of those that are no NaN."""
+
+from typing import Any
+
+import numpy as np
+
+from gradx.core.arrays import untracked
+from gradx.numpy_protocols.arranging import array_of, chosen_axes
+from gradx.ops import elementwise as ew
+from gradx.ops.along import take_along_axis
+from gradx.ops.shapes import moveaxis, permute_dims, reshape
+from gradx.ops.sorting import sort
+
+
+def _quantile(
+    a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *, nan=False
+):
+    """Interpolate between the sorted elements; with ``nan``, leave those out that are NaN."""
+    a, q = array_of(a), np.asarray(untracked(q), dtype=float)
+    axes = sorted(chosen_axes(axis, a.ndim))
+    rest = [i for i in range(a.ndim) if i not in axes]
+    lengths = [a.shape[i] for i in rest]
+    x = reshape(permute_dims(a, (*rest, *axes)), (*lengths, -1))
+    result = reshape(_between(sort(x, axis=-1), q.reshape(-1), method, nan), (*lengths, *q.shape))
+    for axis_of_q in range(q.ndim):
+        result = moveaxis(result, len(rest) + axis_of_q, axis_of_q)
+    if keepdims:
+        kept = [1 if i in axes else n for i, n in enumerate(a.shape)]
+        result = reshape(result, (*q.shape, *kept))
+    return result
+
+
+def _between(x, q, method, nan):
+    """Return the quantiles of the last axis of ``x``, which is sorted: NaNs are at its end."""
+    count = np.sum(~np.isnan(untracked(x)), axis=-1, keepdims=True)
+    places = _places(count if nan else np.full_like(count, x.shape[-1]), q, method)
+    below = np.floor(places).astype(np.intp)
+    low = take_along_axis(x, below, axis=-1)
+    high = take_along_axis(x, np.ceil(places).astype(np.intp), axis=-1)
+    missing = count == 0 if nan else count < x.shape[-1]
+    # One element alone may be infinite, and has no gap to interpolate in.
+    gap = ew.where(below == places, 0.0, high - low)
+    return ew.where(missing, np.nan, low + gap * (places - below).astype(x.dtype))
+
+
+def _places(count, q, method):
+    """Return between which of ``count`` sorted elements NumPy finds quantiles: it is asked."""
+    places = np.zeros((*count.shape[:-1], q.size))
+    for n in np.unique(count[count > 0]):
+        places[count[..., 0] == n] = np.quantile(np.arange(float(n)), q, method=method)
+    return places
+
+
+def _percentile(a, q, *args, **kwargs):
+    return _quantile(a, np.asarray(q) / 100, *args, **kwargs)
+
+
+def _median(a, axis=None, out=None, overwrite_input=False, keepdims=False, *, nan=False):
+    return _quantile(a, 0.5, axis, keepdims=keepdims, nan=nan)
+
+
+def _without_nan(function):
+    return lambda a, *args, **kwargs: function(a, *args, nan=True, **kwargs)
+
+
+FUNCTIONS: dict[Any, Any] = {
+    np.median: _median,
+    np.nanmedian: _without_nan(_median),
+    np.nanpercentile: _without_nan(_percentile),
+    np.nanquantile: _without_nan(_quantile),
+    np.percentile: _percentile,
+    np.quantile: _quantile,
+}
