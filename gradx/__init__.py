@@ -49,9 +49,13 @@ from gradx.dtypes import uint8 as uint8
 from gradx.dtypes import uint16 as uint16
 from gradx.dtypes import uint32 as uint32
 from gradx.dtypes import uint64 as uint64
+from gradx.errors import CaptureError as CaptureError
 from gradx.errors import DeviceError as DeviceError
 from gradx.errors import GradxError as GradxError
+from gradx.graph.capture import capture as capture
+from gradx.graph.compile import compile as compile
 from gradx.graph.draw import draw as draw
+from gradx.graph.ir import Graph as Graph
 from gradx.inspection import __array_api_version__ as __array_api_version__
 from gradx.inspection import __array_namespace_info__ as __array_namespace_info__
 from gradx.ops.along import take as take
@@ -124,6 +128,7 @@ from gradx.ops.elementwise import round as round
 from gradx.ops.elementwise import sign as sign
 from gradx.ops.elementwise import signbit as signbit
 from gradx.ops.elementwise import sin as sin
+from gradx.ops.elementwise import sinc as sinc
 from gradx.ops.elementwise import sinh as sinh
 from gradx.ops.elementwise import sqrt as sqrt
 from gradx.ops.elementwise import square as square
@@ -133,6 +138,7 @@ from gradx.ops.elementwise import tanh as tanh
 from gradx.ops.elementwise import trunc as trunc
 from gradx.ops.elementwise import where as where
 from gradx.ops.indexing import getitem as getitem
+from gradx.ops.indexing import scatter_add as scatter_add
 from gradx.ops.indexing import setitem as setitem
 from gradx.ops.joining import concat as concat
 from gradx.ops.joining import meshgrid as meshgrid
@@ -144,6 +150,7 @@ from gradx.ops.linalg import tensordot as tensordot
 from gradx.ops.linalg import tril as tril
 from gradx.ops.linalg import triu as triu
 from gradx.ops.linalg import vecdot as vecdot
+from gradx.ops.linalg_products import kron as kron
 from gradx.ops.moving import flip as flip
 from gradx.ops.moving import pad as pad
 from gradx.ops.moving import repeat as repeat
@@ -158,6 +165,10 @@ from gradx.ops.searching import argmin as argmin
 from gradx.ops.searching import count_nonzero as count_nonzero
 from gradx.ops.searching import nonzero as nonzero
 from gradx.ops.searching import searchsorted as searchsorted
+from gradx.ops.segments import segment_max as segment_max
+from gradx.ops.segments import segment_mean as segment_mean
+from gradx.ops.segments import segment_min as segment_min
+from gradx.ops.segments import segment_sum as segment_sum
 from gradx.ops.sets import isin as isin
 from gradx.ops.sets import unique_all as unique_all
 from gradx.ops.sets import unique_counts as unique_counts
@@ -187,6 +198,8 @@ from gradx.ops.statistical import min as min
 from gradx.ops.statistical import std as std
 from gradx.ops.statistical import var as var
 from gradx.transforms.batching import vmap as vmap
+from gradx.transforms.checkpoint import checkpoint as checkpoint
+from gradx.transforms.custom import custom_rule as custom_rule
 from gradx.transforms.debugging import debug as debug
 from gradx.transforms.explore import tensor as tensor
 from gradx.transforms.forward import jvp as jvp

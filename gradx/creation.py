@@ -11,6 +11,7 @@ from gradx import device as devices
 from gradx.backends import Backend, backend_for_device, current_device, find_backend, native_dtype
 from gradx.core.arrays import backend_for, untracked
 from gradx.core.call import Tensor
+from gradx.core.views import new_tensor
 from gradx.errors import DTypeError, ShapeError, TrackedError
 from gradx.ops.creation import empty_like as empty_like
 from gradx.ops.creation import ones_like as ones_like
@@ -54,7 +55,7 @@ def _as_tensor(x, dtype, device, copy):
     if copy is False and moved is not x:
         raise ShapeError("asarray: copy=False, but the Tensor has to be copied: leave copy out")
     # Its value is never written to, so a Tensor that is no view of it is a copy.
-    return Tensor(x.value, x.trace, x.payload) if copy and moved is x else moved
+    return new_tensor(x.value, x.trace, x.payload) if copy and moved is x else moved
 
 
 def _place(device: Any, dtype: Any) -> tuple[Any, dict[str, Any]]:

@@ -44,6 +44,10 @@ class TapeError(GradxError, RuntimeError):
     """A tape was freed, or a Tensor outlived the transform that made it."""
 
 
+class CaptureError(TrackedError):
+    """A step that is being captured asks for a number, which differs from call to call."""
+
+
 class NonFiniteError(GradxError, FloatingPointError):
     """A value or a derivative is NaN or infinite."""
 

@@ -9,7 +9,7 @@ from operator import index
 from typing import Any
 
 from gradx.backends import canonical_device
-from gradx.core.arrays import backend_for, untracked
+from gradx.core.arrays import backend_for, read_for, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.views import rebind
@@ -101,16 +101,14 @@ def _refuse(what, convert=None):
     def method(self, *args, **kwargs):
         if convert is not None and type(self.trace) in CONVERTIBLE:
             return convert(untracked(self), *args, **kwargs)
-        raise TrackedError(
-            f"{what} of a Tensor tracked by {self.trace.name} would lose its derivative: use gx "
-            "functions of it, such as gx.where, or say that no derivative is wanted, "
-            "with t.detach() or gx.stop_gradient(t)"
-        )
+        read_for(self, what)  # in a captured graph that is the reason, whoever else tracks it
+        raise self.trace.refusal(what)
 
     return method
 
 
 def _dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+    read_for(self, "DLPack export")
     raise TrackedError(
         f"DLPack export of a Tensor tracked by {self.trace.name} would lend its memory and lose "
         "its derivative: export t.detach()"
@@ -230,11 +228,11 @@ METHODS: dict[str, Any] = {
     "copy": positive,
     "detach": detach,
     "flatten": lambda self: +reshape(self, (-1,)),
-    "item": lambda self: untracked(self).item(),
+    "item": lambda self: read_for(self, "item()").item(),
     "ravel": lambda self: reshape(self, (-1,)),
     "reshape": _flexible_reshape,
     "to_device": _to_device,
-    "tolist": lambda self: untracked(self).tolist(),
+    "tolist": lambda self: read_for(self, "tolist()").tolist(),
     "transpose": _transpose,
 }
 

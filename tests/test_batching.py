@@ -77,6 +77,51 @@ def test_axes_are_moved_to_where_they_are_asked_for():
     np.testing.assert_array_equal(actual, 2 * np.moveaxis(x, 2, 1))
 
 
+X, Y = np.arange(6.0).reshape(2, 3), np.arange(8.0).reshape(4, 2)
+TREES = {
+    "tree": (({"x": 0, "y": None},), {"x": X, "y": Y[0]}, lambda i: {"x": X[i], "y": Y[0]}),
+    "negative": (({"x": 0, "y": -1},), {"x": X, "y": Y}, lambda i: {"x": X[i], "y": Y[:, i]}),
+    "prefix": (0, {"x": X, "y": {"z": X}}, lambda i: {"x": X[i], "y": {"z": X[i]}}),
+    "deeper prefix": (
+        [{"x": None, "y": 1}],
+        {"x": X, "y": (X.T, [Y, None])},
+        lambda i: {"x": X, "y": (X.T[:, i], [Y[:, i], None])},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_in_axes_may_be_a_tree(name):
+    in_axes, argument, of_call = TREES[name]
+    f = lambda p: gx.concat([gx.reshape(gx.sin(leaf), (-1,)) for leaf in gx.core.tree.leaves(p)])
+
+    found = gx.vmap(f, in_axes)(argument)
+
+    np.testing.assert_array_equal(found, [f(of_call(i)) for i in range(2)])
+
+
+@pytest.mark.parametrize("out_axes", [0, 1, -1, {"a": 1, "b": -1, "c": None}])
+def test_out_axes_may_be_a_tree(out_axes):
+    f = lambda x: {"a": x * 2, "b": gx.stack([x, x]), "c": np.ones(5)}
+    axes = out_axes if isinstance(out_axes, dict) else dict.fromkeys("abc", out_axes)
+
+    found = gx.vmap(f, out_axes=out_axes)(X)
+
+    for key, axis in axes.items():
+        parts = [np.asarray(f(row)[key]) for row in X]
+        expected = parts[0] if axis is None else np.stack(parts, axis=axis)
+        np.testing.assert_array_equal(found[key], expected)
+
+
+def test_vmaps_of_trees_nest_along_any_axes():
+    x = np.arange(24.0).reshape(2, 3, 4)
+    inner = gx.vmap(lambda p: gx.sum(p["x"]) * p["y"], ({"x": -1, "y": None},), 0)
+
+    found = gx.vmap(lambda p: inner(p), ({"x": 1, "y": 0},), -1)({"x": x, "y": np.arange(3.0)})
+
+    np.testing.assert_array_equal(found, np.sum(x, axis=0).T * np.arange(3.0))
+
+
 def test_result_that_does_not_depend_on_the_batch_is_repeated():
     np.testing.assert_array_equal(gx.vmap(lambda x: np.ones(2))(np.zeros(3)), np.ones((3, 2)))
 
@@ -88,6 +133,14 @@ def test_wrong_axes_are_named():
         gx.vmap(lambda x: x, in_axes=1)(np.ones(2))
     with pytest.raises(ValueError, match="maps no argument"):
         gx.vmap(lambda x: x, in_axes=None)(np.ones(2))
+    with pytest.raises(ValueError, match=r"in_axes=.* is no prefix of what it is for"):
+        gx.vmap(lambda p: p, in_axes=({"x": 0},))({"y": np.ones(2)})
+    with pytest.raises(TypeError, match=r"in_axes: expected integers and None, got 0\.5"):
+        gx.vmap(lambda x: x, in_axes=0.5)(np.ones(2))
+    with pytest.raises(ValueError, match=r"out_axes=None, but a result of shape \(\) depends on"):
+        gx.vmap(lambda x: x, out_axes=None)(np.ones(2))
+    with pytest.raises(IndexError, match=r"out_axes=3, but a result has 1 axes"):
+        gx.vmap(lambda x: x, out_axes=3)(np.ones(2))
     with pytest.raises(TypeError, match="would lose its derivative"):
         gx.vmap(lambda x: 1 if x > 0 else 2)(np.ones(2))
 

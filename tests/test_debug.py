@@ -30,6 +30,11 @@ def test_a_result_that_is_infinite_is_named():
     assert message.endswith("return gx.sum(gx.log(x))  # the line with the logarithm")
 
 
+def test_the_line_of_an_op_with_parameters_is_the_users():
+    with gx.debug(), pytest.raises(NonFiniteError, match=r"^sum\(.*the line with the sum$"):
+        gx.grad(lambda x: gx.sum(x, axis=0))(np.full(3, 1e308))  # the line with the sum
+
+
 @pytest.mark.parametrize("mode", ["reverse", "forward", "tape"])
 def test_a_derivative_that_is_infinite_is_named(mode):
     ways = {

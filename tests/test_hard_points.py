@@ -368,3 +368,42 @@ def test_logsumexp_agrees_with_jax():
     found = gx.grad(lambda x: total(statistical.logsumexp(x, axis=1)))(x)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_crossed_limits_of_clip_leave_the_upper_one():
+    f = lambda x, low, high: ops.clip(x, low, high)
+
+    for x in (0.0, 1.5, 3.0):
+        assert derivatives(f, x, 2.0, 1.0) == [0.0, 0.0, 1.0]
+
+
+def test_power_norm_has_a_kink_at_zero_whatever_the_power():
+    norm = lambda x: gx.linalg.vector_norm(x, ord=0.5)
+
+    assert derivative(norm, [0.0, 0.0]) == [0.0, 0.0]
+    assert derivative(norm, [0.0, 4.0]) == [0.0, 1.0]
+
+
+def test_array_without_axes_is_reduced_along_axis_0_as_numpy_does():
+    for op in (total, statistical.mean, statistical.max, statistical.prod):
+        assert derivative(lambda x, op=op: op(x, axis=0), 3.0) == 1.0
+
+
+def test_exponentials_of_nothing_add_up_to_nothing():
+    nothing = np.zeros((2, 0))
+
+    assert gx.logsumexp(nothing, axis=1).tolist() == [-INF, -INF]
+    assert gx.special.softmax(nothing).shape == gx.special.log_softmax(nothing).shape == (2, 0)
+    assert derivative(lambda x: total(gx.special.softmax(x)), nothing) == [[], []]
+
+
+def test_logsumexp_of_complex_numbers_is_a_principal_value():
+    z = np.asarray([1.0 + 3.0j, 0.5 + 3.0j])
+
+    assert abs(gx.logsumexp(2 * z) - np.log(np.sum(np.exp(2 * z)))) < 1e-15
+
+
+def test_no_difference_joins_nothing():
+    x = np.asarray([1.0, 2.0])
+
+    assert gx.diff(x, n=0, prepend=x).tolist() == [1.0, 2.0]

@@ -66,6 +66,7 @@ KEYS = {
     "mask and array": (MASK[:, 1, 1], COLUMNS[:1]),
     "mask of lists": [True, False],
     "mask of nothing": np.zeros((2, 3), dtype=bool),
+    "mask of no length": np.zeros((2, 0), dtype=bool),
     "true": True,
     "false": False,
     "true and array": (slice(None), True, COLUMNS),

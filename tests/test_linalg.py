@@ -120,12 +120,28 @@ def real_eigenvectors(x):
     return linalg.eig(x)
 
 
-# Signs of real vectors do not change in a small neighbourhood.
-VECTORS = {
-    "eigh": lambda x: tuple(linalg.eigh(symmetric(x))),
-    "eig": lambda x: [gx.real(part) for part in real_eigenvectors(x)],
-    "svd": lambda x: tuple(linalg.svd(x)),
-}
+def signs(vectors):
+    """Return the sign of each column's largest element: LAPACK may change it from call to call."""
+    largest = gx.argmax(gx.abs(vectors), axis=0, keepdims=True)
+    return gx.sign(gx.take_along_axis(vectors, largest, axis=0))
+
+
+def symmetric_vectors(x):
+    values, vectors = linalg.eigh(symmetric(x))
+    return values, vectors * signs(vectors)
+
+
+def general_vectors(x):
+    values, vectors = [gx.real(part) for part in real_eigenvectors(x)]
+    return values, vectors * signs(vectors)
+
+
+def singular_vectors(x):
+    u, s, vh = linalg.svd(x)
+    return u * signs(u), s, gx.matrix_transpose(signs(u)) * vh
+
+
+VECTORS = {"eigh": symmetric_vectors, "eig": general_vectors, "svd": singular_vectors}
 
 
 @pytest.mark.parametrize("name", VECTORS)

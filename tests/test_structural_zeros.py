@@ -136,6 +136,32 @@ def test_zeros_that_arithmetic_made_are_honest():
     assert math.isnan(gx.grad(lambda x, y: y * gx.sqrt(x) + x * y, argnums=(0, 1))(0.0, 0.0)[0])
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_zeros_that_arithmetic_made_are_honest_in_linear_maps():
+    f = lambda x: gx.sqrt(x) ** 2
+    x, ones = np.asarray([0.0, 1.0]), np.ones(2)
+
+    np.testing.assert_array_equal(gx.linearize(f, x)[1](ones), [np.nan, 1.0])
+    np.testing.assert_array_equal(np.diag(gx.jacobian(f)(x)), [np.nan, 1.0])
+
+
+@pytest.mark.parametrize("outer", [gx.grad, lambda f: lambda y: gx.jvp(f, (y,), (1.0,))[1]])
+@pytest.mark.parametrize("inner", [gx.grad, lambda f: lambda x: gx.jvp(f, (x,), (1.0,))[1]])
+def test_zeros_of_an_inner_rule_are_honest_to_an_outer_derivative(outer, inner):
+    # By x it is y * 0 * inf, which is NaN whatever y is.
+    by_x = lambda y: inner(lambda x: y * gx.sqrt(x) ** 2)(0.0)
+
+    assert math.isnan(outer(by_x)(1.0))
+
+
+def test_constant_zeros_are_dead_in_a_batch_as_in_a_loop():
+    slope = gx.grad(lambda x, c: c * gx.sqrt(x) + x)
+
+    found = gx.vmap(slope)(np.asarray([0.0, 1.0]), np.asarray([0.0, 2.0]))
+
+    np.testing.assert_array_equal(found, [1.0, 2.0])
+
+
 def test_linear_map_of_a_derivative_is_not_taken_for_its_value_at_zero():
     _, push = gx.linearize(lambda x: gx.where(x > 0, gx.log(x), 0.0), np.asarray([0.0, 2.0]))
 

@@ -15,38 +15,32 @@ from gradx.errors import DTypeError, GradxError
 
 NUMBERS = {bool, int, float}
 
-# Op -> what both companions call it.
-FUNCTIONS = {
-    "erfc": "erfc",
-    "erfcinv": "erfcinv",
-    "erfcx": "erfcx",
-    "erfinv": "erfinv",
-    "log_ndtr": "log_ndtr",
-    "ndtr": "ndtr",
-    "ndtri": "ndtri",
-}
-# Those that cupyx lacks.
-SCIPY_ONLY: dict[str, str] = {}
+# Ops that both companions have under the op's own name.
+NAMES = """
+    beta betaln binom digamma entr erfc erfcinv erfcx erfinv exprel gamma gammainc gammaincc
+    gammaln i0 i0e i1 i1e kl_div log_ndtr logit ndtr ndtri rel_entr xlog1py xlogy zeta
+"""
+FUNCTIONS = NAMES.split()
 
 
 class MissingPackageError(GradxError, ImportError):
     """A package that gradx does not need for anything else is not installed."""
 
 
-def kernels_of(module: str, functions: dict[str, str], install: str) -> dict[str, Kernel]:
-    """Return a kernel for each op: the function of ``module`` that ``functions`` names.
+def kernels_of(module: str, install: str) -> dict[str, Kernel]:
+    """Return a kernel for each of ``FUNCTIONS``: the function of ``module`` of that name.
 
     ``install`` is the command that installs the module.
     """
-    return {op: _kernel(module, name, op, install) for op, name in functions.items()}
+    return {op: _kernel(module, op, install) for op in FUNCTIONS}
 
 
-def _kernel(module: str, name: str, op: str, install: str) -> Kernel:
+def _kernel(module: str, op: str, install: str) -> Kernel:
     found: list[Callable[..., Any]] = []
 
     def kernel(xp: Any, *arrays: Any) -> Any:
         if not found:
-            found.append(getattr(_imported(module, op, install), name))
+            found.append(getattr(_imported(module, op, install), op))
         return found[0](*_real_arrays(op, arrays))
 
     return kernel

@@ -118,9 +118,7 @@ BACKEND = Backend(
     transfer=lambda array, native: xp.asarray(array, device=native),
 )
 
-BACKEND.kernels.update(
-    companions.kernels_of("cupyx.scipy.special", companions.FUNCTIONS, "pip install cupy")
-)
+BACKEND.kernels.update(companions.kernels_of("cupyx.scipy.special", "pip install cupy"))
 
 
 @BACKEND.kernel("sum")

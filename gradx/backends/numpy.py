@@ -43,11 +43,7 @@ BACKEND = Backend(
     array_types=(np.ndarray, np.generic),
 )
 
-BACKEND.kernels.update(
-    companions.kernels_of(
-        "scipy.special", companions.FUNCTIONS | companions.SCIPY_ONLY, "pip install scipy"
-    )
-)
+BACKEND.kernels.update(companions.kernels_of("scipy.special", "pip install scipy"))
 BACKEND.kernels.update(numpy_convolution.KERNELS)
 BACKEND.kernels.update(numpy_pooling.KERNELS)
 
@@ -56,14 +52,6 @@ BACKEND.kernels.update(numpy_pooling.KERNELS)
 def sum(xp, x, /, *, axis=None, dtype=None, keepdims=False):
     """Skip the 0.7 us of Python inside ``np.sum``."""
     return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
-
-
-@BACKEND.kernel("matmul")
-def matmul(xp, x, y, /):
-    """Multiply a stack by one matrix as one product: NumPy would multiply one by one."""
-    if x.ndim > 2 and y.ndim == 2 and x.size:
-        return np.matmul(x.reshape(-1, x.shape[-1]), y).reshape(*x.shape[:-1], y.shape[-1])
-    return np.matmul(x, y)
 
 
 @BACKEND.kernel("getitem")
@@ -105,6 +93,20 @@ def add_at(xp, x, indices, /, *, length, axis):
     # Made in its own shape: who owns its memory is returned without a copy.
     out = np.zeros((*before, length, *after), x.dtype)
     np.add.at(out.reshape(-1), (starts * width + np.arange(width)).reshape(-1), x.reshape(-1))
+    return out
+
+
+@BACKEND.kernel("segment_extreme")
+def segment_extreme(xp, x, segments, /, *, num_segments, axis, largest):
+    """Reduce sorted slices from where each segment starts to where the next one does."""
+    join, neutral = (np.maximum, -math.inf) if largest else (np.minimum, math.inf)
+    places = np.where(segments < 0, segments + num_segments, segments)
+    order = np.argsort(places, stable=True)
+    found, starts = np.unique(places[order], return_index=True)
+    out = np.full((*x.shape[:axis], num_segments, *x.shape[axis + 1 :]), neutral, x.dtype)
+    if found.size:
+        before = (slice(None),) * axis
+        out[(*before, found)] = join.reduceat(np.take(x, order, axis), starts, axis)
     return out
 
 

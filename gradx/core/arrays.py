@@ -3,6 +3,7 @@
 from typing import Any
 
 from gradx.backends import Backend, backend_of
+from gradx.core.trace import capturing
 from gradx.core.views import Tensor
 
 # The answers of is_kind: libraries take microseconds to find them, at every boundary.
@@ -14,6 +15,25 @@ def untracked(x: Any) -> Any:
     while type(x) is Tensor:
         x = x.value
     return x
+
+
+def read_for(x: Any, what: str) -> Any:
+    """Return the plain array inside ``x``, whose numbers are then read for ``what``.
+
+    Raise ``CaptureError`` where they differ from call to call: in a captured graph.
+    """
+    while type(x) is Tensor:
+        x = x.trace.plain(x, what)
+    return x
+
+
+def reading_stalls(x: Any) -> bool:
+    """Tell whether nothing may be decided by the numbers in ``x``.
+
+    On a GPU that would wait for all that was launched; in a graph that is being
+    captured the decision would be kept, whatever the numbers are the next time.
+    """
+    return capturing.get() or backend_for(x).reading_stalls
 
 
 def backend_for(x: Any) -> Backend:

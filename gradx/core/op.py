@@ -24,7 +24,7 @@ from gradx.core.rules import (
     Rule,
     Signature,
     as_written,
-    compile_both_edges,
+    compile_all_edges,
     compile_rule,
     replacing,
     scaling_by,
@@ -46,7 +46,7 @@ class Op:
     """Everything gradx knows about one primitive."""
 
     __slots__ = (
-        "both_edges",
+        "all_edges",
         "call",
         "defaults",
         "elementwise",
@@ -58,6 +58,7 @@ class Op:
         "run",
         "samples",
         "signature",
+        "sizes_vary",
         "view",
         "visible",
         "vjp",
@@ -67,7 +68,7 @@ class Op:
     run: Function  # run(arrays, params): what traces call
     vjp: tuple[Rule | None, ...]  # per input
     jvp: tuple[Rule | None, ...]  # per input
-    both_edges: Function | None  # of an op of two differentiable inputs
+    all_edges: Function | None  # of an op of one or two inputs, all differentiable
 
     def __init__(self, forward: Function, samples: SampleSet, view: View = None) -> None:
         self.name = forward.__name__
@@ -75,6 +76,7 @@ class Op:
         self.samples = samples
         self.view = view
         self.elementwise = False  # each element of the output depends on its own inputs only
+        self.sizes_vary = False  # the shape of the output depends on numbers in the input
         self.results: type | None = None  # the NamedTuple of an op with several outputs
         self.signature = _read_signature(forward)
         self.visible, self.defaults = _visible_signature(forward)
@@ -90,12 +92,13 @@ class Op:
         for other in map(backend_of, types[1:]):
             if other is not backend:
                 raise mixed_places(self.name, [backend.name, other.name])
-        function = self._implementation(backend)
+        function = self.on(backend)
         one_array = len(self.signature.inputs) == 1 and not self.signature.variadic
         key = type(arrays[0]) if one_array else tuple(map(type, arrays))
         return self.implementations.setdefault(key, function)
 
-    def _implementation(self, backend: Backend) -> Function:
+    def on(self, backend: Backend) -> Function:
+        """Return the implementation on one array library: a function of plain arrays."""
         kernel = backend.kernels.get(self.name)
         if kernel is None and (namesake := _namesake(self.forward, self.signature)) is not None:
             return getattr(backend.xp, namesake)
@@ -178,12 +181,16 @@ def primitive(
     return declare
 
 
-def constant(*, samples: SampleSet, elementwise: bool = False) -> Declare:
-    """Declare an op whose output does not vary with its inputs (``argmax``, ``less``)."""
+def constant(*, samples: SampleSet, elementwise: bool = False, sizes_vary: bool = False) -> Declare:
+    """Declare an op whose output does not vary with its inputs (``argmax``, ``less``).
+
+    With ``sizes_vary`` the shape of the output depends on the numbers it is given.
+    """
 
     def declare(forward):
         op = Op(forward, samples)
         op.elementwise = elementwise
+        op.sizes_vary = sizes_vary
         return _finish(op, vjp={}, jvp={})
 
     return declare
@@ -223,21 +230,26 @@ def _finish(op: Op, *, vjp: Mapping[str, Needs], jvp: Mapping[str, Needs]) -> Fu
         raise TypeError(f"op {op.name!r} has no docstring")
     if op.name in OPS:
         raise TypeError(f"op {op.name!r} is declared twice")
+    call = complete(op, vjp=vjp, jvp=jvp)
+    OPS[op.name] = op
+    return call
+
+
+def complete(op: Op, *, vjp: Mapping[str, Needs], jvp: Mapping[str, Needs]) -> Function:
+    """Give an op its rules and return the function users call."""
     if vjp.keys() != jvp.keys() or not vjp.keys() <= set(op.signature.inputs):
         raise TypeError(f"op {op.name!r}: vjp and jvp must have rules for the same inputs")
     op.vjp = _per_input(op, vjp)
     op.jvp = _per_input(op, jvp)
-    op.both_edges = None
-    rules = [rule for rule in op.vjp if rule is not None]
-    if len(rules) == len(op.signature.inputs) == 2:
-        op.both_edges = compile_both_edges(rules, op.signature)
+    op.all_edges = None
+    if len(op.vjp) <= 2 and all(op.vjp) and not op.signature.variadic:
+        op.all_edges = compile_all_edges(op.vjp, op.signature)
     op.call, op.run = make_calls(op)
     call: Any = op.call
     call.__name__ = call.__qualname__ = op.name
     call.__module__ = op.forward.__module__
     call.__doc__ = op.forward.__doc__
     _name_inputs(op)
-    OPS[op.name] = op
     return call
 
 

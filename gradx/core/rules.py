@@ -126,15 +126,21 @@ def compile_rule(needs: Needs, signature: Signature) -> Rule:
     return Rule(needs.apply, _compiled(f"lambda {arguments}: ({saved})"), f"({saved})")
 
 
-def compile_both_edges(rules: list[Rule], signature: Signature) -> Function:
-    """Compile what builds both edges of a binary op at once, for less than two calls cost."""
-    x, y = signature.inputs
-    x_rule, y_rule = rules
-    build = _compiled(
-        f"lambda x_rule, y_rule: lambda x_node, y_node, out, {x}, {y}, params: "
-        f"((x_node, x_rule, {x_rule.saved}), (y_node, y_rule, {y_rule.saved}))"
+def compile_all_edges(rules: tuple[Any, ...], signature: Signature) -> Function:
+    """Compile what builds the edges of all inputs at once, for less than a call each costs.
+
+    For inputs x and y: ``edges(x_node, y_node, out, x, y, params)``.
+    """
+    inputs = signature.inputs
+    nodes = ", ".join([f"{name}_node" for name in inputs])
+    named = ", ".join([f"{name}_rule" for name in inputs])
+    edges = "".join(
+        [f"({x}_node, {x}_rule, {r.saved}), " for x, r in zip(inputs, rules, strict=True)]
     )
-    return build(x_rule, y_rule)
+    build = _compiled(
+        f"lambda {named}: lambda {nodes}, out, {', '.join(inputs)}, params: ({edges})"
+    )
+    return build(*rules)
 
 
 @cache

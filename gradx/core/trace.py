@@ -10,11 +10,14 @@ from itertools import count
 from types import MappingProxyType
 from typing import Any
 
-from gradx.errors import TapeError
+from gradx.errors import TapeError, TrackedError
 
 _next_level = count().__next__
 # What to use instead of a trace or its class: what looks closely in ``gx.debug()``.
 substitutes: ContextVar[Mapping[Any, Any]] = ContextVar("substitutes", default=MappingProxyType({}))
+
+# Whether this thread is capturing a graph: what is decided by a number now would stay so.
+capturing: ContextVar[bool] = ContextVar("capturing", default=False)
 
 
 class Trace:
@@ -35,6 +38,10 @@ class Trace:
         """Run an op of one array and no parameters."""
         return self.apply_general(op, (x,), {})
 
+    def apply_to_one(self, op: Any, x: Any, params: dict[str, Any]) -> Any:
+        """Run an op of one array, with parameters and one output."""
+        return self.apply_general(op, (x,), params)
+
     def apply_binary(self, op: Any, x: Any, y: Any) -> Any:
         """Run an op of two arrays and no parameters, of which at least one is watched."""
         return self.apply_general(op, (x, y), {})
@@ -50,6 +57,30 @@ class Trace:
     def lift(self, constant: Any) -> Any:
         """Return ``constant`` as a value of this trace, of which nothing depends on it."""
         raise NotImplementedError
+
+    def as_array(self, x: Any) -> Any:
+        """Return ``x`` as an array: in a captured graph it may stand for a Python number."""
+        return x
+
+    def example(self, x: Any) -> Any:
+        """Return what lies beneath ``x``, of the shape that ``x`` has."""
+        return x.value
+
+    def detach(self, x: Any) -> Any:
+        """Return the value without derivative."""
+        return x.value
+
+    def plain(self, x: Any, what: str) -> Any:
+        """Return what lies beneath ``x``, for ``what``, which reads its numbers."""
+        return x.value
+
+    def refusal(self, what: str) -> Exception:
+        """Return the error of ``what``, which would take a number out of this run."""
+        return TrackedError(
+            f"{what} of a Tensor tracked by {self.name} would lose its derivative: use gx "
+            "functions of it, such as gx.where, or say that no derivative is wanted, "
+            "with t.detach() or gx.stop_gradient(t)"
+        )
 
     def end(self) -> None:
         """Make every Tensor that outlives this run raise when it is used."""

@@ -40,3 +40,16 @@ def paths(tree: Any) -> list[str]:
     """Return the path of each leaf as Python source, as in ``['weights'][0]``."""
     accessors = optree.tree_accessors(tree, namespace=NAMESPACE)
     return [accessor.codify("") for accessor in accessors]
+
+
+def spread(prefix: Any, tree: Any) -> list[Any]:
+    """Return for each leaf of a tree what ``prefix`` says of it: a tree that may end before it.
+
+    ``None`` in ``prefix`` is something said, too.
+
+    Raises:
+        ValueError: they differ where both go on.
+    """
+    said, structure = optree.tree_flatten(prefix, none_is_leaf=True, namespace=NAMESPACE)
+    parts = structure.flatten_up_to(tree)
+    return [one for one, part in zip(said, parts, strict=True) for _ in leaves(part)]

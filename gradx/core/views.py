@@ -18,15 +18,25 @@ class Tensor:
 
     ``payload`` is what the transform keeps beside the value: a node of the tape
     in reverse mode, a tangent in forward mode. ``links`` ties views together.
+    Made by ``new_tensor``: an ``__init__`` would take as long as all the rest of it.
     """
 
     __slots__ = ("__weakref__", "links", "payload", "trace", "value")
 
-    def __init__(self, value: Any, trace: Any, payload: Any) -> None:
-        self.value = value
-        self.trace = trace
-        self.payload = payload
-        self.links: Links | None = None
+    value: Any
+    trace: Any
+    payload: Any
+    links: "Links | None"
+
+
+def new_tensor(value: Any, trace: Any, payload: Any) -> Tensor:
+    """Return ``value`` as ``trace`` sees it."""
+    tensor = Tensor()
+    tensor.value = value
+    tensor.trace = trace
+    tensor.payload = payload
+    tensor.links = None
+    return tensor
 
 
 class Links:

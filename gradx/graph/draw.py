@@ -1,6 +1,5 @@
 """``gx.draw``: pictures of how a value was computed, and of the gradient that comes back."""
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.errors import DTypeError, ShapeError
 from gradx.graph.diagram import Diagram, Leaf, constant_diagram, tape_diagram
+from gradx.graph.naming import parameter_names
 from gradx.graph.svg import to_svg
 from gradx.graph.text import to_dot, to_mermaid
 from gradx.ops.creation import ones_like
@@ -120,7 +120,7 @@ def _diagram_of_call(f, args, seed):
     if type(value) not in (bool, int, float, complex) and not is_array(value):
         raise DTypeError(f"{label}: it must return one array, got {type(value).__name__}")
     value = untracked(as_array(value))
-    heading = f"{name}({', '.join(_parameter_names(f, args))})"
+    heading = f"{name}({', '.join(parameter_names(f, args))})"
     seed = _start(value, seed, label)
     if node is None:
         return constant_diagram(heading, name, value, seed, leaves)
@@ -151,18 +151,6 @@ def _start(value, seed, label):
 def _names(f, args):
     """Name every leaf of ``f`` and ``args``; also tell whether it is a tree's."""
     names = [(path.lstrip("."), True) for path in tree.paths(f)]
-    for argument, value in zip(_parameter_names(f, args), args, strict=True):
+    for argument, value in zip(parameter_names(f, args), args, strict=True):
         names += [(f"{argument}{path}", path != "") for path in tree.paths(value)]
     return names
-
-
-def _parameter_names(f, args):
-    """Return the name that ``f`` gives each of ``args``."""
-    try:
-        parameters = list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):  # Some functions written in C do not say.
-        parameters = []
-    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "argument")
-    names += [f"{rest}[{i}]" for i in range(len(args) - len(names))]
-    return names[: len(args)]

@@ -1,6 +1,7 @@
 """The fully connected layer."""
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 from gradx.core.explain import describe
@@ -10,6 +11,7 @@ from gradx.nn.checks import drawn, require_array
 from gradx.nn.module import Module
 from gradx.ops.arithmetic import add
 from gradx.ops.linalg import matmul
+from gradx.ops.shapes import reshape
 from gradx.ops.windows import integer
 from gradx.random import split
 
@@ -67,5 +69,9 @@ class Linear(Module):
         inputs = shape[0]
         if not x.shape or x.shape[-1] != inputs:
             raise ShapeError(f"Linear: expected (..., {inputs}), got {tuple(x.shape)}")
+        if len(x.shape) > 2:
+            # One product of all rows, where NumPy would take one for each matrix of the stack.
+            rows = self(reshape(x, (prod(x.shape[:-1]), inputs)))
+            return reshape(rows, (*x.shape[:-1], shape[1]))
         out = matmul(x, self.weight)
         return out if self.bias is None else add(out, self.bias)

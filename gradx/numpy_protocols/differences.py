@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from gradx.core.arrays import untracked
 from gradx.numpy_protocols.arranging import array_of, chosen_axes
 from gradx.numpy_protocols.refusals import unknown
 from gradx.ops import elementwise as ew
+from gradx.ops.along import take
 from gradx.ops.differences import diff
 from gradx.ops.joining import concat
+from gradx.ops.searching import searchsorted
 from gradx.ops.shapes import astype, moveaxis, reshape, sum
 
 
@@ -77,10 +78,9 @@ def _interp(x, xp, fp, left=None, right=None, period=None):
     if period is not None:
         raise unknown("np.interp", ["period"])
     x, xp, fp = array_of(x), array_of(xp), array_of(fp)
-    knots = untracked(xp)
-    at = np.clip(np.searchsorted(knots, untracked(x), side="right") - 1, 0, len(knots) - 2)
-    x_low, x_high = xp[at], xp[at + 1]
-    f_low, f_high = fp[at], fp[at + 1]
+    at = ew.clip(searchsorted(xp, x, side="right") - 1, 0, xp.shape[0] - 2)
+    x_low, x_high = take(xp, at, axis=0), take(xp, at + 1, axis=0)
+    f_low, f_high = take(fp, at, axis=0), take(fp, at + 1, axis=0)
     inside = f_low + (f_high - f_low) * ((x - x_low) / (x_high - x_low))
     found = ew.where(ew.less(x, xp[0]), fp[0] if left is None else left, inside)
     return ew.where(ew.greater(x, xp[-1]), fp[-1] if right is None else right, found)

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from gradx.core.arrays import untracked
+from gradx.core.arrays import read_for, untracked
 from gradx.numpy_protocols.arranging import flat
 from gradx.numpy_protocols.refusals import unknown
 from gradx.ops import elementwise as ew
 from gradx.ops.along import take, take_along_axis
 from gradx.ops.searching import nonzero
 from gradx.ops.sorting import sort
+from gradx.ops.trigonometric import sinc
 
 
 def _where(condition, x=None, y=None, /):
@@ -82,23 +83,11 @@ def _turn(x):
 
 
 def _real_if_close(a, tol=100):
-    plain = untracked(a)
-    if not np.iscomplexobj(plain):
+    if not np.iscomplexobj(untracked(a)):
         return a
+    plain = read_for(a, "np.real_if_close")
     bound = tol * np.finfo(plain.dtype).eps if tol > 1 else tol
     return ew.real(a) if np.all(np.abs(plain.imag) < bound) else a
-
-
-def _sinc(x):
-    t = x * math.pi
-    # Near 0 by its series, whose derivatives are right there too.
-    near = ew.less(ew.abs(t), 0.3)
-    square = ew.square(ew.where(near, t, 0.0))
-    series = reduce(
-        lambda tail, n: 1 - square / ((2 * n) * (2 * n + 1)) * tail, range(9, 0, -1), 1.0
-    )
-    away = ew.where(near, 1.0, t)
-    return ew.where(near, series, ew.sin(away) / away)
 
 
 FUNCTIONS: dict[Any, Any] = {
@@ -114,7 +103,7 @@ FUNCTIONS: dict[Any, Any] = {
     np.real_if_close: _real_if_close,
     np.round: _round,
     np.select: _select,
-    np.sinc: _sinc,
+    np.sinc: sinc,
     np.sort: _sort,
     np.take: _take,
     np.take_along_axis: _take_along_axis,

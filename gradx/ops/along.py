@@ -86,27 +86,31 @@ def add_at(xp, x, indices, /, *, length, axis):
     places = wrapped(xp, xp.reshape(indices, (-1,)), length)
     rows = xp.reshape(x, (blocks, places.shape[0], width))
     rows = xp.reshape(xp.permute_dims(rows, (1, 0, 2)), (places.shape[0], blocks * width))
-    out = xp.permute_dims(
-        xp.reshape(_add_rows(xp, rows, places, length), (length, blocks, width)), (1, 0, 2)
-    )
+    added = join_rows(xp, rows, places, length, xp.add, 0)
+    out = xp.permute_dims(xp.reshape(added, (length, blocks, width)), (1, 0, 2))
     return xp.reshape(out, (*before, length, *after))
 
 
-def _add_rows(xp, rows, places, length):
-    zeros = xp.zeros((length, rows.shape[1]), dtype=rows.dtype, device=place_of(rows)[1])
+def join_rows(xp, rows, places, length, join, neutral):
+    """Join the rows of each place with ``join``, which leaves alone what is beside ``neutral``.
+
+    A running result for each run of equal places, in log2(n) steps of the whole array.
+    """
+    shape, device = (length, rows.shape[1]), place_of(rows)[1]
+    empty = xp.full(shape, neutral, dtype=rows.dtype, device=device)
     if 0 in (rows.shape[0], rows.shape[1], length):
-        return zeros
+        return empty
     order, ends, found = _runs(xp, places, length)
     ordered, rows = xp.take(places, order, axis=0), xp.take(rows, order, axis=0)
-    # A running sum of each run of equal places, in log2(n) steps of the whole array.
     distance = 1
     while distance < rows.shape[0]:
         same = xp.expand_dims(ordered[distance:] == ordered[:-distance], axis=1)
         earlier = rows[:-distance, :]
-        added = rows[distance:, :] + xp.where(same, earlier, xp.zeros_like(earlier))
-        rows = xp.concat([rows[:distance, :], added], axis=0)
+        earlier = xp.where(same, earlier, xp.full_like(earlier, neutral))
+        joined = join(rows[distance:, :], earlier)
+        rows = xp.concat([rows[:distance, :], joined], axis=0)
         distance *= 2
-    return xp.where(xp.expand_dims(found, axis=1), xp.take(rows, ends, axis=0), zeros)
+    return xp.where(xp.expand_dims(found, axis=1), xp.take(rows, ends, axis=0), empty)
 
 
 def _runs(xp, places, length):

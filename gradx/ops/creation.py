@@ -55,6 +55,16 @@ def empty_like(xp, x, /, *, dtype=None, device=None):
     return space.empty(x.shape, **settings) if settings else xp.empty_like(x)
 
 
+def _numbers(draw):
+    yield Sample((draw(),))
+
+
+@constant(samples=_numbers)
+def number_as_array(xp, x, /):
+    """Make a 0-d array of a Python number: what a captured one becomes where an array is needed."""
+    return xp.asarray(x, copy=True)
+
+
 @constant(samples=single_arrays, elementwise=True)
 def stop_gradient(xp, x, /):
     """Return ``x`` as a constant: no transform sees where it came from."""

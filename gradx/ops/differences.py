@@ -32,6 +32,8 @@ def diff(x, /, *, axis=-1, n=1, prepend=None, append=None):
     if n < 0:
         raise ShapeError(f"diff: n counts how often to subtract, got {n}")
     (axis,) = checked_axes("diff", axis, len(x.shape))
+    if n == 0:
+        return x  # as NumPy does, which joins nothing to it either
     parts = [part for part in (prepend, x, append) if part is not None]
     if len(parts) > 1:
         x = concat(parts, axis=axis)

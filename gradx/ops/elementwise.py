@@ -66,6 +66,7 @@ from gradx.ops.signs import sign as sign
 from gradx.ops.trigonometric import cos as cos
 from gradx.ops.trigonometric import cosh as cosh
 from gradx.ops.trigonometric import sin as sin
+from gradx.ops.trigonometric import sinc as sinc
 from gradx.ops.trigonometric import sinh as sinh
 from gradx.ops.trigonometric import tan as tan
 from gradx.ops.trigonometric import tanh as tanh

@@ -65,10 +65,20 @@ def _limits(draw):
     yield Sample((draw(), 0.75, 1.25))
 
 
+def _lower_limit(g, x, low, high):
+    g = where(less(x, low), g, 0.0)
+    return g if high is None else where(greater(low, high), 0.0, g)
+
+
+def _upper_limit(g, x, low, high):
+    # Where the limits are crossed, the upper one is all that counts.
+    return where(greater(x if low is None else maximum(x, low), high), g, 0.0)
+
+
 _CLIP = {
     "x": _within,
-    "low": lambda g, x, low: where(less(x, low), g, 0.0),
-    "high": lambda g, x, high: where(greater(x, high), g, 0.0),
+    "low": _lower_limit,
+    "high": _upper_limit,
 }
 
 

@@ -9,7 +9,6 @@ library: what NumPy says it means.
 from math import prod
 from typing import Any, NamedTuple
 
-from gradx.backends import backend_for_device
 from gradx.core.arrays import backend_for, is_array, is_kind, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
@@ -19,7 +18,8 @@ from gradx.device import array_to_device, asarray
 from gradx.errors import OutOfBoundsError
 from gradx.ops import slicing
 from gradx.ops.along import add_at, put_at, sample_indices, take, wrapped
-from gradx.ops.elementwise import where
+from gradx.ops.creation import place_of
+from gradx.ops.elementwise import add, where
 from gradx.ops.searching import nonzero_places
 from gradx.ops.shapes import astype, broadcast_shape, broadcast_to, permute_dims, reshape
 from gradx.ops.slicing import BASIC, BASIC_KEYS, is_basic, read_shape
@@ -167,7 +167,9 @@ def _as_item(part, shape, axis):
 
 
 def _check_mask(mask, shape):
-    if tuple(mask.shape) != tuple(shape):
+    # The standard lets a mask have length 0 along any axis: it chooses nothing.
+    fits = all(own in (length, 0) for own, length in zip(mask.shape, shape, strict=False))
+    if mask.ndim != len(shape) or not fits:
         raise OutOfBoundsError(
             f"a boolean index of shape {tuple(mask.shape)} "
             f"does not fit axes of shape {tuple(shape)}"
@@ -229,6 +231,7 @@ def _array_keys(draw):
         (0, columns),
         (None, rows, ...),
         draw(2, 3) > 1,
+        draw(2, 0) > 1,
         (draw(2) > 0, columns[:1]),
         (..., draw(3) > 1),
         [1, 1, 0],
@@ -311,6 +314,35 @@ def setitem(x, value, key):
     return region if plan.basic is None else slicing.setitem(x, region, plan.basic)
 
 
+def _adds(draw):
+    rows = sample_indices(draw(1), 1, 0, 1)
+    for key in [1, (slice(None), 0), rows, (rows, rows), draw(2, 3) > 1, (..., rows), rows[:0]]:
+        x = draw(2, 3)
+        yield Sample((x, draw(*x[key].shape)), {"key": key})
+    yield Sample((draw(2, 3), draw()), {"key": rows})
+    yield Sample((draw(3) + 1j * draw(3), draw(1)), {"key": rows})
+
+
+@composed(samples=_adds)
+def scatter_add(x, value, key):
+    """Return a copy of ``x`` with ``value`` added to ``x[key]``, each time a place is named.
+
+    ``value`` broadcasts to what ``key`` reads and is cast to the dtype of ``x``: this is
+    ``np.add.at`` as a function.
+
+    Raises:
+        IndexError: an index is outside of its axis, there are too many, or a mask does not fit.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.scatter_add(np.zeros(3), np.asarray([1.0, 2.0, 4.0]), np.asarray([0, 2, 0]))
+    array([5., 0., 2.])
+    """
+    value = _as_value(value, x)
+    if type(value) in SCALARS:
+        value = _as_array(value, x)
+    return add(x, scatter(value, tuple(x.shape), key))
+
+
 def _as_value(value, x):
     """Return what is written as an array with the dtype of ``x``, or as a Python number."""
     if type(value) in SCALARS:
@@ -322,12 +354,17 @@ def _as_value(value, x):
     return value if value.dtype == x.dtype else astype(value, x.dtype)
 
 
+def _as_array(number, x):
+    space, device = place_of(x)
+    return space.asarray(number, dtype=x.dtype, device=device)
+
+
 def _is_indices(key):
     return is_array(key) and is_kind(key, "integral") and key.shape != ()
 
 
 def _is_one_mask(key):
-    return is_array(key) and is_kind(key, "bool")
+    return is_array(key) and is_kind(key, "bool") and 0 not in key.shape
 
 
 def _write_one_where(x, value, mask):
@@ -335,8 +372,7 @@ def _write_one_where(x, value, mask):
     _check_mask(mask, x.shape[: mask.ndim])
     mask = reshape(mask, (*mask.shape, *[1] * (x.ndim - mask.ndim)))
     if type(value) in SCALARS:
-        space, device = backend_for(x).xp, backend_for(x).device_of(untracked(x))
-        value = space.asarray(value, dtype=x.dtype, device=backend_for_device(device)[1])
+        value = _as_array(value, x)
     return where(mask, reshape(value, ()), x)
 
 

@@ -60,7 +60,11 @@ def _powers(draw):
 def _share(x, out, axis, ord):
     """Return the derivative of the norm by each element: ``(|x| / norm)**(ord - 1)``, signed."""
     part = _over_norm(abs(x), with_ones(out, x.shape, axis))
-    return conjugated(sign(x)) * quiet_pow(part, ord - 1)
+    # At 0 there is a kink, whatever the power, and 0 where the power of 0 is infinite.
+    singular = equal(part, 0)
+    return conjugated(sign(x)) * where(
+        singular, 0.0, quiet_pow(where(singular, 1.0, part), ord - 1)
+    )
 
 
 def _power_vjp(g, x, out, axis, ord):

@@ -12,6 +12,7 @@ from gradx.ops.exponential import exp, expm1
 from gradx.ops.exponential import sigmoid as sigmoid
 from gradx.ops.shapes import expand_dims, sum
 from gradx.ops.special import erf, erf_of
+from gradx.ops.statistical import largest_real
 from gradx.ops.trigonometric import tanh
 
 
@@ -96,6 +97,7 @@ def _rows(draw):
         yield Sample((draw(2, 3, 2),), {"axis": axis})
     yield Sample((draw(4) * 500 - 200,))
     yield Sample((draw(0, 3),))
+    yield Sample((draw(2, 0),))
     yield Sample((draw(1),))
 
 
@@ -111,7 +113,7 @@ def _softmax_rule(g, out, axis):
 )
 def softmax(xp, x, /, *, axis=-1):
     """Compute ``exp(x) / sum(exp(x))`` along ``axis``, without overflow."""
-    powers = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
+    powers = xp.exp(x - largest_real(xp, x, axis))
     return powers / xp.sum(powers, axis=axis, keepdims=True)
 
 
@@ -122,7 +124,9 @@ def softmax(xp, x, /, *, axis=-1):
 )
 def log_softmax(xp, x, /, *, axis=-1):
     """Compute the logarithm of ``softmax(x)`` along ``axis``, without overflow."""
-    shifted = x - xp.max(x, axis=axis, keepdims=True)
+    shifted = x - largest_real(xp, x, axis)
+    if 0 in x.shape:
+        return shifted
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
 
 

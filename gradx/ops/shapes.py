@@ -33,7 +33,8 @@ def checked_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
 def reduced_axes(shape: tuple[int, ...], axis: Any) -> set[int]:
     """Return which axes of ``shape`` a reduction over ``axis`` adds up."""
     axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    return {a % len(shape) for a in axes}
+    # NumPy lets an array without axes be reduced along axis 0, which changes nothing.
+    return {a % len(shape) for a in axes} if shape else set()
 
 
 def shape_with_ones(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:

@@ -31,6 +31,11 @@ def beside(value: Any, like: Any) -> Any:
     return value + zeros_like(like) if type(value) in NUMBERS else value
 
 
+def side_by_side(x: Any, y: Any) -> tuple[Any, Any]:
+    """Return two inputs of an op, of which one may be a number, as arrays: for rules."""
+    return beside(x, y), beside(y, x)
+
+
 def refusing(op: str, name: str) -> Any:
     """Return a partial derivative that raises: nobody knows a formula for it."""
 

@@ -196,8 +196,18 @@ def cumulative_sum(xp, x, /, *, axis=None, dtype=None, include_initial=False):
     return xp.cumulative_sum(x, axis=axis, dtype=dtype, include_initial=include_initial)
 
 
+def largest_real(xp, x, axis):
+    """Return the largest real part along ``axis``, of which 1 is kept; 0 where there is none."""
+    if xp.isdtype(x.dtype, "complex floating"):
+        x = xp.real(x)
+    if 0 in x.shape:
+        return xp.sum(x, axis=axis, keepdims=True)
+    return xp.max(x, axis=axis, keepdims=True)
+
+
 def _sums_of_exponentials(draw):
     yield from reductions(draw)
+    yield Sample((draw(2, 3) + 4j * draw(2, 3),), {"axis": 0})
     yield Sample((draw(4) * 800,), {"axis": -1})
     yield Sample((draw(2, 3) - 800,), {"axis": 1})
 
@@ -222,13 +232,12 @@ def _shares(x, out, axis):
 )
 def logsumexp(xp, x, /, *, axis=None, keepdims=False):
     """Compute ``log(sum(exp(x)))`` along ``axis``, or of all elements, without overflow."""
-    largest = xp.max(x, axis=axis, keepdims=True)
     # An infinite one less itself would be NaN; the largest number less than infinite is not.
     bound = xp.finfo(x.dtype).max
-    shift = xp.clip(largest, -bound, bound)
+    shift = xp.clip(largest_real(xp, x, axis), -bound, bound)
     total = xp.sum(xp.exp(x - shift), axis=axis, keepdims=True)
     empty = total == 0
-    out = xp.where(empty, largest, xp.log(xp.where(empty, xp.ones_like(total), total)) + shift)
+    out = xp.where(empty, -math.inf, xp.log(xp.where(empty, xp.ones_like(total), total)) + shift)
     if keepdims:
         return out
     return xp.reshape(

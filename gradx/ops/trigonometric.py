@@ -1,7 +1,13 @@
 """Sines and cosines, of angles and hyperbolic."""
 
-from gradx.core.op import elementwise
+import math
+from functools import reduce
+
+from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample, single_arrays
+from gradx.ops.arithmetic import where
+from gradx.ops.comparison import less
+from gradx.ops.signs import abs
 
 
 def _signed_or_complex(draw):
@@ -50,3 +56,29 @@ def cosh(xp, x, /):
 def tanh(xp, x, /):
     """Take the hyperbolic tangent."""
     return xp.tanh(x)
+
+
+def _beside_zero(draw):
+    yield from single_arrays(draw)
+    yield Sample((draw(4) * 0.2 - 0.21,))
+    yield Sample((draw(3) - 3,))
+
+
+@composed(samples=_beside_zero)
+def sinc(x, /):
+    """Compute ``sin(pi * x) / (pi * x)``, which is 1 at 0.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.sinc(np.asarray([0.0, 0.5]))
+    array([1.        , 0.63661977])
+    """
+    angle = x * math.pi
+    # Near 0 by its series, whose derivatives are right there too.
+    near = less(abs(angle), 0.3)
+    small = where(near, angle, 0.0)
+    square = small * small
+    series = reduce(
+        lambda tail, n: 1 - square / ((2 * n) * (2 * n + 1)) * tail, range(9, 0, -1), 1.0
+    )
+    away = where(near, 1.0, angle)
+    return where(near, series, sin(away) / away)

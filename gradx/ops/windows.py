@@ -10,7 +10,7 @@ from itertools import product
 from operator import index
 from typing import Any, NamedTuple
 
-from gradx.errors import AxisError, DTypeError, ShapeError
+from gradx.errors import AxisError, DTypeError, GradxError, ShapeError
 from gradx.ops.creation import place_of
 
 Lengths = tuple[int, ...]  # one for each spatial axis
@@ -72,6 +72,8 @@ def integer(name: str, what: str, value: Any, *, least: int) -> int:
     """Return ``value`` as an integer that is ``least`` or more."""
     try:
         number = index(value)
+    except GradxError:
+        raise
     except TypeError:
         number = None
     if number is None or isinstance(value, bool):

@@ -8,6 +8,7 @@ from gradx.optim.arithmetic import moved_to, moved_to_square, plus, times
 from gradx.optim.numbers import (
     LearningRate,
     first_count,
+    power,
     rate_at,
     read,
     require_fraction,
@@ -64,8 +65,8 @@ def adam(
         done = read(state.count)
         rate, step = rate_at(learning_rate, done), done + 1
         # sqrt(square) / c + eps is (sqrt(square) + eps * c) / c, with one pass less.
-        c = root(1 - beta2**step)
-        size, offset = -rate * c / (1 - beta1**step), eps * c
+        c = root(1 - power(beta2, step))
+        size, offset = -rate * c / (1 - power(beta1, step)), eps * c
 
         def leaf(g, mean, square):
             mean = moved_to(mean, g, 1 - beta1)

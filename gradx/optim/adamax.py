@@ -9,6 +9,7 @@ from gradx.optim.arithmetic import moved_to, plus, times
 from gradx.optim.numbers import (
     LearningRate,
     first_count,
+    power,
     rate_at,
     read,
     require_fraction,
@@ -51,7 +52,7 @@ def adamax(
         require_state("adamax", state, AdamaxState)
         done = read(state.count)
         rate, step = rate_at(learning_rate, done), done + 1
-        size = -rate / (1 - beta1**step)
+        size = -rate / (1 - power(beta1, step))
 
         def leaf(g, mean, largest):
             mean = moved_to(mean, g, 1 - beta1)

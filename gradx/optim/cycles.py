@@ -8,6 +8,7 @@ from gradx.optim.numbers import (
     Schedule,
     at_most,
     choose,
+    power,
     require_not_negative,
     require_number,
     require_steps,
@@ -72,7 +73,7 @@ def cyclic(low: float, high: float, up: int, down: int | None = None, decay: flo
     def rate(step):
         within = step % period
         height = choose(within <= up, within / up, (period - within) / down)
-        return low + (high - low) * height * decay ** (step // period)
+        return low + (high - low) * height * power(decay, step // period)
 
     return rate
 

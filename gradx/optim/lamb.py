@@ -10,6 +10,7 @@ from gradx.optim.arithmetic import moved_to, moved_to_square, plus, scaled, time
 from gradx.optim.numbers import (
     LearningRate,
     first_count,
+    power,
     rate_at,
     read,
     require_fraction,
@@ -57,8 +58,8 @@ def lamb(
         done = read(state.count)
         rate, step = rate_at(learning_rate, done), done + 1
         # As in adam.py, with one pass less than sqrt(square) / c + eps.
-        c = root(1 - beta2**step)
-        size, offset = c / (1 - beta1**step), eps * c
+        c = root(1 - power(beta2, step))
+        size, offset = c / (1 - power(beta1, step)), eps * c
 
         def leaf(g, parameter, mean, square):
             mean = moved_to(mean, g, 1 - beta1)

@@ -8,6 +8,7 @@ from gradx.optim.arithmetic import moved_to, moved_to_square, plus, scaled
 from gradx.optim.numbers import (
     LearningRate,
     first_count,
+    power,
     rate_at,
     read,
     require_fraction,
@@ -49,7 +50,7 @@ def nadam(
     require_not_negative("nadam: momentum_decay", momentum_decay)
 
     def momentum(step):
-        return beta1 * (1 - 0.5 * 0.96 ** (step * momentum_decay))
+        return beta1 * (1 - 0.5 * power(0.96, step * momentum_decay))
 
     def init(params):
         return NadamState(
@@ -65,7 +66,7 @@ def nadam(
         rate, step = rate_at(learning_rate, done), done + 1
         now, later = momentum(step), momentum(step + 1)
         product = read(state.product) * now
-        c = root(1 - beta2**step)
+        c = root(1 - power(beta2, step))
         g_size = -rate * c * (1 - now) / (1 - product)
         mean_size = -rate * c * later / (1 - product * later)
         offset = eps * c

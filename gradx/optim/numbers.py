@@ -6,10 +6,11 @@ as in a compiled step, or lies on a GPU is never read: it stays an array.
 """
 
 from collections.abc import Callable
-from math import cos as cos_of_number
 from math import inf
 from math import sqrt as sqrt_of_number
 from typing import Any
+
+import numpy as np
 
 from gradx.backends import backend_for_device, current_device
 from gradx.core import tree
@@ -19,7 +20,7 @@ from gradx.core.explain import describe
 from gradx.errors import DTypeError, ShapeError
 from gradx.ops.arithmetic import where
 from gradx.ops.extremes import minimum
-from gradx.ops.powers import sqrt
+from gradx.ops.powers import pow, sqrt
 from gradx.ops.shapes import astype
 from gradx.ops.trigonometric import cos
 from gradx.transforms.boundary import as_array
@@ -81,9 +82,22 @@ def root(number: Any) -> Any:
     return sqrt_of_number(number) if type(number) in (int, float) else sqrt(number)
 
 
+def power(base: float, exponent: Any) -> Any:
+    """Return a power of a Python number, as a Python number where the exponent is one.
+
+    By NumPy's function there too, whose last bit Python's does not share everywhere: so
+    a step is the same compiled.
+    """
+    return float(np.power(base, exponent)) if _is_number(exponent) else pow(base, exponent)
+
+
 def cosine(number: Any) -> Any:
-    """Return the cosine of a Python number or an array."""
-    return cos_of_number(number) if type(number) in (int, float) else cos(number)
+    """Return the cosine of a Python number or an array, by NumPy's function in both cases."""
+    return float(np.cos(number)) if _is_number(number) else cos(number)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
 
 
 def at_most(number: Any, limit: float) -> Any:

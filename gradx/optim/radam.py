@@ -10,6 +10,7 @@ from gradx.optim.numbers import (
     LearningRate,
     choose,
     first_count,
+    power,
     rate_at,
     read,
     require_fraction,
@@ -56,11 +57,11 @@ def radam(
         require_state("radam", state, RadamState)
         done = read(state.count)
         rate, step = rate_at(learning_rate, done), done + 1
-        correction = 1 - beta2**step
-        length = longest - 2 * step * beta2**step / correction
+        correction = 1 - power(beta2, step)
+        length = longest - 2 * step * power(beta2, step) / correction
         known = length > 5
         scale = root(correction) * _rectification(length, longest)
-        size = -rate / (1 - beta1**step)
+        size = -rate / (1 - power(beta1, step))
 
         def leaf(g, mean, square):
             mean = moved_to(mean, g, 1 - beta1)

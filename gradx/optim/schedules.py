@@ -16,6 +16,7 @@ from gradx.optim.numbers import (
     Schedule,
     at_most,
     choose,
+    power,
     require_not_negative,
     require_number,
     require_steps,
@@ -49,7 +50,7 @@ def step(initial: float, every: int, factor: float = 0.1) -> Schedule:
     require_not_negative("step: initial", initial)
     require_not_negative("step: factor", factor)
     require_steps("step: every", every)
-    return lambda step: initial * factor ** (step // every)
+    return lambda step: initial * power(factor, step // every)
 
 
 def exponential(initial: float, factor: float) -> Schedule:
@@ -61,7 +62,7 @@ def exponential(initial: float, factor: float) -> Schedule:
     """
     require_not_negative("exponential: initial", initial)
     require_not_negative("exponential: factor", factor)
-    return lambda step: initial * factor**step
+    return lambda step: initial * power(factor, step)
 
 
 def linear(initial: float, final: float, steps: int) -> Schedule:

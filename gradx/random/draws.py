@@ -8,15 +8,20 @@ Bits are drawn on the CPU, in blocks that stay in its cache, and then moved.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from gradx.backends import backend_for_device, current_device, device_of, find_backend
-from gradx.device import array_to_device
+from gradx.backends import canonical_device, current_device, device_of, find_backend
+from gradx.core.arrays import backend_for, untracked
+from gradx.core.call import Tensor
+from gradx.core.op import constant
+from gradx.core.samples import Draw, Sample
+from gradx.device import array_to_device, to_device
 from gradx.errors import ShapeError
+from gradx.ops.along import take
 from gradx.random.arguments import (
     as_float_dtype,
     as_integer,
@@ -24,6 +29,7 @@ from gradx.random.arguments import (
     as_key,
     as_number,
     as_shape,
+    checked_key,
 )
 from gradx.random.philox import stream
 
@@ -59,13 +65,20 @@ def uniform(
         raise ShapeError(
             f"uniform: expected low < high, a finite range in {chosen}, got [{low}, {high})"
         )
-    out = _draw(key, shape, chosen, 8 * chosen.itemsize, _FRACTIONS[chosen])
+    return _drawn("uniform", key, shape, chosen, device, float(lowest), float(limit))
+
+
+def _draw_uniform(
+    key: np.ndarray, shape: Any, dtype: np.dtype, low: float, high: float
+) -> np.ndarray:
+    lowest, limit = dtype.type(low), dtype.type(high)
+    out = _draw(key, shape, dtype, 8 * dtype.itemsize, _FRACTIONS[dtype])
     if (lowest, limit) != (0, 1):
         out *= limit - lowest
         out += lowest
         # Rounding may reach the limit.
         np.minimum(out, np.nextafter(limit, lowest), out=out)
-    return _place(out, device)
+    return out
 
 
 def _fill_fractions64(words: np.ndarray, out: np.ndarray) -> None:
@@ -108,12 +121,18 @@ def normal(
     center, spread = as_number("mean", mean), as_number("std", std)
     if spread < 0:
         raise ShapeError(f"std: expected 0 or more, got {spread}")
-    out = _draw(key, shape, chosen, 8 * chosen.itemsize, _NORMALS[chosen])
+    return _drawn("normal", key, shape, chosen, device, center, spread)
+
+
+def _draw_normal(
+    key: np.ndarray, shape: Any, dtype: np.dtype, center: float, spread: float
+) -> np.ndarray:
+    out = _draw(key, shape, dtype, 8 * dtype.itemsize, _NORMALS[dtype])
     if spread != 1:
         out *= spread
     if center != 0:
         out += center
-    return _place(out, device)
+    return out
 
 
 def _fill_normal64(words: np.ndarray, out: np.ndarray) -> None:
@@ -158,8 +177,11 @@ def bernoulli(key: Any, p: float = 0.5, shape: Any = (), *, device: Any = None) 
     probability = as_number("p", p)
     if not 0 <= probability <= 1:
         raise ShapeError(f"p: expected a probability from 0 to 1, got {probability}")
-    fill = partial(_fill_below, limit=round(probability * 2**32))
-    return _place(_draw(key, shape, np.dtype(bool), 32, fill), device)
+    return _drawn("bernoulli", key, shape, np.dtype(bool), device, round(probability * 2**32))
+
+
+def _draw_bernoulli(key: np.ndarray, shape: Any, dtype: np.dtype, limit: int) -> np.ndarray:
+    return _draw(key, shape, dtype, 32, partial(_fill_below, limit=limit))
 
 
 def _fill_below(words: np.ndarray, out: np.ndarray, *, limit: int) -> None:
@@ -187,10 +209,15 @@ def integers(
     held = np.iinfo(chosen)
     if lowest < held.min or limit - 1 > held.max:
         raise ShapeError(f"integers: {chosen} does not hold all of [{lowest}, {limit})")
-    count = limit - lowest
+    return _drawn("integers", key, shape, chosen, device, lowest, limit - lowest)
+
+
+def _draw_integers(
+    key: np.ndarray, shape: Any, dtype: np.dtype, low: int, count: int
+) -> np.ndarray:
     scale, bits = (_high_product, 64) if count <= 2**32 else (_scale_two_words, 128)
-    fill = partial(_fill_integers, scale=scale, low=lowest, count=count)
-    return _place(_draw(key, shape, chosen, bits, fill), device)
+    fill = partial(_fill_integers, scale=scale, low=low, count=count)
+    return _draw(key, shape, dtype, bits, fill)
 
 
 def _fill_integers(
@@ -237,28 +264,32 @@ def permutation(key: Any, x: Any, *, device: Any = None) -> Any:
     >>> sorted(gx.random.permutation(gx.random.key(0), 4).tolist())
     [0, 1, 2, 3]
     """
-    backend = find_backend(type(x))
-    if backend is None or isinstance(x, np.integer):
-        return _place(_permuted_integers(key, as_integer("x", x)), device)
-    if x.ndim == 0:
+    if type(x) is not Tensor and (find_backend(type(x)) is None or isinstance(x, np.integer)):
+        return _permuted(key, as_integer("x", x), device)
+    rows: Any = x
+    if rows.ndim == 0:
         raise ShapeError("permutation: expected an integer or an array with rows, got shape ()")
-    order = array_to_device(_permuted_integers(key, x.shape[0]), device_of(x))
-    rows = backend.xp.take(x, order, axis=0)
-    return rows if device is None else array_to_device(rows, device)
+    order = _permuted(key, rows.shape[0], backend_for(x).device_of(untracked(x)))
+    rows = take(rows, order, axis=0)
+    return rows if device is None else to_device(rows, device)
 
 
-def _permuted_integers(key: Any, count: int) -> np.ndarray:
+def _permuted(key: Any, count: int, device: Any) -> Any:
     if count < 0:
         raise ShapeError(f"permutation: expected 0 or more, got {count}")
-    with stream(as_key(key)) as generator:
-        return np.argsort(generator.random_raw(count)).astype(np.int64, copy=False)
+    return _drawn("permutation", key, (count,), np.dtype(np.int64), device)
 
 
-def _draw(key: Any, shape: Any, dtype: np.dtype, bits: int, fill: Fill) -> np.ndarray:
+def _draw_permutation(key: np.ndarray, shape: Any, dtype: np.dtype) -> np.ndarray:
+    with stream(key) as generator:
+        return np.argsort(generator.random_raw(shape[0])).astype(dtype, copy=False)
+
+
+def _draw(key: np.ndarray, shape: Any, dtype: np.dtype, bits: int, fill: Fill) -> np.ndarray:
     """Fill an array block by block, with ``bits`` bits for each element."""
-    out = np.empty(as_shape(shape), dtype)
+    out = np.empty(shape, dtype)
     flat = out.reshape(-1)
-    with stream(as_key(key)) as generator:
+    with stream(key) as generator:
         for start in range(0, flat.size, BLOCK):
             block = flat[start : start + BLOCK]
             even = block.size + block.size % 2
@@ -271,6 +302,45 @@ def _halves(words: np.ndarray) -> np.ndarray:
     return words.astype("<u8", copy=False).view("<u4")
 
 
-def _place(array: np.ndarray, device: Any) -> Any:
-    backend, native = backend_for_device(current_device() if device is None else device)
-    return backend.from_numpy(array, backend.device_name(native))
+LAWS: dict[str, Callable[..., np.ndarray]] = {
+    "bernoulli": _draw_bernoulli,
+    "integers": _draw_integers,
+    "normal": _draw_normal,
+    "permutation": _draw_permutation,
+    "uniform": _draw_uniform,
+}
+
+
+def _samples(draw: Draw) -> Iterator[Sample]:
+    key = (draw(2) * 97).astype("uint64")
+    laws: list[tuple[str, str, tuple[float, ...]]] = [
+        ("uniform", "float64", (-1.0, 2.0)),
+        ("normal", "float32", (0.5, 2.0)),
+        ("bernoulli", "bool", (2**31,)),
+        ("integers", "int64", (-3, 7)),
+    ]
+    for law, dtype, numbers in laws:
+        params = {"law": law, "shape": (2, 3), "numbers": numbers, "drawn_dtype": dtype}
+        yield Sample((key,), params)
+    yield Sample(
+        (key,), {"law": "permutation", "shape": (4,), "numbers": (), "drawn_dtype": "int64"}
+    )
+
+
+@constant(samples=_samples)
+def random_numbers(xp, key, /, *, law, shape, drawn_dtype, numbers=(), device=None):
+    """Draw from the law of a name: on ``device``, or where the key is."""
+    out = LAWS[law](as_key(key), shape, np.dtype(drawn_dtype), *numbers)
+    return array_to_device(out, device_of(key) if device is None else device)
+
+
+def _drawn(law: str, key: Any, shape: Any, dtype: np.dtype, device: Any, *numbers: float) -> Any:
+    """Draw as an op of the key: in a captured graph the key is data like any other."""
+    return random_numbers(
+        checked_key(key),
+        law=law,
+        shape=as_shape(shape),
+        drawn_dtype=dtype.name,
+        numbers=numbers,
+        device=canonical_device(current_device() if device is None else device),
+    )

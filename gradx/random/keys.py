@@ -6,12 +6,20 @@ them agree by chance with probability 2**-128: children are as independent of on
 another, and of their parent's draws, as the words of one stream.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from gradx.errors import ShapeError
-from gradx.random.arguments import as_integer, as_key
+from gradx.backends import device_of
+from gradx.core.arrays import is_kind, untracked
+from gradx.core.call import Tensor
+from gradx.core.explain import describe
+from gradx.core.op import constant
+from gradx.core.samples import Draw, Sample
+from gradx.device import array_to_device
+from gradx.errors import DTypeError, ShapeError
+from gradx.random.arguments import as_integer, as_key, checked_key
 from gradx.random.philox import FOLD, MASK, SPLIT, stream
 
 LARGEST = 2**128
@@ -44,12 +52,22 @@ def split(key: Any, n: int = 2) -> np.ndarray:
     count = as_integer("n", n)
     if count < 0:
         raise ShapeError(f"n: expected 0 or more keys, got {count}")
+    return child_keys(checked_key(key), count=count)
+
+
+def _split_samples(draw: Draw) -> Iterator[Sample]:
+    yield Sample(((draw(2) * 97).astype("uint64"),), {"count": 3})
+
+
+@constant(samples=_split_samples)
+def child_keys(xp, key, /, *, count):
+    """Make ``count`` keys of one, where that is."""
     with stream(as_key(key), SPLIT) as generator:
         words = generator.random_raw(4 * count)
-    return words.reshape(count, 4)[:, :2].copy()
+    return array_to_device(words.reshape(count, 4)[:, :2].copy(), device_of(key))
 
 
-def fold_in(key: Any, data: int) -> np.ndarray:
+def fold_in(key: Any, data: Any) -> np.ndarray:
     """Return the key for ``key`` and ``data``, an integer from 0 to 2**128 - 1.
 
     For keys by number: of a step, a layer, a process.
@@ -58,9 +76,23 @@ def fold_in(key: Any, data: int) -> np.ndarray:
     >>> key = gx.random.key(0)
     >>> step_keys = [gx.random.fold_in(key, step) for step in range(3)]
     """
-    number = _as_counter("data", data)
-    with stream(as_key(key), FOLD, number) as generator:
-        return generator.random_raw(4)[:2].copy()
+    key = checked_key(key)
+    if type(data) is not Tensor:
+        return folded_key(key, _as_counter("data", data))
+    if tuple(untracked(data).shape) != () or not is_kind(data, "integral"):
+        raise DTypeError(f"data: expected an integer, got {describe(data)}")
+    return folded_key(key, data)
+
+
+def _fold_samples(draw: Draw) -> Iterator[Sample]:
+    yield Sample(((draw(2) * 97).astype("uint64"), 5))
+
+
+@constant(samples=_fold_samples)
+def folded_key(xp, key, data, /):
+    """Make the key for ``key`` and a number, where that is."""
+    with stream(as_key(key), FOLD, _as_counter("data", data)) as generator:
+        return array_to_device(generator.random_raw(4)[:2].copy(), device_of(key))
 
 
 def _as_counter(name: str, value: Any) -> int:

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 from gradx.core import tree
+from gradx.core.arrays import untracked
 from gradx.core.call import Tensor
 from gradx.core.trace import Trace
-from gradx.errors import AxisError, ShapeError
+from gradx.core.views import new_tensor
+from gradx.errors import AxisError, DTypeError, ShapeError
+from gradx.ops.creation import place_of
 from gradx.ops.shapes import broadcast_to, permute_dims
 from gradx.transforms.batching_rules import RULES, aligned, one_by_one
 from gradx.transforms.boundary import as_array, leave, name_of, own
@@ -29,8 +32,15 @@ class Batching(Trace):
     def shape_of(self, x):
         return x.value.shape[1:]
 
+    def example(self, x):
+        if self.size:
+            return x.value[0]
+        plain = untracked(x)
+        xp, device = place_of(plain)
+        return xp.zeros(x.shape, dtype=plain.dtype, device=device)
+
     def lift(self, constant):
-        return Tensor(broadcast_to(constant, (self.size, *constant.shape)), self, None)
+        return new_tensor(broadcast_to(constant, (self.size, *constant.shape)), self, None)
 
     def apply_general(self, op, arrays, params):
         mine = [type(a) is Tensor and a.trace is self for a in arrays]
@@ -42,16 +52,17 @@ class Batching(Trace):
             out = RULES[op.name](op, values, mine, ranks, params, self.size)
         else:
             out = one_by_one(op, values, mine, params, self.size)
-        return tree.map(lambda leaf: Tensor(leaf, self, None), out)
+        return tree.map(lambda leaf: new_tensor(leaf, self, None), out)
 
 
-def vmap(
-    f: Callable[..., Any], in_axes: int | tuple[int | None, ...] | None = 0, out_axes: int = 0
-) -> Callable[..., Any]:
+def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
     """Return a function that maps ``f`` over an axis of its arguments.
 
-    ``in_axes`` says which axis, for all arguments or one by one; ``None`` passes
-    an argument as it is to every call. The results are stacked along ``out_axes``.
+    ``in_axes`` says which axis: of all arguments, or of each one in a tuple. For
+    an argument that is a tree it may be a tree, too, down to any depth. ``None``
+    passes what it stands for as it is to every call. The results are stacked
+    along ``out_axes``, which may be a tree; ``None`` there returns one value for
+    all calls, which must not vary with what is mapped.
 
     Raises:
         ValueError: the mapped axes differ in length, or nothing is mapped.
@@ -60,32 +71,58 @@ def vmap(
     >>> import numpy as np, gradx as gx
     >>> gx.vmap(lambda x, y: gx.sum(x * y), in_axes=(0, None))(np.ones((2, 3)), np.arange(3.0))
     array([3., 3.])
+    >>> gx.vmap(lambda p: p["w"] @ p["x"], in_axes=({"w": None, "x": 0},))(
+    ...     {"w": np.ones(2), "x": np.ones((3, 2))}
+    ... )
+    array([2., 2., 2.])
     """
     label = f"vmap of {name_of(f)}"
 
     def mapped(*args: Any) -> Any:
-        axes = in_axes if isinstance(in_axes, tuple) else (in_axes,) * len(args)
-        if len(axes) != len(args):
-            raise ShapeError(f"{label}: in_axes has {len(axes)} entries for {len(args)} arguments")
+        leaves, structure = tree.flatten(args)
+        axes = _axes_of_arguments(in_axes, args, label)
         fronts = [
-            arg if axis is None else tree.map(lambda leaf, a=axis: _to_front(leaf, a, label), arg)
-            for arg, axis in zip(args, axes, strict=True)
+            leaf if axis is None else _to_front(leaf, axis, label)
+            for leaf, axis in zip(leaves, axes, strict=True)
         ]
         trace = Batching(label, _common_size(fronts, axes, label))
         starts = [
-            arg if axis is None else tree.map(lambda leaf: Tensor(leaf, trace, None), arg)
-            for arg, axis in zip(fronts, axes, strict=True)
+            leaf if axis is None else new_tensor(leaf, trace, None)
+            for leaf, axis in zip(fronts, axes, strict=True)
         ]
         try:
-            out = f(*starts)
-            leaves, structure = tree.flatten(out)
-            values = [_batched(trace, leaf) for leaf in leaves]
+            out = f(*tree.unflatten(structure, starts))
+            results, out_structure = tree.flatten(out)
+            wanted = _spread(out_axes, out, f"{label}: out_axes")
+            values = [
+                _result(trace, leaf, axis, label)
+                for leaf, axis in zip(results, wanted, strict=True)
+            ]
         finally:
             trace.end()
-        moved = own([_from_front(value, out_axes) for value in values], lent=tree.leaves(args))
-        return tree.unflatten(structure, moved)
+        return tree.unflatten(out_structure, own(values, lent=leaves))
 
     return mapped
+
+
+def _axes_of_arguments(in_axes, args, label):
+    """Return the axis of each leaf of the arguments, or ``None``."""
+    if not isinstance(in_axes, (tuple, list)):
+        in_axes = (in_axes,) * len(args)
+    if len(in_axes) != len(args):
+        raise ShapeError(f"{label}: in_axes has {len(in_axes)} entries for {len(args)} arguments")
+    return _spread(tuple(in_axes), args, f"{label}: in_axes")
+
+
+def _spread(axes, value, what):
+    try:
+        spread = tree.spread(axes, value)
+    except ValueError as error:
+        raise ShapeError(f"{what}={axes!r} is no prefix of what it is for: {error}") from error
+    for axis in spread:
+        if axis is not None and type(axis) is not int:
+            raise DTypeError(f"{what}: expected integers and None, got {axis!r}")
+    return spread
 
 
 def _to_front(leaf, axis, label):
@@ -98,12 +135,7 @@ def _to_front(leaf, axis, label):
 
 
 def _common_size(fronts, axes, label):
-    sizes = {
-        leaf.shape[0]
-        for arg, axis in zip(fronts, axes, strict=True)
-        if axis is not None
-        for leaf in tree.leaves(arg)
-    }
+    sizes = {leaf.shape[0] for leaf, axis in zip(fronts, axes, strict=True) if axis is not None}
     if len(sizes) != 1:
         raise ShapeError(
             f"{label}: the mapped axes have lengths {sorted(sizes)}, expected one length"
@@ -113,12 +145,19 @@ def _common_size(fronts, axes, label):
     return sizes.pop()
 
 
-def _batched(trace, leaf):
+def _result(trace, leaf, axis, label):
+    """Return what one result is to who called: stacked, or the one value for all calls."""
     value, _ = leave(trace, leaf)
-    if type(leaf) is Tensor and leaf.trace is trace:
-        return value
     value = as_array(value)
-    return broadcast_to(value, (trace.size, *value.shape))
+    varies = type(leaf) is Tensor and leaf.trace is trace
+    if axis is None:
+        if varies:
+            raise ShapeError(
+                f"{label}: out_axes=None, but a result of shape {tuple(leaf.shape)} depends on "
+                "what is mapped"
+            )
+        return value
+    return _from_front(value if varies else broadcast_to(value, (trace.size, *value.shape)), axis)
 
 
 def _from_front(value, axis):

@@ -14,6 +14,7 @@ from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.op import PYTHON_SCALARS
 from gradx.core.trace import Ended, Trace
+from gradx.core.views import new_tensor
 from gradx.errors import DTypeError, ShapeError, TapeError
 
 DIFFERENTIABLE = ("real floating", "complex floating")
@@ -33,6 +34,8 @@ def is_differentiable(x: Any) -> bool:
 
 def as_array(x: Any) -> Any:
     """Turn a Python number into a 0-d array; leave arrays as they are."""
+    if type(x) is Tensor:
+        return x.trace.as_array(x)
     if type(x) not in PYTHON_SCALARS:
         return x
     backend, device = backend_for_device(current_device())
@@ -70,7 +73,7 @@ def _is_own(array, seen):
 def copied(array: Any) -> Any:
     """Return an array that nobody else will write to; a Tensor's value is never written to."""
     if type(array) is Tensor:
-        return Tensor(array.value, array.trace, array.payload)
+        return new_tensor(array.value, array.trace, array.payload)
     return backend_of(type(array)).xp.asarray(array, copy=True)
 
 

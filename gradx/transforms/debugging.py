@@ -101,6 +101,9 @@ class _SeeingReverse(Reverse):
     def apply_unary(self, op, x):
         return _look(self, op, (x,), super().apply_unary(op, x))
 
+    def apply_to_one(self, op, x, params):
+        return _look(self, op, (x,), super().apply_to_one(op, x, params))
+
     def apply_binary(self, op, x, y):
         return _look(self, op, (x, y), super().apply_binary(op, x, y))
 

@@ -23,20 +23,25 @@ from gradx.transforms.reverse import Node, Reverse, propagate
 class ExploredNode(Node):
     """A node that keeps what a reader of the graph wants to see."""
 
-    __slots__ = ("grad", "grad_is_shared", "name", "value")
+    __slots__ = ("grad", "name", "pending", "value")
 
-    def __init__(self, op: Any, edges: Any, like: Any) -> None:
-        super().__init__(op, edges, like)
-        self.value = like
-        self.grad: Any = None
-        self.grad_is_shared = False
-        self.name: str | None = None
+    value: Any
+    name: str | None
+    grad: Any  # an array of its own, once it was read
+    pending: Any  # the cotangents that backward() found since
 
 
 class Explore(Reverse):
     """The tape that never ends."""
 
     node_type = ExploredNode
+
+    def record(self, op, edges, out):
+        tensor = Reverse.record(self, op, edges, out)  # super() would take as long as a store
+        node = tensor.payload
+        node.value = out
+        node.grad = node.pending = node.name = None
+        return tensor
 
 
 TAPE = Explore("gx.tensor")
@@ -76,7 +81,8 @@ def backward(tensor: Tensor, seed: Any = None, retain_graph: bool = False) -> No
     found = propagate({node: copied(as_array(seed))}, retain=retain_graph, keep_all=True)
     reached: Any
     for reached, g in found.items():
-        _accumulate(reached, g)
+        known = reached.pending
+        reached.pending = g if known is None else known + g
         if not retain_graph and reached.edges is None:
             reached.value = None
 
@@ -90,20 +96,14 @@ def _default_seed(tensor):
     return ones_like(tensor.value)
 
 
-def _accumulate(node, g):
-    if is_kind(g, "complex floating"):
-        g = conj(g)
-    if node.grad is None:
-        node.grad, node.grad_is_shared = g, True
-    else:
-        node.grad, node.grad_is_shared = node.grad + g, False
-
-
 def read_grad(tensor: Tensor) -> Any:
     """Return the gradient that ``backward`` found, a plain array, or ``None``."""
     node = node_of(tensor)
-    if node.grad_is_shared:  # Two inputs of an addition receive one cotangent.
-        node.grad, node.grad_is_shared = copied(node.grad), False
+    g, node.pending = node.pending, None
+    if g is not None:
+        g = conj(g) if is_kind(g, "complex floating") else g
+        # A cotangent may be shared: two inputs of an addition receive one.
+        node.grad = copied(g) if node.grad is None else node.grad + g
     return node.grad
 
 
@@ -111,13 +111,13 @@ def write_grad(tensor: Tensor, grad: Any) -> None:
     """Replace the gradient, as in ``x.grad = None`` before the next step."""
     node = node_of(tensor)
     if grad is not None:
-        grad = require_match(grad, tensor.value, "grad")
-    node.grad, node.grad_is_shared = grad, grad is not None
+        grad = copied(require_match(grad, tensor.value, "grad"))
+    node.grad, node.pending = grad, None
 
 
 def detach(tensor: Tensor) -> Any:
     """Return the value as an array without derivative, a copy of its own."""
-    return copied(tensor.value)
+    return copied(tensor.trace.detach(tensor))
 
 
 def read_name(tensor: Tensor) -> str | None:

@@ -8,7 +8,7 @@ from gradx.core.arrays import backend_for
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.trace import Trace
-from gradx.core.views import freeze
+from gradx.core.views import freeze, new_tensor
 from gradx.errors import DTypeError, ShapeError
 from gradx.ops.creation import zeros_like
 from gradx.ops.elementwise import add
@@ -21,7 +21,8 @@ from gradx.transforms.boundary import (
     own,
     require_match,
 )
-from gradx.transforms.structural import beside, follow, join, match, of_seed
+from gradx.transforms.honesty import apply_rule
+from gradx.transforms.structural import follow, join, match, of_seed
 
 
 class Forward(Trace):
@@ -29,7 +30,7 @@ class Forward(Trace):
 
     def lift(self, constant):
         nothing = zeros_like(constant)
-        return Tensor(constant, self, (nothing, of_seed(nothing)))
+        return new_tensor(constant, self, (nothing, of_seed(nothing)))
 
     def apply_general(self, op, arrays, params):
         mine = [type(a) is Tensor and a.trace is self for a in arrays]
@@ -57,7 +58,7 @@ class Forward(Trace):
         for tangent, lives in parts[1:]:
             live = join(match(live, out.shape), match(lives, out.shape))
             total = add(total, tangent)
-        return Tensor(out, self, (conform(total, out.shape, out.dtype), match(live, out.shape)))
+        return new_tensor(out, self, (conform(total, out.shape, out.dtype), match(live, out.shape)))
 
 
 def _constant_factor(op, values, mine):
@@ -80,7 +81,7 @@ def _part(op, position, payload, values, params, out, factor):
         return None
     saved = rule.pick(out, *values, params)
     if op.results:
-        return rule.apply(beside(tangent, saved), *saved), None
+        return apply_rule(rule, tangent, saved), None
     return follow(op, rule, saved, tangent, live, factor)
 
 
@@ -134,5 +135,5 @@ def _start(trace, x, tangent, label):
     x = as_array(x)
     tangent = require_match(tangent, x, f"{label}: the tangent of {describe(x)}")
     tangent = conform(tangent, x.shape, x.dtype)
-    start = Tensor(x, trace, (tangent, of_seed(tangent)))
+    start = new_tensor(x, trace, (tangent, of_seed(tangent)))
     return freeze(start, f"an argument of {label.partition(' of ')[2]}")

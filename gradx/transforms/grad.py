@@ -24,8 +24,8 @@ from gradx.transforms.boundary import (
     require_differentiable,
     require_match,
 )
+from gradx.transforms.honesty import is_differentiated
 from gradx.transforms.reverse import Reverse, propagate
-from gradx.transforms.structural import is_differentiated
 
 Function = Callable[..., Any]
 

@@ -8,7 +8,7 @@ from itertools import count
 from operator import attrgetter
 from typing import Any
 
-from gradx.core.arrays import backend_for
+from gradx.core.arrays import backend_for, reading_stalls
 from gradx.core.call import Tensor
 from gradx.core.explain import EXPLAINED
 from gradx.core.trace import Trace
@@ -18,6 +18,7 @@ from gradx.ops.shapes import conform
 from gradx.transforms.structural import (
     constant_factor,
     follow,
+    is_harmless,
     join,
     match,
     may_hold_nan,
@@ -31,16 +32,18 @@ MISSED = (KeyError, *EXPLAINED)
 
 
 class Node:
-    """One recorded op. An edge is an input's node, its rule and what the rule keeps."""
+    """One recorded op. An edge is an input's node, its rule and what the rule keeps.
+
+    Made by ``Reverse.record``.
+    """
 
     __slots__ = ("dtype", "edges", "op", "serial", "shape")
 
-    def __init__(self, op: Any, edges: Any, like: Any) -> None:
-        self.op = op
-        self.edges = edges  # None once freed
-        self.shape = like.shape
-        self.dtype = like.dtype
-        self.serial = _next_serial()
+    op: Any
+    edges: Any  # None once freed
+    shape: tuple[int, ...]
+    dtype: Any
+    serial: int
 
     # inspect(g, parts), where ``gx.debug()`` looks at what a node pulls back.
     inspect: Any = None
@@ -57,10 +60,25 @@ class Reverse(Trace):
 
     def watch(self, value: Any) -> Tensor:
         """Start recording what happens to ``value``."""
-        return Tensor(value, self, self.new_node(None, (), value))
+        return self.record(None, (), value)
 
     def lift(self, constant):
         return self.watch(constant)
+
+    def record(self, op: Any, edges: Any, out: Any) -> Tensor:
+        """Return ``out`` with a new node: all that recording costs, so nothing here is called."""
+        node = self.new_node()
+        node.op = op
+        node.edges = edges
+        node.shape = out.shape
+        node.dtype = out.dtype
+        node.serial = _next_serial()
+        tensor = Tensor()
+        tensor.value = out
+        tensor.trace = self
+        tensor.payload = node
+        tensor.links = None
+        return tensor
 
     def apply_unary(self, op, x):
         value = x.value
@@ -68,10 +86,7 @@ class Reverse(Trace):
             out = op.implementations[type(value)](value)
         except MISSED:
             out = op.call(value)
-        rule = op.vjp[0]
-        return Tensor(
-            out, self, self.new_node(op, ((x.payload, rule, rule.pick(out, value, None)),), out)
-        )
+        return self.record(op, op.all_edges(x.payload, out, value, None), out)
 
     def apply_binary(self, op, x, y):
         x_node = y_node = None
@@ -85,18 +100,22 @@ class Reverse(Trace):
             out = op.implementations[type(x), type(y)](x, y)
         except MISSED:
             out = op.call(x, y)
-        x_rule, y_rule = op.vjp
-        if y_node is None:
-            edges: tuple = ((x_node, x_rule, x_rule.pick(out, x, y, None)),)
-        elif x_node is None:
-            edges = ((y_node, y_rule, y_rule.pick(out, x, y, None)),)
-        else:
-            edges = op.both_edges(x_node, y_node, out, x, y, None)
-        return Tensor(out, self, self.new_node(op, edges, out))
+        if x_node is not None and y_node is not None:
+            return self.record(op, op.all_edges(x_node, y_node, out, x, y, None), out)
+        node, rule = (x_node, op.vjp[0]) if y_node is None else (y_node, op.vjp[1])
+        return self.record(op, ((node, rule, rule.pick(out, x, y, None)),), out)
+
+    def apply_to_one(self, op, x, params):
+        value = x.value
+        try:
+            out = op.implementations[type(value)](value, **params)
+        except MISSED:
+            out = op.run((value,), params)
+        if op.all_edges is None:
+            return out
+        return self.record(op, op.all_edges(x.payload, out, value, params), out)
 
     def apply_general(self, op, arrays, params):
-        if len(arrays) == 1 and not op.signature.variadic and not op.results:
-            return self._apply_to_one(op, arrays[0], params)
         nodes = [a.payload if type(a) is Tensor and a.trace is self else None for a in arrays]
         values = tuple([a if n is None else a.value for a, n in zip(arrays, nodes, strict=True)])
         out = op.run(values, params)
@@ -105,23 +124,14 @@ class Reverse(Trace):
             return out
         if op.results:
             return self._record_each(op, edges, out)
-        return Tensor(out, self, self.new_node(op, edges, out))
-
-    def _apply_to_one(self, op, x, params):
-        value = x.value
-        out = op.run((value,), params)
-        rule = op.vjp[0]
-        if rule is None:
-            return out
-        edge = (x.payload, rule, rule.pick(out, value, params))
-        return Tensor(out, self, self.new_node(op, (edge,), out))
+        return self.record(op, edges, out)
 
     def _record_each(self, op, edges, outs):
         """Record several outputs as a node each: pullbacks are linear, so they add up."""
         recorded = []
         for index, out in enumerate(outs):
             one = [(node, rule.of_output(index, len(outs)), kept) for node, rule, kept in edges]
-            recorded.append(Tensor(out, self, self.new_node(op, tuple(one), out)))
+            recorded.append(self.record(op, tuple(one), out))
         return op.results(*recorded)
 
 
@@ -176,9 +186,9 @@ def propagate(
     nested = nested or any(node.inspect for node in cotangents)
     if not (nested or may_matter(nodes, cotangents.values())):
         return _walk(nodes, cotangents, keep_all, free=not retain)
-    backend = backend_for(next(iter(cotangents.values())))
-    with backend.quiet():
-        if nested or backend.reading_stalls:
+    seed = next(iter(cotangents.values()))
+    with backend_for(seed).quiet():
+        if nested or reading_stalls(seed):
             found = _walk_with_zeros(nodes, cotangents, keep_all)
         else:
             # A dead zero does no harm until it meets an infinity, and is then seen by the NaN it
@@ -215,7 +225,7 @@ def _walk(nodes, cotangents, keep_all, free):
 def _walk_with_zeros(nodes, seeds, keep_all):
     """Walk back with what lives of each cotangent beside it."""
     cotangents = {node: (g, of_seed(g)) for node, g in seeds.items()}
-    kept = {}
+    kept, harmless = {}, is_harmless(nodes)
     for node in reversed(nodes):
         if node not in cotangents:
             continue
@@ -225,7 +235,7 @@ def _walk_with_zeros(nodes, seeds, keep_all):
         factor = constant_factor(node)
         parts = []
         for parent, rule, saved in node.edges:
-            part, lives = follow(node.op, rule, saved, g, live, factor)
+            part, lives = follow(node.op, rule, saved, g, live, factor, harmless)
             part, lives = conform(part, parent.shape, parent.dtype), match(lives, parent.shape)
             parts.append(part)
             if parent in cotangents:

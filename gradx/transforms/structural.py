@@ -11,13 +11,13 @@ then an honest NaN.
 from collections.abc import Iterable
 from typing import Any
 
-from gradx.core.arrays import backend_for, untracked
-from gradx.core.call import Tensor
+from gradx.core.arrays import backend_for, reading_stalls, untracked
 from gradx.core.op import PYTHON_SCALARS
 from gradx.ops.arithmetic import add, where
 from gradx.ops.comparison import equal, not_equal
 from gradx.ops.creation import ones_like, zeros_like
 from gradx.ops.shapes import astype, conform, real
+from gradx.transforms.honesty import apply_rule, beside, is_differentiated
 
 
 def names(text: str) -> frozenset[str]:
@@ -37,10 +37,12 @@ MOVING = names(
 SELECTING = names(
     """
     add_at clip_between concat getitem max maximum maximum_of_windows min minimum put_at
-    read_at_maxima relu scatter setitem spread_over_windows spread_to_maxima sum_of_windows
-    take take_along_axis tril triu where
+    read_at_maxima relu scatter segment_extreme setitem spread_over_windows spread_to_maxima
+    sum_of_windows take take_along_axis tril triu where
     """
 )
+# Of those, the ones that also drop what arrives at the elements they leave out, infinite or not.
+CHOOSING = names("concat getitem relu scatter setitem take where")
 
 # Ops whose derivative is finite wherever their inputs are.
 SMOOTH = names(
@@ -55,13 +57,24 @@ HARMLESS = SMOOTH | SELECTING | MOVING
 
 
 def may_matter(nodes: list[Any], seeds: Iterable[Any]) -> bool:
-    """Tell whether zeros of the seeds or on the tape may be dead, and may meet an infinity."""
+    """Tell whether zeros of the seeds or on the tape may be dead, and may meet an infinity.
+
+    ``nodes`` are in order of creation: walking back, what one leaves out meets those before it.
+    """
     if any(map(_may_hold_zero, seeds)):
         return True
-    ops = {node.op.name for node in nodes if node.edges}
-    if ops <= HARMLESS:
+    if is_harmless(nodes):
         return False
-    return not ops.isdisjoint(SELECTING) or any(map(_is_scaled_by_constant, nodes))
+    ops = {node.op.name for node in nodes if node.edges}
+    if not ops.isdisjoint(SELECTING - CHOOSING) or any(map(_is_scaled_by_constant, nodes)):
+        return True
+    met = False
+    for node in nodes:
+        name = node.op.name if node.edges else ""
+        if met and name in CHOOSING:
+            return True
+        met = met or (name != "" and name not in HARMLESS)
+    return False
 
 
 def constant_factor(node: Any) -> Any:
@@ -72,9 +85,11 @@ def constant_factor(node: Any) -> Any:
 
 
 def _may_hold_zero(seed):
+    if reading_stalls(seed):
+        return seed.shape != ()
     seed = untracked(seed)
     backend = backend_for(seed)
-    return seed.shape != () if backend.reading_stalls else backend.has_zero(backend.xp, seed)
+    return backend.has_zero(backend.xp, seed)
 
 
 def _is_scaled_by_constant(node):
@@ -82,19 +97,34 @@ def _is_scaled_by_constant(node):
     return factor is not None and (type(factor) not in PYTHON_SCALARS or factor == 0)
 
 
+def is_harmless(nodes: list[Any]) -> bool:
+    """Tell whether every derivative on the tape is finite, so that no zero meets an infinity."""
+    return {node.op.name for node in nodes if node.edges} <= HARMLESS
+
+
 def follow(
-    op: Any, rule: Any, saved: tuple[Any, ...], g: Any, live: Any, factor: Any = None
+    op: Any,
+    rule: Any,
+    saved: tuple[Any, ...],
+    g: Any,
+    live: Any,
+    factor: Any = None,
+    harmless: bool = False,
 ) -> tuple[Any, Any]:
     """Apply ``rule`` to ``g``, of which ``live`` lives; return the result and what lives of it.
 
     ``factor`` is the other side of a product, where that is a constant.
+    ``harmless`` says that no other rule of the tape is infinite.
     """
-    part = rule.apply(beside(g, saved), *saved)
-    selects = op.name in SELECTING or _has_zero(factor)
+    by_constant = factor is not None and not is_differentiated(factor)
+    selects = op.name in SELECTING or (by_constant and _has_zero(factor))
+    if harmless or by_constant or selects or op.name in MOVING:
+        part = rule.apply(beside(g, saved), *saved)
+    else:
+        part = apply_rule(rule, g, saved)
     if selects or (op.name in MOVING and live is not None):
         through = ones_like(real(g)) if live is None else live
-        through = rule.apply(beside(through, saved), *saved)
-        live = _indicator(through)
+        live = _indicator(rule.apply(beside(through, saved), *saved))
     elif not op.elementwise:
         return _nothing_or(part, live)
     if live is None:
@@ -102,18 +132,6 @@ def follow(
     if may_hold_nan(part) or (is_differentiated(part) and not selects):
         part = where(equal(live, 0), 0.0, part)
     return part, live
-
-
-def beside(g: Any, saved: tuple[Any, ...]) -> Any:
-    """Return ``g`` as a Tensor if one of ``saved`` is: rules have it on the left of operators.
-
-    Libraries need not give way there; array-api-strict raises.
-    """
-    if type(g) is not Tensor:
-        for value in saved:
-            if type(value) is Tensor:
-                return value.trace.lift(g)
-    return g
 
 
 def _nothing_or(part, live):
@@ -127,7 +145,7 @@ def _nothing_or(part, live):
 def _indicator(live):
     """Return 1 where ``live`` is not 0, so that counts of counts cannot overflow."""
     nonzero = not_equal(live, 0)
-    if not _reading_stalls(live) and not _any(equal(live, 0)):
+    if not reading_stalls(live) and not _any(equal(live, 0)):
         return None
     return astype(nonzero, real(live).dtype)
 
@@ -138,9 +156,9 @@ def _any(condition):
 
 
 def _has_zero(factor):
-    if factor is None or type(factor) in PYTHON_SCALARS:
-        return factor is not None and factor == 0
-    return type(factor) is not Tensor and (_reading_stalls(factor) or _any(equal(factor, 0)))
+    if type(factor) in PYTHON_SCALARS:
+        return factor == 0
+    return reading_stalls(factor) or _any(equal(factor, 0))
 
 
 def match(live: Any, shape: tuple[int, ...]) -> Any:
@@ -157,26 +175,15 @@ def join(live: Any, other: Any) -> Any:
 
 def of_seed(seed: Any) -> Any:
     """Return what lives of a seed: all that is not 0."""
-    if is_differentiated(seed) or (_reading_stalls(seed) and seed.shape == ()):
+    if is_differentiated(seed) or (reading_stalls(seed) and seed.shape == ()):
         return None
     return _indicator(seed)
 
 
-def is_differentiated(x: Any) -> bool:
-    """Tell whether a transform around this one takes derivatives of ``x``."""
-    while type(x) is Tensor:
-        if x.trace.differentiates:
-            return True
-        x = x.value
-    return False
-
-
-def _reading_stalls(x):
-    return backend_for(x).reading_stalls
-
-
 def may_hold_nan(x: Any) -> bool:
     """Tell whether there is a NaN in ``x``; say so without looking where that would stall a GPU."""
+    if reading_stalls(x):
+        return True
     x = untracked(x)
     backend = backend_for(x)
-    return backend.reading_stalls or backend.has_nan(backend.xp, x)
+    return backend.has_nan(backend.xp, x)

@@ -1,0 +1,26 @@
+"""Run a graph through gradx's ops: on Tensors too, so that it is differentiated like a function."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from gradx.graph.equations import Group, Variable
+from gradx.graph.weak import OPERATORS, computed_by_python
+
+
+def interpret(graph: Any, arrays: Iterable[Any]) -> tuple[Any, ...]:
+    """Run ``graph`` through gradx's ops: on Tensors too, whose transforms see every op."""
+    known: dict[Any, Any] = dict(zip(graph.inputs, arrays, strict=True))
+    known |= {constant.variable: constant.value for constant in graph.constants}
+    for equation in graph.equations:
+        values = tuple([known[x] if type(x) is Variable else x for x in equation.inputs])
+        known.update(zip(equation.outputs, _interpret_one(equation, values), strict=True))
+    return tuple([known[x] if type(x) is Variable else x for x in graph.outputs])
+
+
+def _interpret_one(equation, values):
+    if type(equation.op) is Group:
+        return interpret(equation.op.graph, values)
+    if computed_by_python(equation):
+        return (OPERATORS[equation.op.name](*values),)
+    out = equation.op.run(values, equation.params)
+    return tuple(out) if equation.op.results else (out,)

@@ -1,0 +1,15 @@
+"""Passes: functions from a graph to a graph that computes the same with less.
+
+Each is a module of its own and is tested alone; ``optimized`` applies them in order.
+"""
+
+from gradx.graph.ir import Graph
+from gradx.graph.passes.common import without_common
+from gradx.graph.passes.dead import without_dead
+
+
+def optimized(graph: Graph) -> Graph:
+    """Apply all passes that are right on every array library."""
+    for improve in (without_common, without_dead):
+        graph = improve(graph)
+    return graph

@@ -1,0 +1,33 @@
+"""What passes share: replacing variables, and asking what reads them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from gradx.graph.equations import Equation, Input, Variable
+
+
+def renamed(equation: Equation, renames: Mapping[Variable, Input]) -> Equation:
+    """Return the equation with some of its inputs replaced."""
+    if not any(x in renames for x in equation.variables):
+        return equation
+    return replace(equation, inputs=substituted(equation.inputs, renames))
+
+
+def substituted(inputs: Iterable[Input], renames: Mapping[Variable, Input]) -> tuple[Input, ...]:
+    """Return ``inputs`` with variables replaced."""
+    return tuple([renames.get(x, x) if type(x) is Variable else x for x in inputs])
+
+
+def read_by(graph: Any) -> dict[Variable, list[Equation]]:
+    """Return the equations that read each variable, once for each time that they do."""
+    readers: dict[Variable, list[Equation]] = {}
+    for equation in graph.equations:
+        for x in equation.variables:
+            readers.setdefault(x, []).append(equation)
+    return readers
+
+
+def written_by(graph: Any) -> dict[Variable, Equation]:
+    """Return the equation that writes each variable."""
+    return {out: equation for equation in graph.equations for out in equation.outputs}

@@ -1,0 +1,223 @@
+"""The gamma function and its kin.
+
+Their derivatives are values of the Hurwitz zeta function, which is its own derivative
+but for a factor, so that any order is exact.
+"""
+
+import math
+
+from gradx.core.arrays import is_kind
+from gradx.core.op import composed, elementwise
+from gradx.core.samples import Sample, broadcast_pairs, single_arrays
+from gradx.errors import DTypeError, ShapeError
+from gradx.ops.arithmetic import add, subtract, where
+from gradx.ops.comparison import equal
+from gradx.ops.shapes import astype
+from gradx.ops.special_entropy import xlogy
+from gradx.ops.special_host import refusing, side_by_side, through_numpy
+
+
+def _off_the_poles(draw):
+    yield from single_arrays(draw)
+    yield Sample((draw(3) + 3,))
+    yield Sample((0.1 * draw(3) - 2.6,))
+
+
+@elementwise(partials={"x": lambda x, out: out * digamma(x)}, samples=_off_the_poles)
+def gamma(xp, x, /):
+    """Compute the gamma function: ``(x - 1)!`` for positive integers.
+
+    >>> import numpy as np, gradx as gx
+    >>> float(gx.special.gamma(np.asarray(5.0)))
+    24.0
+    """
+    return through_numpy("gamma", x)
+
+
+@elementwise(partials={"x": lambda x: digamma(x)}, samples=_off_the_poles)
+def gammaln(xp, x, /):
+    """Compute the logarithm of the absolute value of ``gamma``, without overflow."""
+    return through_numpy("gammaln", x)
+
+
+@elementwise(partials={"x": lambda x: zeta(2.0, x)}, samples=_off_the_poles)
+def digamma(xp, x, /):
+    """Compute the derivative of ``gammaln``."""
+    return through_numpy("digamma", x)
+
+
+def _zetas(draw):
+    for number in [2, 2.5, 4.0]:
+        yield Sample((number, draw(3)))
+    yield Sample((2.0, 0.1 * draw(3) - 2.6))
+    for x, q in [((), (3,)), ((2, 1), (3,)), ((3,), ()), ((0, 3), (3,))]:
+        yield Sample((1 + draw(*x), draw(*q)))
+
+
+@elementwise(
+    partials={"x": refusing("zeta", "x"), "q": lambda x, q: zeta(x + 1, q) * -x}, samples=_zetas
+)
+def zeta(xp, x, q, /):
+    """Compute the Hurwitz zeta function: the sum of ``(k + q)**-x`` over ``k = 0, 1, ...``.
+
+    With ``q = 1`` it is Riemann's. There is no derivative with respect to ``x``.
+
+    Raises:
+        TypeError: a derivative with respect to ``x`` is asked for.
+    """
+    return through_numpy("zeta", x, q)
+
+
+def _polygammas(draw):
+    for n in [0, 1, 2]:
+        yield Sample((n, draw(2, 3)))
+    orders = (draw(3, 1) * 0 + [[0], [1], [3]]).astype("int64")
+    yield Sample((orders, draw(2)))
+    yield Sample((1, 0.1 * draw(3) - 2.6))
+    yield Sample((3, draw(0)))
+
+
+@composed(samples=_polygammas)
+def polygamma(n, x, /):
+    """Compute the derivative of order ``n`` of ``digamma``; ``n`` are integers, none negative.
+
+    Raises:
+        TypeError: ``n`` is not an integer, or an array of them.
+        ValueError: ``n`` is a negative number.
+
+    >>> import numpy as np, gradx as gx
+    >>> round(float(gx.special.polygamma(1, np.asarray(1.0))), 12)
+    1.644934066848
+    """
+    if type(n) is int:
+        return _polygamma_of(n, x)
+    if not is_kind(n, "integral"):
+        raise DTypeError(f"polygamma: n is an integer or an array of integers, got {n.dtype}")
+    order = astype(n, x.dtype)
+    sign = where(equal(n % 2, 0), -1.0, astype(n * 0 + 1, x.dtype))
+    higher = zeta(order + 1, x) * (sign * gamma(order + 1))
+    return where(equal(n, 0), digamma(x), higher)
+
+
+def _polygamma_of(n, x):
+    if n < 0:
+        raise ShapeError(f"polygamma: n is 0 or more, got {n}")
+    if n == 0:
+        return digamma(x)
+    return (-1) ** (n + 1) * math.gamma(n + 1) * zeta(n + 1.0, x)
+
+
+def _slope(x, y):
+    """Return the derivative of ``betaln(x, y)`` with respect to ``x``."""
+    x, y = side_by_side(x, y)
+    return digamma(x) - digamma(add(x, y))
+
+
+@elementwise(
+    partials={"x": lambda x, y: _slope(x, y), "y": lambda x, y: _slope(y, x)},
+    samples=broadcast_pairs,
+)
+def betaln(xp, x, y, /):
+    """Compute the logarithm of the absolute value of ``beta``, without overflow."""
+    return through_numpy("betaln", x, y)
+
+
+@elementwise(
+    partials={
+        "x": lambda x, y, out: out * _slope(x, y),
+        "y": lambda x, y, out: out * _slope(y, x),
+    },
+    samples=broadcast_pairs,
+)
+def beta(xp, x, y, /):
+    """Compute the beta function, ``gamma(x) * gamma(y) / gamma(x + y)``."""
+    return through_numpy("beta", x, y)
+
+
+def _choices(draw):
+    for sample in broadcast_pairs(draw):
+        n, k = sample.arrays
+        yield Sample((n + 2, k))
+    yield Sample((4.0, draw(3)))
+    yield Sample((draw(3) + 2, 2))
+
+
+def _binom_by_n(n, k, out):
+    n, k = side_by_side(n, k)
+    return out * (digamma(n + 1) - digamma(subtract(n, k) + 1))
+
+
+def _binom_by_k(n, k, out):
+    n, k = side_by_side(n, k)
+    return out * (digamma(subtract(n, k) + 1) - digamma(k + 1))
+
+
+@elementwise(
+    partials={"n": _binom_by_n, "k": _binom_by_k},
+    samples=_choices,
+)
+def binom(xp, n, k, /):
+    """Compute the binomial coefficient, ``gamma(n + 1) / (gamma(k + 1) * gamma(n - k + 1))``.
+
+    Where ``k`` or ``n - k`` is a negative integer it is 0, and its derivative NaN.
+    """
+    return through_numpy("binom", n, k)
+
+
+def _densities(draw):
+    for sample in broadcast_pairs(draw):
+        yield Sample((*sample.arrays, draw()))
+    yield Sample((draw(3), draw(3) - 3, draw(3)))
+
+
+def _density_slope(x, power, constant, out):
+    # Where there is no power there is nothing to lower, and at 0 it would be infinite.
+    lowered = power_density(x, where(equal(power, 0), 0.0, power - 1), constant)
+    return lowered * power - out
+
+
+@elementwise(
+    partials={
+        "x": _density_slope,
+        "power": lambda x, out: xlogy(out, x),
+        "constant": lambda out: -out,
+    },
+    samples=_densities,
+)
+def power_density(xp, x, power, constant, /):
+    """Compute ``x**power * exp(-x - constant)``, whose derivatives are such too, at 0 as well."""
+    return xp.exp(xlogy(power, x) - x - constant)
+
+
+def _density(a, x):
+    """Return the density of the gamma distribution."""
+    a, x = side_by_side(a, x)
+    return power_density(x, a - 1, gammaln(a))
+
+
+def _shares(draw):
+    for sample in _zetas(draw):
+        yield Sample((sample.arrays[0], abs(sample.arrays[1])))
+    yield Sample((1.0, draw(3)))
+
+
+@elementwise(
+    partials={"a": refusing("gammainc", "a"), "x": lambda a, x: _density(a, x)}, samples=_shares
+)
+def gammainc(xp, a, x, /):
+    """Compute the probability of a number below ``x`` in the gamma distribution of shape ``a``.
+
+    There is no derivative with respect to ``a``.
+
+    Raises:
+        TypeError: a derivative with respect to ``a`` is asked for.
+    """
+    return through_numpy("gammainc", a, x)
+
+
+@elementwise(
+    partials={"a": refusing("gammaincc", "a"), "x": lambda a, x: -_density(a, x)}, samples=_shares
+)
+def gammaincc(xp, a, x, /):
+    """Compute ``1 - gammainc(a, x)``, accurately where it is small; see there."""
+    return through_numpy("gammaincc", a, x)

@@ -1,0 +1,89 @@
+"""Every op, on each of its samples, gives the same compiled as eager: values and derivatives.
+
+Passes may not reorder what is added up, so the numbers are the same to the last bit.
+"""
+
+import numpy as np
+import pytest
+
+import gradx as gx
+from gradx.core import tree
+from gradx.core.op import COMPOSED
+from tests.fuzz import make_program, run
+from tests.test_ops import bound, convert, every_sample, flat
+
+# Their results have shapes that depend on numbers.
+VARYING = {
+    "nonzero",
+    "nonzero_places",
+    "unique_all",
+    "unique_counts",
+    "unique_inverse",
+    "unique_places",
+    "unique_values",
+}
+
+
+def assert_same(backend, actual, expected):
+    actual, expected = flat(backend, tree.leaves(actual)), flat(backend, tree.leaves(expected))
+    assert [a.dtype for a in actual] == [e.dtype for e in expected]
+    for a, e in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(a, e)
+
+
+def reads_numbers(op, sample):
+    """Tell whether a boolean mask of the sample decides about shapes."""
+    return op.name in VARYING
+
+
+@every_sample
+def test_values_are_the_same_compiled(op, sample, backend):
+    if backend.name == "cupy":
+        pytest.skip("one library with NumPy's rules is enough")
+    arrays = [convert(array, backend) for array in sample.arrays]
+    params = {name: convert(value, backend) for name, value in sample.params.items()}
+    numbers = [i for i, x in enumerate(arrays) if op.name in COMPOSED and type(x) in (int, tuple)]
+    compiled = gx.compile(lambda *arrays: op.call(*arrays, **params), static=numbers)
+    if reads_numbers(op, sample):
+        with pytest.raises(gx.CaptureError, match="depends on numbers"):
+            compiled(*arrays)
+        return
+
+    actual = [compiled(*arrays) for _ in range(2)]
+
+    for one in actual:
+        assert_same(backend, one, op.call(*arrays, **params))
+
+
+@every_sample
+def test_derivatives_are_the_same_compiled(op, sample, backend):
+    function, arrays = bound(op, sample, backend)
+    if reads_numbers(op, sample) or not arrays:
+        return
+
+    def derivatives(*arrays):
+        out, pullback = gx.vjp(function, *arrays)
+        ones = tree.map(gx.ones_like, out)
+        return out, pullback(ones), gx.jvp(function, arrays, tree.map(gx.ones_like, arrays))
+
+    with np.errstate(all="ignore"):
+        expected = derivatives(*arrays)
+        actual = gx.compile(derivatives)(*arrays)
+
+    assert_same(backend, actual, expected)
+
+
+@pytest.mark.parametrize("number", range(60))
+def test_random_programs_are_the_same_compiled(number):
+    steps, inputs = make_program(np.random.default_rng([7, number]))
+    if any(step.name == "masked" for step in steps):
+        return
+    everything = tuple(range(len(inputs)))
+    f = gx.value_and_grad(lambda *xs: run(steps, xs), everything)
+
+    with np.errstate(all="ignore"):
+        expected = f(*inputs)
+        actual = gx.compile(f)(*inputs)
+
+    for a, e in zip(tree.leaves(actual), tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, e, rtol=1e-12, atol=1e-14)

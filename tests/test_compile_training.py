@@ -1,0 +1,106 @@
+"""A compiled training step is the eager step: the same numbers, and no memory that grows."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import gradx as gx
+from gradx import nn, optim
+from gradx.core import tree
+
+SCHEDULES = {
+    "constant": 0.05,
+    "step": optim.schedules.step(0.05, every=10),
+    "cosine": optim.schedules.cosine(0.05, steps=60),
+    "warmup": optim.schedules.warmup(10, then=optim.schedules.exponential(0.05, 0.99)),
+}
+OPTIMIZERS = {
+    "sgd": lambda rate: optim.sgd(rate, momentum=0.9, nesterov=True),
+    "adam": optim.adam,
+    "adamw": optim.adamw,
+    "nadam": optim.nadam,
+    "radam": optim.radam,
+    "rmsprop": lambda rate: optim.rmsprop(rate, momentum=0.5),
+    "adagrad": optim.adagrad,
+    "adadelta": optim.adadelta,
+    "clipped": lambda rate: optim.chain(optim.clip_by_global_norm(0.1), optim.sgd(rate)),
+}
+
+
+def problem():
+    keys = gx.random.split(gx.random.key(0), 4)
+    x = gx.random.normal(keys[0], (70, 6), dtype="float32")
+    y = gx.random.integers(keys[1], 0, 3, (70,))
+    model = nn.Sequential(
+        nn.Linear(6, 16, key=keys[2]), nn.relu, nn.Dropout(0.2), nn.Linear(16, 3, key=keys[3])
+    )
+    return model, x, y
+
+
+def step_with(optimizer):
+    def loss_of(model, x, y, key):
+        return nn.cross_entropy(model(x, key=key, train=True), y)
+
+    def step(model, state, x, y, key):
+        loss, grads = gx.value_and_grad(loss_of)(model, x, y, key)
+        updates, state = optimizer.update(grads, state, model)
+        return optim.apply_updates(model, updates), state, loss
+
+    return step
+
+
+def train(step, optimizer, steps, size=32):
+    model, x, y = problem()
+    state = optimizer.init(model)
+    losses = []
+    for number in range(steps):
+        start = (number * size) % 96
+        rows = slice(start, start + size)  # 32, 32, and the last 6
+        key = gx.random.fold_in(gx.random.key(1), number)
+        model, state, loss = step(model, state, x[rows], y[rows], key)
+        losses.append(loss)
+    return model, state, losses
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_hundred_compiled_steps_are_a_hundred_eager_steps(schedule):
+    optimizer = optim.sgd(SCHEDULES[schedule], momentum=0.9)
+    step = step_with(optimizer)
+    compiled = gx.compile(step)
+
+    actual = train(compiled, optimizer, 100)
+
+    for a, e in zip(tree.leaves(actual), tree.leaves(train(step, optimizer, 100)), strict=True):
+        np.testing.assert_array_equal(a, e)
+    assert len(compiled.programs) == 2
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_is_the_same_compiled(name):
+    optimizer = OPTIMIZERS[name](0.05)
+    step = step_with(optimizer)
+
+    actual = train(gx.compile(step), optimizer, 12)
+
+    for a, e in zip(tree.leaves(actual), tree.leaves(train(step, optimizer, 12)), strict=True):
+        np.testing.assert_array_equal(a, e)
+
+
+def test_memory_does_not_grow_over_steps():
+    optimizer = optim.adam(0.01)
+    compiled = gx.compile(step_with(optimizer))
+    model, x, y = problem()
+    state, key = optimizer.init(model), gx.random.key(0)
+    for _ in range(20):
+        model, state, _ = compiled(model, state, x[:32], y[:32], key)
+
+    tracemalloc.start()
+    before = tracemalloc.take_snapshot()
+    for _ in range(200):
+        model, state, _ = compiled(model, state, x[:32], y[:32], key)
+    after = tracemalloc.take_snapshot()
+    tracemalloc.stop()
+
+    grown = sum(difference.size_diff for difference in after.compare_to(before, "filename"))
+    assert grown < 64 * 1024  # the results of one step, and the tools' own

@@ -1,0 +1,190 @@
+"""Special functions at their hard points, beside what SciPy knows of their derivatives.
+
+That values and derivatives agree with finite differences is tested with all ops.
+"""
+
+import math
+import sys
+
+import numpy as np
+import pytest
+import scipy.integrate
+import scipy.special
+
+import gradx as gx
+from gradx import special
+from gradx.backends.companions import FUNCTIONS, MissingPackageError
+from gradx.errors import DTypeError, ShapeError, TrackedError
+
+INF = math.inf
+
+
+def reverse(f, order):
+    """Return the derivative of a function of one number, by reverse mode alone."""
+    return f if order == 0 else gx.grad(reverse(f, order - 1))
+
+
+def forward(f, order):
+    """Return the derivative of a function of one number, by forward mode alone."""
+    if order == 0:
+        return f
+    inner = forward(f, order - 1)
+    return lambda x: gx.jvp(inner, (x,), (gx.ones_like(x),))[1]
+
+
+def derivatives(f, x, count=4):
+    """Return the value and the derivatives at ``x``, the same in both modes."""
+    x = np.asarray(x)
+    found = [float(reverse(f, order)(x)) for order in range(count)]
+    np.testing.assert_allclose([float(forward(f, order)(x)) for order in range(count)], found)
+    return found
+
+
+# On both sides of where the recurrence turns round, and at 0.
+@pytest.mark.parametrize("x", [-40.0, -15.9, -1e-3, 0.0, 1e-8, 0.5, 15.9, 16.1, 100.0])
+@pytest.mark.parametrize("order", [0, 1])
+def test_derivatives_of_bessel_functions_are_those_of_scipy(order, x):
+    function = [special.i0, special.i1][order]
+
+    actual = derivatives(function, x)
+
+    np.testing.assert_allclose(actual, [scipy.special.ivp(order, x, n) for n in range(4)], 1e-12)
+
+
+@pytest.mark.parametrize("x", [-700.0, -15.9, 0.5, 16.1, 700.0])
+def test_scaled_bessel_functions_do_not_overflow(x):
+    i0e, i1e = special.i0e(np.asarray(x)), special.i1e(np.asarray(x))
+
+    assert derivatives(special.i0e, x, 2)[1] == i1e - np.sign(x) * i0e
+    assert all(map(math.isfinite, derivatives(special.i1e, x)))
+
+
+def test_scaled_bessel_function_has_derivative_0_at_0():
+    assert derivatives(special.i0e, 0.0, 2) == [1.0, 0.0]
+    assert derivatives(special.i1e, 0.0, 2) == [0.0, 0.5]
+
+
+def test_relative_exponential_is_a_moment_to_every_order():
+    assert derivatives(special.exprel, 0.0) == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4], rel=1e-15)
+    for x in [-50.0, -8.01, -7.99, -1e-6, 3.0, 7.99, 8.01, 50.0]:
+        moments = [
+            scipy.integrate.quad(lambda t, n=n, x=x: t**n * np.exp(t * x), 0, 1)[0]
+            for n in range(4)
+        ]
+        np.testing.assert_allclose(derivatives(special.exprel, x), moments, 1e-11)
+
+
+def test_sinc_is_smooth_at_0_to_third_order():
+    assert derivatives(special.sinc, 0.0) == pytest.approx([1, 0, -(math.pi**2) / 3, 0], rel=1e-15)
+
+
+@pytest.mark.parametrize("x", [-2.5, 1e-3, 1.0, 30.0])
+def test_derivatives_of_the_gamma_functions_logarithm_are_polygamma_functions(x):
+    expected = [scipy.special.gammaln(x), *[scipy.special.polygamma(n, x) for n in range(3)]]
+
+    np.testing.assert_allclose(derivatives(special.gammaln, x), expected, 1e-13)
+    for n in range(3):
+        np.testing.assert_allclose(special.polygamma(n, np.asarray(x)), expected[n + 1], 1e-13)
+
+
+def test_gamma_functions_logarithm_has_infinite_derivatives_at_0():
+    assert derivatives(special.gammaln, 0.0) == [INF, -INF, INF, -INF]
+
+
+def test_incomplete_gamma_functions_are_smooth_at_0_to_third_order():
+    assert derivatives(lambda x: special.gammainc(1, x), 0.0) == [0, 1, -1, 1]
+    assert derivatives(lambda x: special.gammainc(2.0, x), 0.0) == [0, 0, 1, -2]
+    assert derivatives(lambda x: special.gammaincc(1.0, x), 0.0) == [1, -1, 1, -1]
+    assert derivatives(lambda x: special.gammainc(0.5, x), 0.0, 2) == [0, INF]
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [(special.zeta, "x"), (special.gammainc, "a"), (special.gammaincc, "a")],
+)
+@pytest.mark.parametrize("differentiate", [reverse, forward])
+def test_derivative_without_a_formula_is_refused(function, name, differentiate):
+    by_first = lambda x: function(x, 1.5)
+
+    with pytest.raises(TrackedError, match=rf"{function.__name__}: .* respect to {name}.*constant"):
+        differentiate(by_first, 1)(np.asarray(2.5))
+
+
+def test_second_argument_is_differentiated_where_the_first_is_tracked_as_a_constant():
+    f = lambda a, x: special.gammainc(gx.stop_gradient(a), x)
+
+    by_a, by_x = gx.grad(f, (0, 1))(1.0, 2.0)
+
+    assert by_a == 0.0
+    assert by_x == pytest.approx(math.exp(-2))
+
+
+# name: (x, y, derivative by x, by y)
+AT_ZEROS = {
+    "xlogy": [(0.0, 2.0, math.log(2), 0.0), (0.0, 0.0, -INF, 0.0), (1.0, 0.0, -INF, INF)],
+    "xlog1py": [(0.0, 1.0, math.log(2), 0.0), (0.0, -1.0, -INF, 0.0), (1.0, -1.0, -INF, INF)],
+    "rel_entr": [(0.0, 2.0, -INF, 0.0), (0.0, 0.0, 1.0, 0.0), (2.0, 2.0, 1.0, -1.0)],
+    "kl_div": [(0.0, 2.0, -INF, 1.0), (0.0, 0.0, 0.0, 1.0), (2.0, 2.0, 0.0, 0.0)],
+}
+
+
+@pytest.mark.parametrize("name", AT_ZEROS)
+def test_products_with_logarithms_have_their_limits_at_zeros(name):
+    function = getattr(special, name)
+    for x, y, by_x, by_y in AT_ZEROS[name]:
+        assert gx.grad(function, (0, 1))(x, y) == (by_x, by_y), (x, y)
+
+
+def test_mixed_derivative_of_xlogy_at_0_is_that_of_the_logarithm():
+    by_y = lambda x: gx.grad(lambda y: special.xlogy(x, y))(2.0)
+
+    assert gx.grad(by_y)(0.0) == 0.5
+
+
+def test_entropy_has_infinite_derivatives_at_0():
+    assert derivatives(special.entr, 0.0) == [0.0, INF, -INF, INF]
+
+
+def test_logit_has_infinite_derivatives_at_0_and_1():
+    assert derivatives(special.logit, 0.0) == [-INF, INF, -INF, INF]
+    assert derivatives(special.logit, 1.0) == [INF, INF, INF, INF]
+
+
+def test_logarithm_of_the_logistic_function_does_not_underflow():
+    assert derivatives(special.log_expit, -800.0, 3) == [-800.0, 1.0, 0.0]
+
+
+def test_numbers_beside_single_precision_keep_it():
+    x = np.asarray([0.5, 2.0], dtype=np.float32)
+
+    for function in [special.xlogy, special.rel_entr, special.beta, special.binom, special.zeta]:
+        out = function(2.5, x)
+        by_x = gx.grad(lambda x, f=function: gx.sum(f(2.5, x)))(x)
+        assert out.dtype == by_x.dtype == np.float32, function.__name__
+
+
+def test_polygamma_wants_whole_orders():
+    with pytest.raises(ShapeError, match="polygamma: n is 0 or more, got -1"):
+        special.polygamma(-1, np.ones(2))
+    with pytest.raises(DTypeError, match=r"polygamma: n is an integer .* got float64"):
+        special.polygamma(np.ones(2), np.ones(2))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("dtype", ["int64", "bool", "complex128"])
+def test_functions_of_real_numbers_refuse_others(name, dtype):
+    function = getattr(special, name)
+    x = np.ones(2, dtype=dtype)
+    arguments = (x, x) if function.__code__.co_argcount == 2 else (x,)
+
+    with pytest.raises(DTypeError, match=rf"{name}: expected real floating-point .* got {dtype}"):
+        function(*arguments)
+
+
+def test_functions_say_what_to_install_where_scipy_is_missing(monkeypatch):
+    from gradx.backends.companions import kernels_of
+
+    monkeypatch.setitem(sys.modules, "scipy.special", None)
+
+    with pytest.raises(MissingPackageError, match=r"gammaln: .*pip install scipy"):
+        kernels_of("scipy.special", "pip install scipy")["gammaln"](np, np.ones(2))
