@@ -283,6 +283,24 @@ def test_a_malformed_place_says_what_is_wrong(place, path):
         gx.load(path, verify=False)
 
 
+@pytest.mark.parametrize(("before", "after"), [(b"F64", b"I64"), (b'"e": "3"', b'"e": "4"')])
+def test_a_header_that_says_something_else_is_damaged(before, after, path):
+    gx.save(path, np.ones(2), metadata={"e": "3"})
+    path.write_bytes(path.read_bytes().replace(before, after, 1))
+
+    with pytest.raises(CheckpointError, match="its header is damaged"):
+        gx.load(path)
+
+
+def test_a_header_without_end_is_not_read(path):
+    with open(path, "wb") as file:
+        file.write((150_000_000).to_bytes(8, "little"))
+        file.truncate(200_000_000)
+
+    with pytest.raises(CheckpointError, match="its header of 150000000 bytes is too long"):
+        gx.load(path)
+
+
 def test_a_key_that_is_there_twice_is_refused(path):
     gx.save(path, example())
     path.write_bytes(key_twice(np.random.default_rng(0), path.read_bytes()))
