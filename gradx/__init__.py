@@ -54,6 +54,7 @@ from gradx.dtypes import uint16 as uint16
 from gradx.dtypes import uint32 as uint32
 from gradx.dtypes import uint64 as uint64
 from gradx.errors import CaptureError as CaptureError
+from gradx.errors import CheckpointError as CheckpointError
 from gradx.errors import DeviceError as DeviceError
 from gradx.errors import GradxError as GradxError
 from gradx.graph.capture import capture as capture
@@ -201,6 +202,8 @@ from gradx.ops.statistical import mean as mean
 from gradx.ops.statistical import min as min
 from gradx.ops.statistical import std as std
 from gradx.ops.statistical import var as var
+from gradx.saving import load as load
+from gradx.saving import save as save
 from gradx.transforms.batching import vmap as vmap
 from gradx.transforms.checkpoint import checkpoint as checkpoint
 from gradx.transforms.custom import custom_rule as custom_rule

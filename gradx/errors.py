@@ -58,3 +58,7 @@ class NonFiniteError(GradxError, FloatingPointError):
 
 class DatasetError(GradxError, FileNotFoundError):
     """A data set is not on this machine, or its file is not what it should be."""
+
+
+class CheckpointError(GradxError, ValueError):
+    """A file with saved arrays is damaged, or no such file."""

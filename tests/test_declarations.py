@@ -141,7 +141,7 @@ LAYERS = [
         "special",
         "fft",
     ],
-    ["graph", "nn", "random"],
+    ["graph", "nn", "random", "saving"],
     ["optim"],
     ["data"],
     ["train"],

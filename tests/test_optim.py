@@ -18,6 +18,9 @@ from gradx.optim import Optimizer
 STEPS = 50
 TORCH_NAMES = {"adagrad": "Adagrad", "adadelta": "Adadelta", "rmsprop": "RMSprop", "sgd": "SGD"}
 TORCH_NAMES |= {"adam": "Adam", "adamw": "AdamW", "nadam": "NAdam", "radam": "RAdam"}
+TORCH_NAMES |= {"adamax": "Adamax", "adafactor": "Adafactor"}
+# Compared with others in test_optim_oracles.py.
+ELSEWHERE = {"lamb", "lbfgs", "lion", "sgdw"}
 
 # Beside the defaults: ours, and torch's for the same.
 VARIANTS = {
@@ -39,6 +42,14 @@ VARIANTS = {
     "nadam": [
         ({"beta1": 0.5, "momentum_decay": 0.1}, {"betas": (0.5, 0.999), "momentum_decay": 0.1})
     ],
+    "adamax": [({"beta1": 0.5, "beta2": 0.8}, {"betas": (0.5, 0.8)})],
+    "adafactor": [
+        ({"weight_decay": 0.3}, {"weight_decay": 0.3}),
+        (
+            {"decay": 0.5, "clip": 1.5, "eps": 0.7},
+            {"beta2_decay": -0.5, "d": 1.5, "eps": (None, 0.7)},
+        ),
+    ],
     "radam": [({"beta2": 0.9}, {"betas": (0.9, 0.9)}), ({"beta2": 0.5}, {"betas": (0.9, 0.5)})],
 }
 
@@ -52,7 +63,7 @@ def optimizers():
 
 
 def variants():
-    for name in optimizers():
+    for name in TORCH_NAMES:
         for ours, theirs in [({}, {}), *VARIANTS.get(name, [])]:
             yield pytest.param(name, ours, theirs, id=f"{name}-{ours}")
 
@@ -121,7 +132,7 @@ def assert_same_path(actual, expected):
 
 
 def test_every_optimizer_has_a_namesake_to_be_compared_with():
-    assert set(optimizers()) == set(TORCH_NAMES)
+    assert set(optimizers()) == set(TORCH_NAMES) | ELSEWHERE
 
 
 @pytest.mark.parametrize(("name", "ours", "theirs"), list(variants()))
@@ -133,7 +144,7 @@ def test_the_trajectory_is_that_of_torch(name, ours, theirs, backend, torch):
     assert_same_path(actual, follow_torch(torch, make, start()))
 
 
-@pytest.mark.parametrize("name", sorted(set(optimizers()) - {"sgd"}))
+@pytest.mark.parametrize("name", sorted(set(TORCH_NAMES) - {"sgd"}))
 def test_the_defaults_are_those_of_torch(name, backend, torch):
 
     actual = follow(getattr(optim, name)(), start(), backend)

@@ -27,6 +27,65 @@ CASES = {
         (lambda s: s.cosine(0.2, STEPS), lambda t, o: t.CosineAnnealingLR(o, STEPS)),
         (lambda s: s.cosine(0.2, STEPS, 0.01), lambda t, o: t.CosineAnnealingLR(o, STEPS, 0.01)),
     ],
+    "cosine_restarts": [
+        (lambda s: s.cosine_restarts(0.2, 7), lambda t, o: t.CosineAnnealingWarmRestarts(o, 7)),
+        (
+            lambda s: s.cosine_restarts(0.2, 3, growth=2, final=0.01),
+            lambda t, o: t.CosineAnnealingWarmRestarts(o, 3, 2, 0.01),
+        ),
+    ],
+    "cyclic": [
+        (
+            lambda s: s.cyclic(0.1, 0.3, up=4),
+            lambda t, o: t.CyclicLR(o, 0.1, 0.3, 4, cycle_momentum=False),
+        ),
+        (
+            lambda s: s.cyclic(0.1, 0.3, up=4, down=7, decay=0.5),
+            lambda t, o: t.CyclicLR(o, 0.1, 0.3, 4, 7, "triangular2", cycle_momentum=False),
+        ),
+    ],
+    "one_cycle": [
+        (
+            lambda s: s.one_cycle(0.3, STEPS + 1),
+            lambda t, o: t.OneCycleLR(o, 0.3, STEPS + 1, cycle_momentum=False),
+        ),
+        (
+            lambda s: s.one_cycle(0.3, STEPS + 1, 0.5, initial=0.1, final=0.05),
+            lambda t, o: t.OneCycleLR(
+                o,
+                0.3,
+                STEPS + 1,
+                pct_start=0.5,
+                div_factor=3,
+                final_div_factor=2,
+                cycle_momentum=False,
+            ),
+        ),
+    ],
+    "piecewise": [
+        (
+            lambda s: s.piecewise(0.2, {30: 0.1, 7: 0.1}),
+            lambda t, o: t.MultiStepLR(o, [7, 30], 0.1),
+        ),
+        (
+            lambda s: s.piecewise(0.06, {9: 1 / 0.3}),
+            lambda t, o: t.ConstantLR(o, factor=0.3, total_iters=9),
+        ),
+    ],
+    "interpolate": [
+        (
+            lambda s: s.interpolate({0: 0.1, 5: 0.2, 20: 0.05}),
+            lambda t, o: t.LambdaLR(o, lambda n: np.interp(n, [0, 5, 20], [0.5, 1.0, 0.25])),
+        ),
+        (
+            lambda s: s.interpolate({0: 0.2, STEPS: 0.01}, "cosine"),
+            lambda t, o: t.CosineAnnealingLR(o, STEPS, 0.01),
+        ),
+    ],
+    "polynomial": [
+        (lambda s: s.polynomial(0.2, 30, 2.0), lambda t, o: t.PolynomialLR(o, 30, 2.0)),
+        (lambda s: s.polynomial(0.2, 30), lambda t, o: t.PolynomialLR(o, 30)),
+    ],
     "warmup": [
         (
             lambda s: s.warmup(5, s.exponential(0.2, 0.9)),
@@ -57,7 +116,8 @@ every_case = pytest.mark.parametrize(("ours", "theirs"), cases)
 def test_every_schedule_is_compared():
     functions = [n for n, f in vars(schedules).items() if inspect.isfunction(f)]
 
-    own = {n for n in functions if vars(schedules)[n].__module__ == schedules.__name__}
+    homes = {f"gradx.optim.{name}" for name in ("schedules", "cycles", "pieces")}
+    own = {n for n in functions if vars(schedules)[n].__module__ in homes}
 
     assert {n for n in own if not n.startswith("_")} == set(CASES)
 

@@ -9,7 +9,8 @@ from gradx.optim import schedules
 
 PARAMS = {"w": np.ones(2)}
 TWO = [schedules.constant(1.0), schedules.constant(2.0)]
-MAKERS = ["adadelta", "adagrad", "adam", "adamw", "nadam", "radam", "rmsprop", "sgd"]
+MAKERS = ["adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "lamb", "lbfgs"]
+MAKERS += ["lion", "nadam", "radam", "rmsprop", "sgd", "sgdw"]
 every_optimizer = pytest.mark.parametrize("name", MAKERS)
 
 

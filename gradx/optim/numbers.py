@@ -154,3 +154,10 @@ def require_number(name: str, value: Any) -> None:
     """Raise unless ``value`` is a Python number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise DTypeError(f"{name}={value!r}: expected a number")
+
+
+def require_steps(name: str, value: Any) -> None:
+    """Raise unless ``value`` is a number of steps: an integer of 1 or more."""
+    require_number(name, value)
+    if not 1 <= value < inf or value != int(value):
+        raise ShapeError(f"{name}={value!r}: expected a number of steps, an integer of 1 or more")

@@ -7,9 +7,11 @@ Python number, or an array where a step is compiled, and return the same.
 from collections.abc import Sequence
 from itertools import pairwise
 from math import inf, pi
-from typing import Any
 
 from gradx.errors import DTypeError, ShapeError
+from gradx.optim.cycles import cosine_restarts as cosine_restarts
+from gradx.optim.cycles import cyclic as cyclic
+from gradx.optim.cycles import one_cycle as one_cycle
 from gradx.optim.numbers import (
     Schedule,
     at_most,
@@ -17,10 +19,14 @@ from gradx.optim.numbers import (
     power,
     require_not_negative,
     require_number,
+    require_steps,
 )
 from gradx.optim.numbers import (
     cosine as cosine_of,
 )
+from gradx.optim.pieces import interpolate as interpolate
+from gradx.optim.pieces import piecewise as piecewise
+from gradx.optim.pieces import polynomial as polynomial
 
 
 def constant(value: float) -> Schedule:
@@ -43,7 +49,7 @@ def step(initial: float, every: int, factor: float = 0.1) -> Schedule:
     """
     require_not_negative("step: initial", initial)
     require_not_negative("step: factor", factor)
-    _require_steps("step: every", every)
+    require_steps("step: every", every)
     return lambda step: initial * power(factor, step // every)
 
 
@@ -68,7 +74,7 @@ def linear(initial: float, final: float, steps: int) -> Schedule:
     """
     require_not_negative("linear: initial", initial)
     require_not_negative("linear: final", final)
-    _require_steps("linear: steps", steps)
+    require_steps("linear: steps", steps)
     return lambda step: initial + (final - initial) * (at_most(step, steps) / steps)
 
 
@@ -84,7 +90,7 @@ def cosine(initial: float, steps: int, final: float = 0.0) -> Schedule:
     """
     require_not_negative("cosine: initial", initial)
     require_not_negative("cosine: final", final)
-    _require_steps("cosine: steps", steps)
+    require_steps("cosine: steps", steps)
 
     def rate(step):
         angle = at_most(step, steps) * (pi / steps)
@@ -100,7 +106,7 @@ def warmup(steps: int, then: Schedule | float) -> Schedule:
     >>> [gx.optim.schedules.warmup(2, then=1.0)(n) for n in range(4)]
     [0.0, 0.5, 1.0, 1.0]
     """
-    _require_steps("warmup: steps", steps)
+    require_steps("warmup: steps", steps)
     following = then if callable(then) else constant(then)
     return join([linear(0.0, following(0), steps), following], [steps])
 
@@ -145,9 +151,3 @@ def _increase(boundaries: Sequence[int]) -> bool:
         before < boundary < inf and boundary == int(boundary)
         for before, boundary in pairwise([0, *boundaries])
     )
-
-
-def _require_steps(name: str, value: Any) -> None:
-    require_number(name, value)
-    if not 1 <= value < inf or value != int(value):
-        raise ShapeError(f"{name}={value!r}: expected a number of steps, an integer of 1 or more")

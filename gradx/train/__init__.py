@@ -8,12 +8,14 @@ evaluation.py      evaluate: loss and metrics on other data
 metrics.py         accuracy, errors, r2
 state.py           what callbacks see, and the result
 callbacks.py       the events of training
+checkpoint.py      save a run, and go on with it
 early_stopping.py  stop in time, and go back to the best
 finite.py          no step on numbers that are not finite
 history.py         what happened in each epoch
 progress.py        a bar on a terminal, lines elsewhere
 """
 
+from gradx.train.checkpoint import Checkpoint as Checkpoint
 from gradx.train.early_stopping import EarlyStopping as EarlyStopping
 from gradx.train.evaluation import evaluate as evaluate
 from gradx.train.finite import NonFiniteError as NonFiniteError

@@ -2,10 +2,11 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from gradx.errors import DTypeError, ShapeError
 from gradx.random.arguments import as_integer, as_number
-from gradx.train.state import State, Weights
+from gradx.train.state import State
 
 # How a column's name ends -> which way is better.
 MODES = {"loss": "min", "error": "min", "accuracy": "max", "r2": "max"}
@@ -40,20 +41,12 @@ class EarlyStopping:
     restore_best: bool = True
     best: float = field(default=math.nan, init=False)
     best_epoch: int = field(default=0, init=False)
-    _best_weights: Weights | None = field(default=None, init=False, repr=False)
     _reference: float = field(default=math.inf, init=False, repr=False)
     _sign: float = field(default=1.0, init=False, repr=False)
     _waited: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.monitor, str):
-            raise DTypeError(f"EarlyStopping: monitor={self.monitor!r}: it is a column's name")
-        if self.mode is None:
-            self.mode = MODES.get(self.monitor.rpartition("_")[2])
-        if not isinstance(self.mode, str) or self.mode not in SIGNS:
-            raise ShapeError(
-                f"EarlyStopping: mode={self.mode!r} for {self.monitor!r}: use 'min' or 'max'"
-            )
+        self.mode = mode_for("EarlyStopping", self.monitor, self.mode)
         self._sign = SIGNS[self.mode]
         if as_integer("EarlyStopping: patience", self.patience) < 1:
             raise ShapeError(f"EarlyStopping: patience={self.patience}: it is 1 epoch or more")
@@ -61,37 +54,59 @@ class EarlyStopping:
             raise ShapeError(f"EarlyStopping: min_delta={self.min_delta}: it is 0 or more")
 
     def on_start(self, state: State) -> None:
-        """Forget an earlier run."""
+        """Forget an earlier run, or count what one that goes on has done so far."""
         if self.monitor not in state.history:
             raise ShapeError(
                 f"EarlyStopping: {self.monitor!r} will not be recorded, only "
                 f"{', '.join(state.history.columns)}: give fit validation data or metrics"
             )
-        self.best, self.best_epoch, self._best_weights = math.nan, 0, None
+        self.best, self.best_epoch = math.nan, 0
         self._reference, self._waited = math.inf, 0
+        for epoch, value in enumerate(state.history[self.monitor], 1):
+            self._count(epoch, value)
+        self._stop_in_time(state)
+        if self.restore_best and self.best_epoch and state.best is None:
+            raise ShapeError(
+                "EarlyStopping: the checkpoint has no best parameters to go back to: "
+                "give restore_best=False"
+            )
 
     def on_epoch_end(self, state: State) -> None:
         """Count the epochs since the last improvement, and keep the best parameters."""
-        value = state.history[self.monitor][-1]
-        cost = self._sign * value
-        self._remember(state, value, cost)
-        if cost < self._reference - self.min_delta:
-            self._reference, self._waited = cost, 0
-            return
-        self._waited += 1
-        if self._waited >= self.patience:
-            state.stop(f"{self.monitor} did not improve for {self._waited} epochs")
+        is_best = self._count(state.epoch, state.history[self.monitor][-1])
+        if is_best and self.restore_best:
+            state.best = state.weights
+        self._stop_in_time(state)
 
     def on_end(self, state: State) -> None:
         """Go back to the best parameters."""
-        if self.restore_best and self._best_weights is not None:
-            state.weights = self._best_weights
-        self._best_weights = None
+        if self.restore_best and state.best is not None:
+            state.weights = state.best
 
-    def _remember(self, state: State, value: float, cost: float) -> None:
+    def _count(self, epoch: int, value: float) -> bool:
+        """Take in the value of an epoch, and tell whether it is the best of all."""
+        cost = self._sign * value
+        improves = cost < self._reference - self.min_delta
+        self._reference = cost if improves else self._reference
+        self._waited = 0 if improves else self._waited + 1
         # The best of all, though it may be too little better to count as an improvement.
-        if (self.best_epoch and not cost < self._sign * self.best) or math.isnan(cost):
-            return
-        self.best, self.best_epoch = value, state.epoch
-        if self.restore_best:
-            self._best_weights = state.weights
+        is_best = not math.isnan(cost) and not (
+            self.best_epoch and not cost < self._sign * self.best
+        )
+        if is_best:
+            self.best, self.best_epoch = value, epoch
+        return is_best
+
+    def _stop_in_time(self, state: State) -> None:
+        if self._waited >= self.patience:
+            state.stop(f"{self.monitor} did not improve for {self._waited} epochs")
+
+
+def mode_for(name: str, monitor: Any, mode: str | None) -> str:
+    """Return which way is better for a column: as given, or as its name says."""
+    if not isinstance(monitor, str):
+        raise DTypeError(f"{name}: monitor={monitor!r}: it is a column's name")
+    mode = MODES.get(monitor.rpartition("_")[2]) if mode is None else mode
+    if not isinstance(mode, str) or mode not in SIGNS:
+        raise ShapeError(f"{name}: mode={mode!r} for {monitor!r}: use 'min' or 'max'")
+    return mode

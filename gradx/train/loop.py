@@ -15,6 +15,7 @@ from gradx.optim.optimizer import Optimizer
 from gradx.random import fold_in, split
 from gradx.random.arguments import as_integer
 from gradx.train.callbacks import Handler, handlers
+from gradx.train.checkpoint import resume_run
 from gradx.train.early_stopping import EarlyStopping
 from gradx.train.evaluation import Metric, measure, named_metrics
 from gradx.train.history import History
@@ -42,6 +43,7 @@ def fit(
     progress: str | None = "auto",
     device: Any = None,
     compile: bool = True,
+    resume: Any = None,
 ) -> Result:
     """Train ``model`` for ``epochs`` and return a ``Result`` with ``.model`` and ``.history``.
 
@@ -67,7 +69,8 @@ def fit(
     objects with methods ``on_start``, ``on_step_end``, ``on_epoch_end``,
     ``on_end``. ``progress`` is ``"auto"`` (a bar on a terminal, else a line an
     epoch), ``"log"`` (lines) or None. With ``device``, the model and every
-    batch are moved there.
+    batch are moved there. ``resume`` is a checkpoint that ``Checkpoint`` saved, or its
+    directory: the run goes on from there, up to ``epochs`` in all, as if never interrupted.
 
     Steps are compiled (see ``gx.compile``), which changes no arithmetic; what cannot be,
     such as a loss that reads a number, is run as it is, after a warning that says why.
@@ -109,7 +112,7 @@ def fit(
         key=step_key,
         device=device,
     )
-    return run.train(model, epochs)
+    return run.train(model, epochs, resume)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +129,12 @@ class Run:
     key: Any
     device: Any
 
-    def train(self, model: Any, epochs: int) -> Result:
+    def train(self, model: Any, epochs: int, resume: Any = None) -> Result:
         """Go through the epochs until they are over or somebody stops."""
         weights = Weights(model, self.optimizer.init(model))
-        state = State(weights, History(self._columns()), epochs, self.source.steps)
+        state = State(weights, History(self._columns()), epochs, self.source.steps, key=self.key)
+        if resume is not None:
+            resume_run(state, resume)
         try:
             self._tell("on_start", state)
             while state.epoch < epochs and not state.stopped:

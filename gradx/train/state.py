@@ -30,6 +30,8 @@ class State:
     total_steps: int = 0  # done since the start
     loss: float = math.nan  # of the last step
     stopped: str | None = None
+    best: Weights | None = None  # of the best epoch, if early stopping keeps them
+    key: Any = None
 
     @property
     def model(self) -> Any:

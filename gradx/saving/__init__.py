@@ -1,0 +1,10 @@
+"""Trees of arrays in files: safetensors, never pickle, written whole or not at all.
+
+layout.py   the bytes: a header that says what lies where, then the arrays
+reading.py  strict: every damaged file raises CheckpointError
+writing.py  a sibling file that takes the place of the old one when it is on disk
+trees.py    save and load: leaves by their paths
+"""
+
+from gradx.saving.trees import load as load
+from gradx.saving.trees import save as save

@@ -1,0 +1,112 @@
+"""Saving a run while it goes on, and going on with it later, to the same bits.
+
+A checkpoint holds the parameters, the optimizer's state, the best parameters if early
+stopping keeps them, the history and how far the run is. All else is a function of those
+and of the key: batches and random numbers are numbered by epoch and step.
+"""
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gradx.core.arrays import backend_for
+from gradx.errors import CheckpointError, ShapeError
+from gradx.random.arguments import as_integer
+from gradx.saving.reading import read_file
+from gradx.saving.trees import into_tree, save
+from gradx.train.early_stopping import SIGNS, mode_for
+from gradx.train.state import State
+
+LAST, BEST = "last.safetensors", "best.safetensors"
+
+
+@dataclass
+class Checkpoint:
+    """Save the run to ``directory`` once ``every`` epochs: a callback of ``gx.train.fit``.
+
+    ``last.safetensors`` is what ``fit(resume=...)`` goes on from. With ``monitor``, a column
+    of the history, ``best.safetensors`` is that of the epoch where it was best; ``mode`` is as for
+    ``EarlyStopping``. The directory is made if it is not there.
+
+    >>> import gradx as gx
+    >>> gx.train.Checkpoint("run", monitor="validation_loss").mode
+    'min'
+    """
+
+    directory: Any
+    monitor: str | None = None
+    mode: str | None = None
+    every: int = 1
+    _best: float = field(default=math.inf, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.directory = Path(self.directory)
+        if self.monitor is not None:
+            self.mode = mode_for("Checkpoint", self.monitor, self.mode)
+        if as_integer("Checkpoint: every", self.every) < 1:
+            raise ShapeError(f"Checkpoint: every={self.every}: it is 1 epoch or more")
+
+    def on_start(self, state: State) -> None:
+        """Make the directory, and look for the best epoch so far."""
+        if self.monitor is not None and self.monitor not in state.history:
+            raise ShapeError(
+                f"Checkpoint: {self.monitor!r} will not be recorded, only "
+                f"{', '.join(state.history.columns)}: give fit validation data or metrics"
+            )
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._best = min(self._costs(state), default=math.inf)
+
+    def on_epoch_end(self, state: State) -> None:
+        """Save the run, and once more if this epoch is the best."""
+        if state.epoch % self.every == 0 or state.epoch == state.epochs or state.stopped:
+            save_run(self.directory / LAST, state)
+        if self.monitor is not None and self._costs(state)[-1] < self._best:
+            self._best = self._costs(state)[-1]
+            save_run(self.directory / BEST, state)
+
+    def _costs(self, state: State) -> list[float]:
+        if self.monitor is None or self.mode is None:
+            return []
+        costs = [SIGNS[self.mode] * value for value in state.history[self.monitor]]
+        return [math.inf if math.isnan(cost) else cost for cost in costs]
+
+
+def save_run(path: Path, state: State) -> None:
+    """Write where a run stands after an epoch."""
+    facts = {
+        "epoch": state.epoch,
+        "total_steps": state.total_steps,
+        "key": _key(state),
+        "has_best": state.best is not None,
+        "history": state.history.to_dict(),
+    }
+    arrays = {"weights": state.weights, "best": state.best}
+    save(path, arrays, metadata={"gradx.run": json.dumps(facts)})
+
+
+def resume_run(state: State, path: Any) -> None:
+    """Bring a run that has not begun to where the run in a checkpoint stood."""
+    path = Path(path)
+    content = read_file(path / LAST if path.is_dir() else path)
+    if "gradx.run" not in content.metadata:
+        raise CheckpointError(f"{path}: it is no checkpoint of gx.train.Checkpoint")
+    # The digest of the header held: this is what save_run wrote.
+    facts = json.loads(content.metadata["gradx.run"])
+    if facts["key"] != _key(state):
+        raise ShapeError(f"fit: resume: the run in {path} had another key than key=...")
+    if list(facts["history"]) != list(state.history.columns):
+        raise ShapeError(
+            f"fit: resume: the run in {path} recorded {', '.join(facts['history'])}, "
+            f"this one records {', '.join(state.history.columns)}"
+        )
+    like = {"weights": state.weights, "best": state.weights if facts["has_best"] else None}
+    found = into_tree(content.arrays, like)
+    state.weights, state.best = found["weights"], found["best"]
+    state.epoch, state.total_steps = facts["epoch"], facts["total_steps"]
+    state.history.columns = facts["history"]
+
+
+def _key(state: State) -> list[int]:
+    return [int(word) for word in backend_for(state.key).to_numpy(state.key)]

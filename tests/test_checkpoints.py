@@ -1,0 +1,224 @@
+"""A run that was cut off and goes on ends in the same bits as one that was not."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gradx as gx
+from gradx import nn, optim
+from gradx.core import tree
+from gradx.errors import CheckpointError, ShapeError
+from gradx.train import Checkpoint, EarlyStopping
+from tests.test_optim import optimizers
+
+ROOT = Path(__file__).parent.parent
+KEY = gx.random.key(0)
+WRAPPED = {
+    "accumulate": lambda: optim.accumulate(optim.adam(0.01), every=3),
+    "averaged": lambda: optim.averaged(optim.sgd(0.01, momentum=0.9), decay=0.9),
+    "chain": lambda: optim.chain(optim.clip_by_global_norm(0.1), optim.adam(0.01)),
+    "schedule": lambda: optim.adam(optim.schedules.cosine(0.01, 40)),
+}
+MAKERS = {name: lambda name=name: getattr(optim, name)(0.01) for name in optimizers()} | WRAPPED
+
+
+class Cut(Exception):
+    """What cuts a run off."""
+
+
+def cut_at(epoch, step):
+    class Cutting:
+        def on_step_end(self, state):
+            if (state.epoch, state.step) == (epoch, step):
+                raise Cut
+
+    return Cutting()
+
+
+def network():
+    first, second = gx.random.split(KEY)
+    return nn.Sequential(
+        nn.Linear(3, 6, key=first),
+        nn.BatchNorm(6),
+        nn.relu,
+        nn.Dropout(0.3),
+        nn.Linear(6, 1, key=second),
+    )
+
+
+def run(optimizer, epochs=10, sampling="subsets", callbacks=(), **options):
+    x = gx.random.normal(gx.random.key(1), (40, 3), dtype="float32")
+    y = gx.sum(x * x, axis=1, keepdims=True)
+    options = {"key": gx.random.key(2), "validation": 0.25, "progress": None} | options
+    return gx.train.fit(
+        network(),
+        nn.mse,
+        optimizer,
+        (x, y),
+        epochs=epochs,
+        batch_size=8,
+        sampling=sampling,
+        callbacks=callbacks,
+        **options,
+    )
+
+
+def assert_same_run(actual, expected):
+    ours = tree.leaves((actual.model, actual.optimizer_state))
+    theirs = tree.leaves((expected.model, expected.optimizer_state))
+    assert [a.tobytes() for a in ours] == [b.tobytes() for b in theirs]
+    for column in expected.history.columns:
+        if column != "seconds":
+            assert actual.history[column] == expected.history[column]
+    assert actual.stopped == expected.stopped
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_five_epochs_and_five_are_ten(name, tmp_path):
+    make = MAKERS[name]
+    expected = run(make())
+    with pytest.raises(Cut):
+        run(make(), callbacks=[Checkpoint(tmp_path), cut_at(6, 2)])
+
+    actual = run(make(), callbacks=[Checkpoint(tmp_path)], resume=tmp_path)
+
+    assert_same_run(actual, expected)
+
+
+KILLED = """
+import os, signal, sys
+from gradx import optim
+from gradx.train import Checkpoint
+from tests.test_checkpoints import run
+
+class Kill:
+    def on_step_end(self, state):
+        if (state.epoch, state.step) == (6, 3):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+run(optim.adam(0.01), sampling=sys.argv[2], callbacks=[Checkpoint(sys.argv[1]), Kill()])
+"""
+
+
+@pytest.mark.parametrize("sampling", ["subsets", "random"])
+def test_a_run_that_was_killed_goes_on_to_the_same_bits(sampling, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), sampling], cwd=ROOT, capture_output=True
+    )
+    assert done.returncode == -9, done.stderr
+
+    actual = run(optim.adam(0.01), sampling=sampling, resume=tmp_path / "last.safetensors")
+
+    assert_same_run(actual, run(optim.adam(0.01), sampling=sampling))
+
+
+@pytest.mark.parametrize("cut", [2, 4, 7])
+def test_early_stopping_goes_on_counting_and_finds_the_best_from_before(cut, tmp_path):
+    stopping = lambda: EarlyStopping(patience=4, min_delta=0.2)
+    options = {"epochs": 30, "early_stopping": stopping()}
+    expected = run(optim.adam(0.1), **options)
+    assert expected.stopped
+    with pytest.raises(Cut):
+        run(optim.adam(0.1), callbacks=[Checkpoint(tmp_path), cut_at(cut, 1)], **options)
+
+    resumed = stopping()
+    actual = run(optim.adam(0.1), epochs=30, early_stopping=resumed, resume=tmp_path)
+
+    assert_same_run(actual, expected)
+    assert resumed.best == min(actual.history["validation_loss"])
+
+
+def test_a_run_that_is_over_stays_over(tmp_path):
+    options = {"epochs": 30, "early_stopping": EarlyStopping(patience=3)}
+    expected = run(optim.adam(0.1), callbacks=[Checkpoint(tmp_path)], **options)
+
+    assert_same_run(run(optim.adam(0.1), resume=tmp_path, **options), expected)
+
+
+def test_the_best_epoch_is_kept_beside_the_last(tmp_path):
+    models = []
+    remember = lambda state: models.append(state.model)
+
+    result = run(optim.adam(0.1), 12, callbacks=[remember, Checkpoint(tmp_path, "validation_loss")])
+
+    losses = result.history["validation_loss"]
+    assert np.argmin(losses) < 11
+    for name, epoch in (("best", int(np.argmin(losses))), ("last", 11)):
+        found = gx.load(tmp_path / f"{name}.safetensors")
+        weight = found["['weights'].model.layers[0].weight"]
+        np.testing.assert_array_equal(weight, models[epoch][0].weight)
+
+
+def test_the_best_epoch_is_remembered_over_an_interruption(tmp_path):
+    best = tmp_path / "best.safetensors"
+    monitor = lambda: Checkpoint(tmp_path, "loss", mode="max")  # worse and worse is the first
+    with pytest.raises(Cut):
+        run(optim.adam(0.01), callbacks=[monitor(), cut_at(6, 2)])
+    before = best.read_bytes()
+
+    result = run(optim.adam(0.01), callbacks=[monitor()], resume=tmp_path)
+
+    assert np.argmax(result.history["loss"]) == 0
+    assert best.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("every", "saved"), [(1, [1, 2, 3, 4]), (3, [0, 0, 3, 4]), (9, [0, 0, 0, 4])]
+)
+def test_every_so_many_epochs_are_saved_and_the_last(every, saved, tmp_path):
+    seen, path = [], tmp_path / "last.safetensors"
+
+    def look(state):
+        found = gx.load(path) if path.exists() else {}
+        seen.append(int(found.get("['weights'].optimizer_state.count", 0)) // state.steps)
+
+    run(optim.adam(0.01), 4, callbacks=[Checkpoint(tmp_path, every=every), look])
+
+    assert seen == saved
+
+
+def test_a_history_with_numbers_that_are_none_comes_back(tmp_path):
+    metrics = {"nan": lambda p, t: float("nan"), "inf": lambda p, t: float("inf")}
+    options = {"epochs": 2, "metrics": metrics}
+
+    result = run(optim.adam(0.01), callbacks=[Checkpoint(tmp_path)], **options)
+    again = run(optim.adam(0.01), resume=tmp_path, **options)
+
+    assert repr(again.history.to_dict()) == repr(result.history.to_dict())
+
+
+# What does not fit.
+
+
+def test_another_run_is_refused(tmp_path):
+    run(optim.adam(0.01), 1, callbacks=[Checkpoint(tmp_path)])
+
+    with pytest.raises(ShapeError, match="had another key than key="):
+        run(optim.adam(0.01), resume=tmp_path, key=gx.random.key(9))
+    with pytest.raises(ShapeError, match=r"recorded epoch, loss, validation_loss, seconds"):
+        run(optim.adam(0.01), resume=tmp_path, validation=None)
+    with pytest.raises(ShapeError, match="it holds another tree"):
+        run(optim.sgd(0.01), resume=tmp_path)
+    with pytest.raises(ShapeError, match="no best parameters to go back to"):
+        run(optim.adam(0.01), resume=tmp_path, early_stopping=EarlyStopping())
+
+
+def test_what_is_no_checkpoint_is_refused(tmp_path):
+    gx.save(tmp_path / "model", network())
+
+    with pytest.raises(CheckpointError, match=r"it is no checkpoint of gx\.train\.Checkpoint"):
+        run(optim.adam(0.01), resume=tmp_path / "model")
+    with pytest.raises(FileNotFoundError):
+        run(optim.adam(0.01), resume=tmp_path / "nothing")
+
+
+def test_settings_of_a_checkpoint_are_checked(tmp_path):
+    with pytest.raises(ShapeError, match="every=0: it is 1 epoch or more"):
+        Checkpoint(tmp_path, every=0)
+    with pytest.raises(ShapeError, match="Checkpoint: mode=None for 'score'"):
+        Checkpoint(tmp_path, "score")
+    with pytest.raises(ShapeError, match="'validation_r2' will not be recorded"):
+        run(optim.adam(0.01), callbacks=[Checkpoint(tmp_path, "validation_r2")])
