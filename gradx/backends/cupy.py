@@ -21,6 +21,7 @@ from gradx.backends.cuda_kernels import (
     convolution,
     gelu,
     pooling,
+    random_numbers,
     softmax,
     softmax_cross_entropy,
 )
@@ -127,7 +128,15 @@ BACKEND = Backend(
 )
 
 BACKEND.kernels.update(companions.kernels_of("cupyx.scipy.special", "pip install cupy"))
-for module in (add_at, convolution, gelu, pooling, softmax, softmax_cross_entropy):
+for module in (
+    add_at,
+    convolution,
+    gelu,
+    pooling,
+    random_numbers,
+    softmax,
+    softmax_cross_entropy,
+):
     BACKEND.kernels.update(module.KERNELS)
 
 
