@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -52,6 +53,7 @@ def make_cupy(machine: Machine) -> dict[str, ModuleType]:
     for name in ("empty_like", "full_like", "ones_like", "zeros_like"):
         setattr(cupy, name, on_current_device(getattr(np, name), cupy.ndarray))
     cupy.asarray = make_asarray(cupy.ndarray, machine)
+    cupy.broadcast_to = partial(np.broadcast_to, subok=True)
     cupy.RawModule = cuda_emulation.Module
     return {
         "cupy": cupy,
@@ -104,7 +106,7 @@ def make_cuda(machine: Machine) -> ModuleType:
     cuda.device = ModuleType("cupy.cuda.device")
     cuda.Device = cuda.device.Device = Device
     cuda.runtime = runtime
-    cuda.get_current_stream = lambda: SimpleNamespace(is_capturing=lambda: machine.capturing)
+    cuda.get_current_stream = lambda: SimpleNamespace(is_capturing=lambda: machine.capturing, ptr=0)
     cuda.memory = SimpleNamespace(PooledMemory=PooledMemory)
     return cuda
 
@@ -169,6 +171,7 @@ def make_pathfinder(machine: Machine) -> ModuleType:
     def load(library):
         if library in machine.missing_libraries:
             raise FakeRuntimeError(f"Failure finding {library}")
+        return SimpleNamespace(abs_path=str(cuda_emulation.fake_cublaslt()))
 
     pathfinder.load_nvidia_dynamic_lib = load
     return pathfinder
@@ -191,5 +194,10 @@ def installed(machine: Machine) -> Iterator[ModuleType]:
 
 
 def wraps_cupy(module: str) -> bool:
-    wrapping = ("array_api_compat.cupy", "gradx.backends.cupy", "gradx.backends.cuda_")
+    wrapping = (
+        "array_api_compat.cupy",
+        "gradx.backends.cupy",
+        "gradx.backends.cuda_",
+        "gradx.backends.cublaslt",
+    )
     return module.startswith(("cupy", "cuda", *wrapping))
