@@ -77,6 +77,9 @@ class Played:
         out = function(self.backend.xp, *moved, **params)
         return tuple(map(self.get, out)) if isinstance(out, tuple) else self.get(out)
 
+    def module(self, name):
+        return import_module(name)
+
     def put(self, array):
         return to_device(np.asarray(array), "cuda")
 

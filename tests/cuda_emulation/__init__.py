@@ -101,7 +101,7 @@ def compile_to(path, text):
     with tempfile.TemporaryDirectory() as folder:
         program, library = Path(folder) / "kernels.cpp", Path(folder) / "kernels.so"
         program.write_text(text)
-        flags = "-std=c++17 -O1 -w -shared -fPIC -fno-strict-aliasing -fexcess-precision=fast"
+        flags = "-std=c++17 -O0 -w -shared -fPIC -fno-strict-aliasing -fexcess-precision=fast"
         command = ["g++", *flags.split(), f"-I{HERE}", str(program), "-o", str(library)]
         found = subprocess.run(command, capture_output=True, text=True)
         if found.returncode:
