@@ -7,6 +7,7 @@
     nox -s bench            benchmarks against them
     nox -s fuzz             random programs, differentiated in every way
     nox -s faults           faults planted in every rule, and how many the tests catch
+    nox -s cuda_sources     every CUDA kernel through NVIDIA's compiler, which needs no GPU
     nox -s conformance -- PATH   the array API standard's own suite, a checkout of which is at PATH
 
 ``tests`` runs on the Python that runs nox, with whatever backends work, so that
@@ -108,6 +109,14 @@ def faults(session: nox.Session) -> None:
     session.install("-e", ".")
     install_group(session, "tests")
     session.run("python", "-m", "tests.faults", *session.posargs)
+
+
+@nox.session
+def cuda_sources(session: nox.Session) -> None:
+    """Compile every CUDA kernel for an A100 and an H100, on a machine that has neither."""
+    session.install("-e", ".")
+    install_group(session, "cuda_sources")
+    pytest(session, "--numprocesses=auto", "tests/test_cuda_sources.py")
 
 
 @nox.session

@@ -6,10 +6,12 @@ number of devices. With it the branches of the CUDA backend run without a GPU.
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +26,23 @@ class Machine:
     driver_version: int = 13000
     current: int = 0
     synchronized: int = 0
-    capturing: bool = False
+    pool_bytes: int = 0
+    stream: Any = None  # the one that was entered
+    recorded: list[Any] | None = None  # what is launched while a stream is captured
+
+    @property
+    def capturing(self) -> bool:
+        return self.recorded is not None
+
+    def record(self, command: Callable[[], Any]) -> None:
+        """Keep a command for the CUDA graph that is being captured, if one is."""
+        if self.recorded is not None:
+            self.recorded.append(command)
+
     missing_libraries: tuple[str, ...] = ()
+
+
+KNOWN = (np.ndarray, np.generic)
 
 
 class PooledMemory:
@@ -52,7 +69,9 @@ def make_cupy(machine: Machine) -> dict[str, ModuleType]:
     for name in ("empty_like", "full_like", "ones_like", "zeros_like"):
         setattr(cupy, name, on_current_device(getattr(np, name), cupy.ndarray))
     cupy.asarray = make_asarray(cupy.ndarray, machine)
-    cupy.RawModule = cuda_emulation.Module
+    cupy.broadcast_to = partial(np.broadcast_to, subok=True)
+    cupy.copyto = lambda to, x: launched(machine, lambda: np.copyto(bare(to), bare(x)))
+    cupy.RawModule = recording_module(machine)
     return {
         "cupy": cupy,
         "cupy.cuda": cupy.cuda,
@@ -104,9 +123,86 @@ def make_cuda(machine: Machine) -> ModuleType:
     cuda.device = ModuleType("cupy.cuda.device")
     cuda.Device = cuda.device.Device = Device
     cuda.runtime = runtime
-    cuda.get_current_stream = lambda: SimpleNamespace(is_capturing=lambda: machine.capturing)
+    add_streams(cuda, runtime, machine)
     cuda.memory = SimpleNamespace(PooledMemory=PooledMemory)
     return cuda
+
+
+def add_streams(cuda, runtime, machine: Machine) -> None:
+    """Add streams, events, pools of memory, and CUDA graphs that run what was recorded."""
+
+    class Stream:
+        ptr = 0
+
+        def __init__(self, non_blocking=False):
+            self.before = []
+
+        def __enter__(self):
+            self.before.append(machine.stream)
+            machine.stream = self
+            return self
+
+        def __exit__(self, *error):
+            machine.stream = self.before.pop()
+
+        def is_capturing(self):
+            return machine.capturing
+
+        def begin_capture(self, mode):
+            machine.recorded = []
+
+        def end_capture(self):
+            commands, machine.recorded = machine.recorded, None
+            return SimpleNamespace(upload=no_effect, launch=lambda stream: run_all(commands))
+
+        synchronize = wait_event = no_effect
+
+    class MemoryPool:
+        def malloc(self, size):
+            raise NotImplementedError
+
+        def total_bytes(self):
+            return machine.pool_bytes
+
+    legacy = Stream()
+    cuda.Stream, cuda.MemoryPool = Stream, MemoryPool
+    cuda.Event = lambda disable_timing: SimpleNamespace(record=no_effect)
+    cuda.using_allocator = lambda malloc: nullcontext()
+    cuda.get_current_stream = lambda: machine.stream or legacy
+    runtime.streamCaptureModeThreadLocal = 1
+
+
+def no_effect(*arguments):
+    """Stand in for what orders or waits: all is done when a call returns."""
+
+
+def run_all(commands):
+    for command in commands:
+        command()
+
+
+def launched(machine: Machine, command):
+    """Run a command, and again in each replay of the graph that is being captured."""
+    machine.record(command)
+    return command()
+
+
+def recording_module(machine: Machine) -> type:
+    """Return the stand-in for ``cupy.RawModule``."""
+
+    class RawModule(cuda_emulation.Module):
+        def get_function(self, name):
+            run = super().get_function(name)
+            return lambda *launch: launched(machine, lambda: run(*launch))
+
+    return RawModule
+
+
+def bare(x):
+    """Return a fake array as NumPy's, of the same memory; in a list too."""
+    if type(x) in (list, tuple):
+        return type(x)(map(bare, x))
+    return x.view(np.ndarray) if isinstance(x, np.ndarray) else x
 
 
 def make_array_type(cuda, machine: Machine) -> type:
@@ -117,6 +213,26 @@ def make_array_type(cuda, machine: Machine) -> type:
             is_view = isinstance(parent, ndarray) and np.may_share_memory(self, parent)
             self._index = parent._index if is_view else machine.current
 
+        def __array_ufunc__(self, ufunc, method, *inputs, out=None, **params):
+            if any(hasattr(x, "__array_ufunc__") and not isinstance(x, KNOWN) for x in inputs):
+                return NotImplemented
+            plain = bare(inputs)
+            if out is not None:
+                launched(machine, lambda: getattr(ufunc, method)(*plain, out=bare(out), **params))
+                return out[0]
+            return made(lambda: getattr(ufunc, method)(*plain, **params))
+
+        def __array_function__(self, function, types, args, params):
+            plain, named = bare(args), {name: bare(value) for name, value in params.items()}
+            found = function(*plain, **named)
+            if not isinstance(found, (np.ndarray, np.generic, tuple, list)):
+                return found
+            if any(np.may_share_memory(found, x) for x in plain if isinstance(x, np.ndarray)):
+                view = found.view(ndarray)
+                view._index = self._index
+                return view
+            return made(lambda: function(*plain, **named))
+
         @property
         def device(self):
             return cuda.Device(self._index)
@@ -126,9 +242,33 @@ def make_array_type(cuda, machine: Machine) -> type:
             return SimpleNamespace(mem=PooledMemory(), ptr=self.ctypes.data)
 
         def get(self):
-            return np.array(self)
+            if machine.capturing:
+                raise FakeRuntimeError("the current stream is capturing")
+            return np.array(bare(self))
+
+        def set(self, array, stream=None):
+            np.copyto(bare(self), array)
+
+        def copy(self):
+            return made(lambda: np.array(bare(self), order="C"))
+
+        def astype(self, dtype, copy=True):
+            return made(lambda: bare(self).astype(dtype)) if copy or dtype != self.dtype else self
+
+        def __bool__(self):
+            return bool(self.get())
+
+    def made(compute):
+        """Compute new arrays, and compute them again where they lie in a replay."""
+        found = compute()
+        if isinstance(found, tuple):
+            return tuple([made(lambda i=i: compute()[i]) for i in range(len(found))])
+        array = own(np.asarray(found), ndarray)
+        machine.record(lambda: np.copyto(bare(array), compute()))
+        return array
 
     ndarray.__module__ = "cupy"
+    ndarray.made = staticmethod(made)
     return ndarray
 
 
@@ -137,8 +277,8 @@ def on_current_device(create, array_type):
 
     def created(*args, **parameters):
         assert "device" not in parameters, "CuPy's creation functions know no device"
-        plain = [np.asarray(x) if isinstance(x, array_type) else x for x in args]
-        return own(create(*plain, **parameters), array_type)
+        plain = bare(args)
+        return array_type.made(lambda: create(*plain, **parameters))
 
     return created
 
@@ -169,6 +309,7 @@ def make_pathfinder(machine: Machine) -> ModuleType:
     def load(library):
         if library in machine.missing_libraries:
             raise FakeRuntimeError(f"Failure finding {library}")
+        return SimpleNamespace(abs_path=str(cuda_emulation.fake_cublaslt()))
 
     pathfinder.load_nvidia_dynamic_lib = load
     return pathfinder
@@ -191,5 +332,10 @@ def installed(machine: Machine) -> Iterator[ModuleType]:
 
 
 def wraps_cupy(module: str) -> bool:
-    wrapping = ("array_api_compat.cupy", "gradx.backends.cupy", "gradx.backends.cuda_")
+    wrapping = (
+        "array_api_compat.cupy",
+        "gradx.backends.cupy",
+        "gradx.backends.cuda_",
+        "gradx.backends.cublaslt",
+    )
     return module.startswith(("cupy", "cuda", *wrapping))

@@ -17,3 +17,7 @@ from gradx.backends.registry import device_of as device_of
 from gradx.backends.registry import devices as devices
 from gradx.backends.registry import find_backend as find_backend
 from gradx.backends.registry import register as register
+from gradx.backends.settings import current_matmul_precision as current_matmul_precision
+from gradx.backends.settings import deterministic as deterministic
+from gradx.backends.settings import is_deterministic as is_deterministic
+from gradx.backends.settings import matmul_precision as matmul_precision

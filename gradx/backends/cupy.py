@@ -14,13 +14,14 @@ from typing import Any
 import array_api_compat.cupy as compat
 import cupy
 
-from gradx.backends import companions
+from gradx.backends import companions, cublaslt
 from gradx.backends.base import Backend
 from gradx.backends.cuda_kernels import (
     add_at,
     convolution,
     gelu,
     pooling,
+    random_numbers,
     softmax,
     softmax_cross_entropy,
 )
@@ -127,7 +128,15 @@ BACKEND = Backend(
 )
 
 BACKEND.kernels.update(companions.kernels_of("cupyx.scipy.special", "pip install cupy"))
-for module in (add_at, convolution, gelu, pooling, softmax, softmax_cross_entropy):
+for module in (
+    add_at,
+    convolution,
+    gelu,
+    pooling,
+    random_numbers,
+    softmax,
+    softmax_cross_entropy,
+):
     BACKEND.kernels.update(module.KERNELS)
 
 
@@ -139,5 +148,7 @@ def sum(xp, x, /, *, axis=None, dtype=None, keepdims=False):
 
 @BACKEND.kernel("matmul")
 def matmul(xp, x, y, /):
-    """Skip the Python inside array-api-compat."""
+    """Multiply by cuBLASLt, which can be captured and copies no transposed stack."""
+    if x.ndim >= 2 and y.ndim >= 2 and cublaslt.can_multiply(x, y):
+        return cublaslt.multiply(xp, x, y)
     return cupy.matmul(x, y)

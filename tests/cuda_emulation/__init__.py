@@ -75,12 +75,25 @@ def as_argument(parameter, value):
 def compiled(code):
     """Return the library of a source, from the temporary directory if it is there."""
     text = "\n".join(['#include "cuda_emulation.h"', code, *map(entry, SIGNATURE.findall(code))])
+    return ctypes.CDLL(str(compiled_path(text)))
+
+
+@cache
+def fake_cublaslt():
+    """Return the path of the library that stands in for cuBLASLt; "" without a compiler."""
+    if shutil.which("g++") is None:
+        return ""
+    return compiled_path((HERE.parent / "fake_cublaslt.cpp").read_text())
+
+
+def compiled_path(text):
+    """Compile a text unless that was done before."""
     header = (HERE / "cuda_emulation.h").read_text()
     digest = hashlib.sha256((header + text).encode()).hexdigest()[:24]
     path = Path(tempfile.gettempdir()) / f"gradx_emulation_{digest}.so"
     if not path.exists():
         compile_to(path, text)
-    return ctypes.CDLL(str(path))
+    return path
 
 
 def compile_to(path, text):
@@ -88,7 +101,7 @@ def compile_to(path, text):
     with tempfile.TemporaryDirectory() as folder:
         program, library = Path(folder) / "kernels.cpp", Path(folder) / "kernels.so"
         program.write_text(text)
-        flags = "-std=c++17 -O1 -w -shared -fPIC -fno-strict-aliasing -fexcess-precision=fast"
+        flags = "-std=c++17 -O0 -w -shared -fPIC -fno-strict-aliasing -fexcess-precision=fast"
         command = ["g++", *flags.split(), f"-I{HERE}", str(program), "-o", str(library)]
         found = subprocess.run(command, capture_output=True, text=True)
         if found.returncode:

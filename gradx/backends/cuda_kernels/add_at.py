@@ -58,6 +58,12 @@ extern "C" __global__ void add_at_sorted(
 """
 
 
+KINDS = [
+    *[((REALS | INTEGERS)[dtype], True) for dtype in sorted(ATOMIC)],
+    *[(number, False) for number in (REALS | INTEGERS).values()],
+]
+
+
 @cache
 def code(number: Number, atomic: bool) -> str:
     """Return the source for one kind of numbers."""

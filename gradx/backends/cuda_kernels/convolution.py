@@ -72,6 +72,9 @@ extern "C" __global__ void images_of_columns(
 """.replace("PARAMETERS", PARAMETERS)
 
 
+KINDS = [(dtype,) for dtype in (*REALS, *INTEGERS, *COMPLEX)]
+
+
 @cache
 def code(dtype: str) -> str:
     """Return the source for one dtype."""

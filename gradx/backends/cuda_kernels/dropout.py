@@ -9,7 +9,14 @@ from typing import Any
 
 from gradx.backends.cuda_kernels.launching import contiguous, launch
 from gradx.backends.cuda_kernels.philox import PHILOX
-from gradx.backends.cuda_kernels.prelude import THREADS, Number, blocks_for, real_number, source
+from gradx.backends.cuda_kernels.prelude import (
+    REALS,
+    THREADS,
+    Number,
+    blocks_for,
+    real_number,
+    source,
+)
 
 TEXT = """
 extern "C" __global__ void dropout(
@@ -24,6 +31,9 @@ extern "C" __global__ void dropout(
     }
 }
 """
+
+
+KINDS = [(number,) for number in REALS.values()]
 
 
 @cache

@@ -6,7 +6,14 @@ from typing import Any
 
 from gradx.backends.base import Kernel
 from gradx.backends.cuda_kernels.launching import contiguous, launch
-from gradx.backends.cuda_kernels.prelude import THREADS, Number, blocks_for, real_number, source
+from gradx.backends.cuda_kernels.prelude import (
+    REALS,
+    THREADS,
+    Number,
+    blocks_for,
+    real_number,
+    source,
+)
 from gradx.errors import ShapeError
 
 # The cubic that makes tanh follow erf: D. Hendrycks and K. Gimpel, arXiv:1606.08415.
@@ -53,6 +60,9 @@ extern "C" __global__ void gelu_tanh_backward(
 """
 
 NAMES = {"none": "gelu", "tanh": "gelu_tanh"}
+
+
+KINDS = [(number,) for number in REALS.values()]
 
 
 @cache

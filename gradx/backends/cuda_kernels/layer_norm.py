@@ -10,7 +10,7 @@ from math import prod
 from typing import Any
 
 from gradx.backends.cuda_kernels.launching import contiguous, launch
-from gradx.backends.cuda_kernels.prelude import Number, real_number, source
+from gradx.backends.cuda_kernels.prelude import REALS, Number, real_number, source
 from gradx.backends.cuda_kernels.rows import REDUCE, grid_for
 
 STRIPS = 64  # at most so many partial sums
@@ -96,6 +96,9 @@ extern "C" __global__ void layer_norm_to_parameters(
     }
 }
 """
+
+
+KINDS = [(number,) for number in REALS.values()]
 
 
 @cache

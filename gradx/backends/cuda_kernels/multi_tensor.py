@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradx.backends.cuda_kernels.launching import launch
-from gradx.backends.cuda_kernels.prelude import THREADS, Number, real_number, source
+from gradx.backends.cuda_kernels.prelude import REALS, THREADS, Number, real_number, source
 from gradx.errors import ShapeError
 
 CHUNK = 1 << 14  # elements for a block: 64 KB of each array
@@ -95,6 +95,9 @@ class Table(NamedTuple):
     lines: Any
     number: Number
     leaves: tuple[Leaf, ...]  # held, so that their memory stays theirs
+
+
+KINDS = [(number,) for number in REALS.values()]
 
 
 @cache

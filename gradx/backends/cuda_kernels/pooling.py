@@ -103,7 +103,7 @@ extern "C" __global__ void read_at_maxima(
             sum += loaded(y[image + element]);
             ++count;
         }
-        keep(out + i, is_nan(loaded(largest[i])) ? (Real)not_a_number() : sum / count);
+        keep(out + i, is_nan(loaded(largest[i])) ? (Real)not_a_number() : (Real)(sum / count));
     }
 }
 
@@ -143,6 +143,9 @@ extern "C" __global__ void spread_to_maxima(
 """.replace("PARAMETERS", PARAMETERS)
 
 
+KINDS = [(number,) for number in (REALS | INTEGERS).values()]
+
+
 @cache
 def code(number: Number) -> str:
     """Return the source for one kind of numbers."""
@@ -177,6 +180,7 @@ def read_at_maxima(
     xp: Any, y: Any, x: Any, extreme: Any, /, *, kernel: Any, outputs: Any, stride: Any, before: Any
 ) -> Any:
     """Average ``y`` over those elements of each window where ``x`` is its largest."""
+    _require_one_dtype("read_at_maxima", y, x)
     geometry = over(x.shape[2:], kernel, outputs, stride, before)
     return _gather(xp, "read_at_maxima", extreme.shape, geometry, y, x, extreme)
 
@@ -185,6 +189,7 @@ def spread_to_maxima(
     xp: Any, y: Any, x: Any, extreme: Any, /, *, kernel: Any, outputs: Any, stride: Any, before: Any
 ) -> Any:
     """Share ``y`` out to the elements of each window where ``x`` is its largest."""
+    _require_one_dtype("spread_to_maxima", y, x)
     geometry = over(x.shape[2:], kernel, outputs, stride, before)
     computed = xp.float64 if y.dtype == xp.float64 else xp.float32
     arrays = tuple(map(contiguous, (y, x, extreme)))
@@ -197,16 +202,24 @@ def _gather(
 ) -> Any:
     """Launch one thread for each element of a result of ``shape``."""
     dtype = dtype or first.dtype
-    known = others[0] if others else first
-    numbers = REALS | INTEGERS
-    if known.dtype.name not in numbers:
-        raise DTypeError(f"{name}: expected real numbers, got {known.dtype}")
+    number = _number(name, (others or (first,))[0].dtype)
     out = xp.empty(shape, dtype=dtype, device=first.device)
     arrays = map(contiguous, (first, *others))
-    text = code(numbers[known.dtype.name])
     arguments = (out, *arrays, out.size, *geometry.arguments)
-    launch(text, name, blocks_for(out.size), THREADS, *arguments)
+    launch(code(number), name, blocks_for(out.size), THREADS, *arguments)
     return out
+
+
+def _number(name, dtype):
+    numbers = REALS | INTEGERS
+    if dtype.name not in numbers:
+        raise DTypeError(f"{name}: expected real numbers, got {dtype}")
+    return numbers[dtype.name]
+
+
+def _require_one_dtype(name, y, x):
+    if y.dtype != x.dtype:
+        raise DTypeError(f"{name}: expected arrays of one dtype, got {y.dtype} and {x.dtype}")
 
 
 KERNELS: dict[str, Kernel] = {

@@ -5,7 +5,7 @@ from typing import Any
 
 from gradx.backends.base import Kernel
 from gradx.backends.cuda_kernels.launching import launch
-from gradx.backends.cuda_kernels.prelude import Number, real_number, source
+from gradx.backends.cuda_kernels.prelude import REALS, Number, real_number, source
 from gradx.backends.cuda_kernels.rows import REDUCE, Rows
 
 TEXT = """
@@ -59,6 +59,9 @@ extern "C" __global__ void log_softmax_backward(
     ALONG_ROW(i, width) keep(to_x + i, (Real)(loaded(g[i]) - exp(loaded(out[i])) * sum));
 }
 """
+
+
+KINDS = [(number,) for number in REALS.values()]
 
 
 @cache

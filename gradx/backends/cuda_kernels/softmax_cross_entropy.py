@@ -11,7 +11,7 @@ from typing import Any
 from gradx.backends.base import Kernel
 from gradx.backends.cuda_kernels import softmax
 from gradx.backends.cuda_kernels.launching import contiguous, is_capturing, launch
-from gradx.backends.cuda_kernels.prelude import Number, real_number, source
+from gradx.backends.cuda_kernels.prelude import REALS, Number, real_number, source
 from gradx.backends.cuda_kernels.rows import REDUCE, grid_for
 from gradx.backends.labels import check_kinds_of_labels, check_labels
 
@@ -43,6 +43,9 @@ extern "C" __global__ void softmax_cross_entropy_backward(
     }
 }
 """
+
+
+KINDS = [(number,) for number in REALS.values()]
 
 
 @cache

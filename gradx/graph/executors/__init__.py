@@ -1,13 +1,22 @@
-"""What runs a graph: one module for each way, all of one form (``gradx.graph.ir.Executor``)."""
+"""What runs a graph: one module for each way, all of one form (``gradx.graph.ir.Executor``).
 
-from gradx.graph.executors.by_op import compile_by_op
-from gradx.graph.executors.numpy import compile_numpy
+Each is imported when a graph is first compiled for its library: programs that compile
+nothing, and those of other libraries, do not wait for it.
+"""
+
+from importlib import import_module
+
 from gradx.graph.ir import Executor, Graph
 
-# Array library -> what is better there than one op after another.
-EXECUTORS: dict[str, Executor] = {"numpy": compile_numpy}
+# Array library -> what is better there than one op after another: a module and its executor.
+EXECUTORS = {
+    "numpy": ("gradx.graph.executors.numpy", "compile_numpy"),
+    "cupy": ("gradx.graph.cuda.replay", "compile_cuda"),
+}
+BY_OP = ("gradx.graph.executors.by_op", "compile_by_op")
 
 
 def executor_for(graph: Graph) -> Executor:
     """Return what makes a program of ``graph``, for the library of its arrays."""
-    return EXECUTORS.get(graph.backend.name, compile_by_op)
+    module, name = EXECUTORS.get(graph.backend.name, BY_OP)
+    return getattr(import_module(module), name)

@@ -1,0 +1,236 @@
+"""A graph of equations as one CUDA graph: captured once, replayed by a single call.
+
+Inputs are copied into buffers that stay where they are, and results out of them, so that a
+result which is kept is never overwritten. Memory comes from a pool of the program's own:
+addresses are baked into the CUDA graph, and nobody else may ever be given them. What cannot be
+captured runs op by op, after one warning that names it.
+"""
+
+import gc
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from gradx.graph.cuda.group import compile_group
+from gradx.graph.equations import Equation, Group, Variable
+from gradx.graph.executors.by_op import compile_by_op, function_of
+from gradx.graph.executors.source import last_uses
+from gradx.graph.ir import Graph, Program
+from gradx.graph.moving import moved
+
+WARM_UPS = 2  # runs that compile kernels, choose algorithms and fill the pool
+KEPT = 8  # captures with different Python numbers, which are part of one
+
+
+class CaptureError(Exception):
+    """The CUDA graph of a program could not be made: the message says why."""
+
+
+def compile_cuda(graph: Graph) -> Program:
+    """Return a program for arrays of one GPU."""
+    devices = {x.device for x in _variables(graph) if not x.weak and x.device != "cpu"}
+    if len(devices) != 1:
+        return compile_by_op(graph)
+    # Keys live on the CPU; their copies on the GPU make the same numbers there.
+    return CudaProgram(graph, moved(graph, {"cpu": devices.pop()}))
+
+
+class CudaProgram:
+    """A program, and its captures: one for each set of Python numbers among the inputs."""
+
+    def __init__(self, graph: Graph, on_device: Graph) -> None:
+        self._graph = on_device
+        self._by_op = compile_by_op(graph)
+        self._numbers = [i for i, x in enumerate(graph.inputs) if x.weak]
+        # Keys that are results go back to the CPU, which waits for them.
+        self._to_cpu = [type(x) is Variable and x.device == "cpu" for x in graph.outputs]
+        self._refused = False
+        self._captures: OrderedDict[Any, Replay] = OrderedDict()
+        self._evicted = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, *arrays: Any) -> tuple[Any, ...]:
+        with self._lock:
+            replay = None if self._refused else self._replay(arrays)
+            results = None if replay is None else replay(arrays)
+        if results is None:
+            return self._by_op(*arrays)
+        pairs = zip(results, self._to_cpu, strict=True)
+        return tuple([x.get() if to_cpu and hasattr(x, "get") else x for x, to_cpu in pairs])
+
+    def _replay(self, arrays: tuple[Any, ...]) -> "Replay | None":
+        key = tuple([(type(arrays[i]), arrays[i]) for i in self._numbers])
+        replay = self._captures.get(key)
+        if replay is not None:
+            self._captures.move_to_end(key)
+            return replay
+        try:
+            self._require_few_numbers()
+            replay = self._captures[key] = Replay(self._graph, arrays)
+        except CaptureError as error:
+            self._refused = True
+            warnings.warn(f"{self._graph.name}: {error}; it runs op by op", stacklevel=4)
+        return replay
+
+    def _require_few_numbers(self) -> None:
+        if len(self._captures) < KEPT:
+            return
+        self._captures.popitem(last=False)
+        self._evicted += 1
+        if self._evicted > KEPT:
+            names = ", ".join(self._graph.inputs[i].name or f"input {i}" for i in self._numbers)
+            raise CaptureError(
+                f"Python numbers ({names}) differ from call to call and are part of a CUDA graph: "
+                "pass them as arrays of the device"
+            )
+
+
+class Replay:
+    """A CUDA graph, the buffers that it reads and writes, and the pool that they lie in."""
+
+    def __init__(self, graph: Graph, arrays: tuple[Any, ...]) -> None:
+        cupy = import_module("cupy")
+        self._copyto = cupy.copyto
+        self._current_stream = cupy.cuda.get_current_stream
+        self._done = cupy.cuda.Event(disable_timing=True)
+        self._last_stream: Any = None
+        device = graph.backend.native_device(_device(graph))
+        with device:
+            device.synchronize()  # what is read was written on other streams
+            stream = cupy.cuda.Stream(non_blocking=True)
+            self._pool = cupy.cuda.MemoryPool()
+            with stream, cupy.cuda.using_allocator(self._pool.malloc):
+                self._inputs = [
+                    a if x.weak else _buffer_for(cupy, a)
+                    for x, a in zip(graph.inputs, arrays, strict=True)
+                ]
+                self._capture(cupy, stream, Steps(graph))
+
+    def _capture(self, cupy: Any, stream: Any, steps: "Steps") -> None:
+        for _ in range(WARM_UPS):
+            steps.run(self._inputs)
+        stream.synchronize()
+        before = self._pool.total_bytes()
+        with _no_collection():
+            stream.begin_capture(cupy.cuda.runtime.streamCaptureModeThreadLocal)
+            try:
+                self._outputs = steps.run(self._inputs)
+            except BaseException:
+                _end_quietly(stream)
+                raise
+            self._graph = stream.end_capture()
+        if self._pool.total_bytes() != before:
+            raise CaptureError("it took more memory while it was captured than before")
+        self._graph.upload()
+
+    def __call__(self, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+        stream = self._current_stream()
+        if self._last_stream not in (None, stream.ptr):
+            stream.wait_event(self._done)  # another stream may still use the buffers
+        for buffer, array in zip(self._inputs, arrays, strict=True):
+            if hasattr(buffer, "set") and array is not buffer:
+                _fill(self._copyto, buffer, array, stream)
+        self._graph.launch(stream)
+        results = tuple([x.copy() if hasattr(x, "copy") else x for x in self._outputs])
+        self._done.record(stream)
+        self._last_stream = stream.ptr
+        return results
+
+
+class Steps:
+    """The equations of a graph one after another; each says where it failed."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        kept = [*graph.outputs, *(constant.variable for constant in graph.constants)]
+        dead = last_uses(graph.equations, kept)
+        calls = map(_function_of, graph.equations)
+        self._steps = list(zip(graph.equations, calls, dead, strict=True))
+
+    def run(self, arrays: list[Any]) -> tuple[Any, ...]:
+        """Run on one array for each input; the results are the graph's outputs."""
+        known: dict[Any, Any] = dict(zip(self._graph.inputs, arrays, strict=True))
+        known |= {constant.variable: constant.value for constant in self._graph.constants}
+        for equation, call, dead in self._steps:
+            values = [known[x] if type(x) is Variable else x for x in equation.inputs]
+            try:
+                results = call(values)
+            except Exception as error:
+                place = f" at {equation.line}" if equation.line else ""
+                name = equation.op.name
+                raise CaptureError(f"{name}{place} cannot be captured ({error})") from error
+            known.update(zip(equation.outputs, results, strict=True))
+            for x in dead:
+                del known[x]
+        return tuple([known[x] if type(x) is Variable else x for x in self._graph.outputs])
+
+
+def _function_of(equation: Equation) -> Any:
+    """Return a function from the values of the inputs to the tuple of results."""
+    if type(equation.op) is not Group:
+        function, params = function_of(equation), equation.params
+        if getattr(equation.op, "results", None):
+            return lambda values: tuple(function(*values, **params))
+        return lambda values: (function(*values, **params),)
+    kernel = compile_group(equation.op.graph)
+    if kernel is None:
+        return Steps(equation.op.graph).run
+    return lambda values: _run_group(kernel, equation, values)
+
+
+def _run_group(kernel: Any, equation: Equation, values: list[Any]) -> tuple[Any, ...]:
+    cupy = import_module("cupy")
+    outputs = tuple([cupy.empty(x.shape, dtype=x.dtype) for x in equation.outputs])
+    kernel(*values, *outputs)
+    return outputs
+
+
+def _variables(graph: Graph) -> Iterator[Variable]:
+    yield from graph.inputs
+    for equation in graph.equations:
+        yield from equation.outputs
+
+
+def _device(graph: Graph) -> str:
+    return next(x.device for x in _variables(graph) if not x.weak)
+
+
+def _buffer_for(cupy: Any, array: Any) -> Any:
+    buffer = cupy.empty(array.shape, dtype=array.dtype)
+    if isinstance(array, cupy.ndarray):
+        cupy.copyto(buffer, array)
+    else:
+        buffer.set(array)
+    return buffer
+
+
+def _fill(copyto: Any, buffer: Any, array: Any, stream: Any) -> None:
+    if type(array) is type(buffer):
+        copyto(buffer, array)
+    else:
+        buffer.set(array, stream=stream)
+
+
+def _end_quietly(stream: Any) -> None:
+    # What failed is the error to see; a capture must be ended all the same.
+    try:
+        stream.end_capture()
+    except Exception:
+        return
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep finalizers, which may synchronize or free memory, out of a block."""
+    gc.collect()
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
