@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import gradx as gx
 from gradx.core import tree
 from gradx.core.op import COMPOSED
-from tests.fuzz import make_program, run
+from gradx.errors import CaptureError
+from tests.programs import make_program, run
 from tests.test_ops import bound, convert, every_sample, flat
 
 pytestmark = pytest.mark.usefixtures("eager_bits")
@@ -84,16 +85,20 @@ def test_derivatives_are_the_same_compiled(op, sample, backend):
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.integers(0, 2**32 - 1))
 def test_random_programs_are_the_same_compiled(number):
-    steps, inputs = make_program(np.random.default_rng(number))
-    assume(not any(step.name == "masked" for step in steps))  # its shape depends on numbers
+    steps, inputs, _ = make_program(np.random.default_rng(number))
     everything = tuple(range(len(inputs)))
     f = gx.value_and_grad(lambda *xs: run(steps, xs), everything)
 
     with np.errstate(all="ignore"):
         expected = f(*inputs)
         compiled = gx.compile(f)
-        actual = [compiled(*inputs) for _ in range(2)]
+        try:
+            actual = [compiled(*inputs) for _ in range(2)]
+        except CaptureError as error:
+            assume("the shape of its result depends on numbers" not in str(error))
+            raise
 
     for one in actual:
         for a, e in zip(tree.leaves(one), tree.leaves(expected), strict=True):
-            np.testing.assert_allclose(a, e, rtol=1e-12, atol=1e-14)
+            eps = np.finfo(e.dtype).eps
+            np.testing.assert_allclose(a, e, rtol=4500 * eps, atol=45 * eps)

@@ -129,6 +129,16 @@ CALLS = {
     optim.adadelta: RATE | {"rho": 0.9, "eps": 1e-6},
     optim.adagrad: RATE | {"eps": 1e-6},
     optim.adam: RATE | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
+    optim.accumulate: {"optimizer": optim.sgd(0.1), "every": 2},
+    optim.adafactor: RATE | {"decay": 0.8, "eps": 1e-3, "clip": 1.0, "weight_decay": 0.1},
+    optim.adamax: RATE | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
+    optim.averaged: {"optimizer": optim.sgd(0.1), "decay": 0.9},
+    optim.lamb: RATE | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-6, "weight_decay": 0.1},
+    optim.lbfgs: RATE | {"history": 3},
+    optim.lion: RATE | {"beta1": 0.9, "beta2": 0.99, "weight_decay": 0.1},
+    optim.minimize: {"function": total, "start": X, "steps": 2, "history": 3, "tolerance": 1e-8},
+    optim.sgdw: RATE | {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
+    optim.sharpness_aware: {"function": total, "rho": 0.1, "has_aux": False},
     optim.adamw: RATE | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.1},
     optim.add_decayed_weights: {"strength": 0.1},
     optim.apply_updates: {"params": {"w": X}, "updates": {"w": X}},
@@ -143,6 +153,7 @@ CALLS = {
     | {"replace": True, "drop_last": False},
     data.split: {"arrays": (X, LABELS), "sizes": 0.5, "key": KEY},
     train.EarlyStopping: {"monitor": "loss", "patience": 3, "min_delta": 0.0, "mode": "min"},
+    train.Checkpoint: {"directory": "somewhere", "monitor": "loss", "mode": "min", "every": 1},
     train.accuracy: {"predictions": X, "targets": LABELS},
     train.evaluate: TRAINED,
     train.fit: FITTED,
@@ -218,7 +229,8 @@ NOT_CALLED = {
     "Tensor", "debug", "devices", "info",  # made by gx.tensor; no arguments
     "current_matmul_precision", "is_deterministic", "SinusoidalPositions", "KeyValueCache",
     "Flatten", "Module", "static", "state", "is_weight",  # no arguments, or any
-    "Graph", "Optimizer", "Batches", "History", "Result", "State",  # made by functions
+    "save", "load",  # test_saving.py
+    "Graph", "Minimum", "Optimizer", "Batches", "History", "Result", "State",  # made by functions
     "Namespace",
 }  # fmt: skip
 

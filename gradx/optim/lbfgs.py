@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from gradx.core import tree
 from gradx.core.arrays import is_kind, untracked
 from gradx.core.explain import describe
+from gradx.creation import zeros
 from gradx.errors import DTypeError
 from gradx.ops.arithmetic import add, divide, multiply, subtract, where
 from gradx.ops.comparison import greater
@@ -177,5 +178,5 @@ def _shifted(curves, old, new):
 def _empty(x, history):
     if not is_kind(x, "real floating"):
         raise DTypeError(f"lbfgs: a parameter is {describe(x)}, expected real numbers")
-    xp, device = place_of(x)
-    return xp.zeros((history, *x.shape), dtype=untracked(x).dtype, device=device)
+    dtype, device = untracked(x).dtype, place_of(x)[1]
+    return zeros((history, *x.shape), dtype=dtype, device=device)

@@ -8,11 +8,12 @@ and of the key: batches and random numbers are numbered by epoch and step.
 import json
 import math
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from gradx.core.arrays import backend_for
-from gradx.errors import CheckpointError, ShapeError
+from gradx.errors import CheckpointError, DTypeError, ShapeError
 from gradx.random.arguments import as_integer
 from gradx.saving.reading import read_file
 from gradx.saving.trees import into_tree, save
@@ -42,6 +43,8 @@ class Checkpoint:
     _best: float = field(default=math.inf, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.directory, str | PathLike):
+            raise DTypeError(f"Checkpoint: directory={self.directory!r}, expected a path")
         self.directory = Path(self.directory)
         if self.monitor is not None:
             self.mode = mode_for("Checkpoint", self.monitor, self.mode)
