@@ -25,7 +25,7 @@ FLOATS = ("float32", "float64")
 
 def compile_numpy(graph: Graph) -> Program:
     """Return a program for NumPy arrays."""
-    graph = grouped(graph, _may_join)
+    graph = in_groups(graph)
     layout = plan(graph, _may_write)
     given = donations(graph, _may_write)
     source = Source()
@@ -46,6 +46,11 @@ def compile_numpy(graph: Graph) -> Program:
         if dead:
             source.add(f"del {', '.join(map(source.name, dead))}")
     return finish(source, graph, make_buffers=lambda: _buffers(views, layout))
+
+
+def in_groups(graph: Graph) -> Graph:
+    """Return the graph with large elementwise chains as groups."""
+    return grouped(graph, _may_join)
 
 
 def _may_join(equation: Equation) -> bool:
