@@ -99,9 +99,14 @@ class Compiled:
 
     def graph(self, *args: Any, **kwargs: Any) -> Graph:
         """Return the graph that a call with these arguments replays, optimised."""
+        return self.prepared(*args, **kwargs)[0]
+
+    def prepared(self, *args: Any, **kwargs: Any) -> tuple[Graph, list[Any]]:
+        """Return the graph of a call, and its inputs among the arguments."""
         args, kwargs, found = set_apart(self.static, args, kwargs)
         call = take_apart(self.function, args, kwargs, hashed(self.function, found))
-        return self._entry(call, found).graph
+        entry = self._entry(call, found)
+        return entry.graph, [call.leaves[i] for i in entry.positions]
 
     def _entry(self, call: Call, found: dict[str, Any]) -> Entry:
         """Find the program of a signature, or capture it."""

@@ -20,3 +20,10 @@ def executor_for(graph: Graph) -> Executor:
     """Return what makes a program of ``graph``, for the library of its arrays."""
     module, name = EXECUTORS.get(graph.backend.name, BY_OP)
     return getattr(import_module(module), name)
+
+
+def in_groups(graph: Graph) -> Graph:
+    """Return the graph with what its library runs as one loop, or in blocks, as groups."""
+    if graph.backend.name != "numpy":
+        return graph
+    return import_module("gradx.graph.executors.numpy").in_groups(graph)

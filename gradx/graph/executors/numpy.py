@@ -27,7 +27,7 @@ FLOATS = ("float32", "float64")
 
 def compile_numpy(graph: Graph) -> Program:
     """Return a program for NumPy arrays."""
-    graph = grouped(graph, _may_join) if group_compiler() is None else loops_of(graph)
+    graph = in_groups(graph)
     layout = plan(graph, _may_write)
     given = donations(graph, _may_write)
     source = Source()
@@ -48,6 +48,11 @@ def compile_numpy(graph: Graph) -> Program:
         if dead:
             source.add(f"del {', '.join(map(source.name, dead))}")
     return finish(source, graph, make_buffers=lambda: _buffers(views, layout))
+
+
+def in_groups(graph: Graph) -> Graph:
+    """Return the graph with what runs as one loop, or in blocks, as groups."""
+    return grouped(graph, _may_join) if group_compiler() is None else loops_of(graph)
 
 
 def _may_join(equation: Equation) -> bool:
@@ -82,8 +87,7 @@ def _emit(source: Source, equation: Equation, placed: set[Variable]) -> None:
 
 
 def _emit_group(source: Source, equation: Equation, placed: set[Variable]) -> None:
-    compile_group = group_compiler() or compile_blocks
-    function = compile_group(equation.op.graph)
+    function = (group_compiler() or compile_blocks)(equation.op.graph)
     if function is None:
         emit(source, equation)
         return
