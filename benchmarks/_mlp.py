@@ -79,7 +79,12 @@ def numpy() -> Works:
     return stepping(step)
 
 
-def gradx() -> Works:
+def gradx_compiled() -> Works:
+    """gradx, the whole step compiled, its parameters and state given up to it."""
+    return gradx(compiled=True)
+
+
+def gradx(compiled: bool = False) -> Works:
     """gradx: its layers, loss and optimizer."""
     gx = import_module("gradx")
     nn, optim = import_module("gradx.nn"), import_module("gradx.optim")
@@ -91,15 +96,21 @@ def gradx() -> Works:
     given = [array for layer in layers for array in layer]
     assert [leaf.shape for leaf in leaves] == [array.shape for array in given]
     model = import_module("gradx.core.tree").unflatten(structure, given)
-    loss_and_grads = gx.value_and_grad(lambda model: nn.cross_entropy(model(x), y))
+    loss_and_grads = gx.value_and_grad(lambda model, x, y: nn.cross_entropy(model(x), y))
     optimizer = optim.adam(RATE, BETA1, BETA2, EPS)
     state = optimizer.init(model)
 
+    def whole(model, state, x, y):
+        loss, grads = loss_and_grads(model, x, y)
+        updates, state = optimizer.update(grads, state, model)
+        return optim.apply_updates(model, updates), state, loss
+
+    if compiled:
+        whole = gx.compile(whole, donate=("model", "state"))
+
     def step():
         nonlocal model, state
-        loss, grads = loss_and_grads(model)
-        updates, state = optimizer.update(grads, state, model)
-        model = optim.apply_updates(model, updates)
+        model, state, loss = whole(model, state, x, y)
         return loss
 
     return stepping(step)
@@ -228,6 +239,7 @@ def jax() -> Works:
 SYSTEMS = {
     "numpy": numpy,
     "gradx": gradx,
+    "gradx compiled": gradx_compiled,
     "torch": torch,
     "torch fused": torch_fused,
     "autograd": autograd,

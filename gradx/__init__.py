@@ -56,6 +56,7 @@ from gradx.graph.capture import capture as capture
 from gradx.graph.compile import compile as compile
 from gradx.graph.draw import draw as draw
 from gradx.graph.ir import Graph as Graph
+from gradx.graph.profile import profile as profile
 from gradx.inspection import __array_api_version__ as __array_api_version__
 from gradx.inspection import __array_namespace_info__ as __array_namespace_info__
 from gradx.ops.along import take as take

@@ -1,10 +1,13 @@
 """Every op, on each of its samples, gives the same compiled as eager: values and derivatives.
 
-Passes may not reorder what is added up, so the numbers are the same to the last bit.
+No pass reorders arithmetic, so values have the same bits. In a derivative, NumPy and BLAS may
+add up in another order where memory lies in another order: a few units in the last place.
 """
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 import gradx as gx
 from gradx.core import tree
@@ -26,11 +29,14 @@ VARYING = {
 }
 
 
-def assert_same(backend, actual, expected):
+def assert_same(backend, actual, expected, **tolerance):
     actual, expected = flat(backend, tree.leaves(actual)), flat(backend, tree.leaves(expected))
     assert [a.dtype for a in actual] == [e.dtype for e in expected]
     for a, e in zip(actual, expected, strict=True):
-        np.testing.assert_array_equal(a, e)
+        if tolerance:
+            np.testing.assert_allclose(a, e, **tolerance)
+        else:
+            np.testing.assert_array_equal(a, e)
 
 
 def reads_numbers(op, sample):
@@ -72,20 +78,22 @@ def test_derivatives_are_the_same_compiled(op, sample, backend):
         expected = derivatives(*arrays)
         actual = gx.compile(derivatives)(*arrays)
 
-    assert_same(backend, actual, expected)
+    assert_same(backend, actual, expected, rtol=1e-14, atol=1e-14)
 
 
-@pytest.mark.parametrize("number", range(60))
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.integers(0, 2**32 - 1))
 def test_random_programs_are_the_same_compiled(number):
-    steps, inputs = make_program(np.random.default_rng([7, number]))
-    if any(step.name == "masked" for step in steps):
-        return
+    steps, inputs = make_program(np.random.default_rng(number))
+    assume(not any(step.name == "masked" for step in steps))  # its shape depends on numbers
     everything = tuple(range(len(inputs)))
     f = gx.value_and_grad(lambda *xs: run(steps, xs), everything)
 
     with np.errstate(all="ignore"):
         expected = f(*inputs)
-        actual = gx.compile(f)(*inputs)
+        compiled = gx.compile(f)
+        actual = [compiled(*inputs) for _ in range(2)]
 
-    for a, e in zip(tree.leaves(actual), tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(a, e, rtol=1e-12, atol=1e-14)
+    for one in actual:
+        for a, e in zip(tree.leaves(one), tree.leaves(expected), strict=True):
+            np.testing.assert_allclose(a, e, rtol=1e-12, atol=1e-14)

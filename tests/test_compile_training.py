@@ -106,3 +106,37 @@ def test_memory_does_not_grow_over_steps():
 
     grown = sum(difference.size_diff for difference in after.compare_to(before, "filename"))
     assert grown < 64 * 1024  # the results of one step, and the tools' own
+
+
+def test_donating_steps_are_the_same_and_need_no_new_memory():
+    keys = gx.random.split(gx.random.key(0), 3)
+    model = nn.Sequential(
+        nn.Linear(200, 500, key=keys[0]), nn.relu, nn.Linear(500, 300, key=keys[1])
+    )
+    x = gx.random.normal(keys[2], (16, 200), dtype="float32")
+    y = np.arange(16)
+    optimizer = optim.adam(0.01)
+
+    def step(model, state):
+        loss, grads = gx.value_and_grad(lambda model: nn.cross_entropy(model(x), y))(model)
+        updates, state = optimizer.update(grads, state, model)
+        return optim.apply_updates(model, updates), state, loss
+
+    eager = (model, optimizer.init(model))
+    ours = tree.map(np.copy, eager)
+    compiled = gx.compile(step, donate=("model", "state"))
+    for _ in range(3):
+        *eager, _ = step(*eager)
+        *ours, _ = compiled(*ours)
+
+    tracemalloc.start()
+    for _ in range(5):
+        *ours, _ = compiled(*ours)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    for _ in range(5):
+        *eager, _ = step(*eager)
+    for a, e in zip(tree.leaves(ours), tree.leaves(eager), strict=True):
+        np.testing.assert_array_equal(a, e)
+    assert peak < 200_000  # the largest parameter takes 600,000 bytes

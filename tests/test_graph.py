@@ -361,3 +361,24 @@ def test_graph_with_a_wrong_part_is_refused(name):
 
 def test_weak_variable_says_so():
     assert Variable((), "float64", weak=True).type == "float"
+
+
+def test_profile_tells_every_op_of_the_graph(tmp_path):
+    x = np.ones((400, 300))
+    step = gx.compile(lambda x, n: gx.sum(gx.exp(x * 2) + x) * n, static="n")
+
+    found = gx.profile(step, x, 3, runs=2)
+
+    assert {row.name: row.calls for row in found.rows} == {"group": 1, "sum": 1, "multiply": 1}
+    assert sum(row.share for row in found.rows) == pytest.approx(1)
+    assert next(row for row in found.rows if row.name == "group").bytes == 2 * x.nbytes
+    assert "group" in str(found)
+    found.save(tmp_path / "trace.json")
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    assert [event["name"] for event in events] == [event.name for event in found.events]
+    assert "test_graph.py" in events[0]["args"]["line"]
+
+
+def test_profile_needs_a_run():
+    with pytest.raises(ValueError, match="runs=0"):
+        gx.profile(lambda x: x * 2, X, runs=0)

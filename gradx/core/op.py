@@ -114,6 +114,7 @@ class Op:
     def shares_memory(self, view: Any, base: Any) -> bool:
         """Tell whether NumPy would have given a view here, not a copy."""
         while type(view) is Tensor:
+            view.trace.reads_layout()
             view = view.value
         while type(base) is Tensor:
             base = base.value

@@ -70,6 +70,9 @@ class Trace:
         """Return what lies beneath ``x``, for ``what``, which reads its numbers."""
         return x.value
 
+    def reads_layout(self) -> None:
+        """Note that something depends on how memory lies: on what is a view and what a copy."""
+
     def refusal(self, what: str) -> Exception:
         """Return the error of ``what``, which would take a number out of this run."""
         return TrackedError(

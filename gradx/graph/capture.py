@@ -7,6 +7,7 @@ and the random numbers of a step are in the graph like everything else.
 
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,13 +41,14 @@ class Capture(Trace):
         self.equations: list[Equation] = []
         self.constants: dict[int, Constant] = {}
         self.holds_tensors = False  # a constant belongs to a transform around
+        self.layout_matters = False  # a write in place reached a view, or did not
 
-    def watch(self, value: Any, name: str) -> Tensor:
+    def watch(self, value: Any, name: str, donated: bool = False) -> Tensor:
         """Make an input of an array or a Python number."""
         if type(value) in NUMBERS:
             variable = Variable((), DTYPES[type(value)], weak=True, name=name)
             return Tensor(np.asarray(value), self, variable)
-        return Tensor(value, self, variable_like(value, name))
+        return Tensor(value, self, replace(variable_like(value, name), donated=donated))
 
     def lift(self, constant):
         return Tensor(constant, self, self._variable(constant))
@@ -129,6 +131,9 @@ class Capture(Trace):
 
     def detach(self, x):
         return x
+
+    def reads_layout(self):
+        self.layout_matters = True
 
     def refusal(self, what):
         return CaptureError(

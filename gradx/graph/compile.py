@@ -8,7 +8,7 @@ import functools
 import threading
 import types
 import warnings
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, TypeVar, overload
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 import numpy as np
 
 from gradx.core import tree
+from gradx.core.arrays import untracked
 from gradx.core.call import Tensor
 from gradx.core.op import PYTHON_SCALARS
 from gradx.core.trace import substitutes
@@ -51,6 +52,8 @@ class Entry(NamedTuple):
     guards: Guards
     constants: tuple[Any, ...]
     quiet: Callable[[], AbstractContextManager[Any]]
+    donated: frozenset[int]  # which of the inputs may be written to
+    layout: list[Any] | None  # strides of the inputs, where something depends on them
     program: Program | None  # none where a constant is tracked by a transform around
 
 
@@ -81,8 +84,11 @@ class Compiled:
         if call.tracked or entry.program is None:
             outputs = interpret(entry.graph, inputs)
         else:
+            if entry.donated:
+                inputs = _given_up(inputs, entry)
             with entry.quiet():
                 outputs = entry.program(*inputs)
+            inputs = [x for i, x in enumerate(inputs) if i not in entry.donated]
         return tree.unflatten(entry.structure, _owned(outputs, entry.constants, inputs))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -93,15 +99,20 @@ class Compiled:
 
     def graph(self, *args: Any, **kwargs: Any) -> Graph:
         """Return the graph that a call with these arguments replays, optimised."""
+        return self.prepared(*args, **kwargs)[0]
+
+    def prepared(self, *args: Any, **kwargs: Any) -> tuple[Graph, list[Any]]:
+        """Return the graph of a call, and its inputs among the arguments."""
         args, kwargs, found = set_apart(self.static, args, kwargs)
         call = take_apart(self.function, args, kwargs, hashed(self.function, found))
-        return self._entry(call, found).graph
+        entry = self._entry(call, found)
+        return entry.graph, [call.leaves[i] for i in entry.positions]
 
     def _entry(self, call: Call, found: dict[str, Any]) -> Entry:
         """Find the program of a signature, or capture it."""
         with self._lock:
             entry = self.programs.get(call.key)
-            changed = entry.guards.changed() if entry is not None else ""
+            changed = _changed(entry, call) if entry is not None else ""
             if entry is not None and not changed:
                 self.programs.move_to_end(call.key)
                 return entry
@@ -126,12 +137,25 @@ class Compiled:
                 stacklevel=5,
             )
 
+    def _donated(self, call: Call) -> set[int]:
+        """Return which leaves belong to donated arguments."""
+        if not self.donated:
+            return set()
+        args, kwargs = tree.unflatten(call.structure, range(len(call.leaves)))
+        found = [
+            kwargs[name] if name in kwargs else args[position]
+            for position, name in self.donated
+            if name in kwargs or (position is not None and position < len(args))
+        ]
+        return set(tree.leaves(found))
+
     def _capture(self, call: Call, found: dict[str, Any]) -> Entry:
         trace = Capture(name_of(self.function).replace("<lambda>", "f"))
         leaves = list(call.leaves)
         positions = tuple([i for i, leaf in enumerate(leaves) if is_input(leaf)])
+        donated = self._donated(call)
         for i in positions:
-            leaves[i] = trace.watch(_example(leaves[i]), f"input {i}")
+            leaves[i] = trace.watch(_example(leaves[i]), f"input {i}", i in donated)
         constant = [leaf for i, leaf in enumerate(leaves) if i not in positions]
         args, kwargs = tree.unflatten(call.structure, leaves)
         args = list(args)
@@ -144,8 +168,28 @@ class Compiled:
         if not trace.holds_tensors:
             graph = optimized(graph)
             program = executor_for(graph)(graph)
-        constants = tuple([constant.value for constant in graph.constants])
-        return Entry(graph, positions, structure, guards, constants, graph.backend.quiet, program)
+        return Entry(
+            graph=graph,
+            positions=positions,
+            structure=structure,
+            guards=guards,
+            constants=tuple([constant.value for constant in graph.constants]),
+            quiet=graph.backend.quiet,
+            donated=frozenset([i for i, x in enumerate(graph.inputs) if x.donated]),
+            layout=_strides(call, positions) if trace.layout_matters else None,
+            program=program,
+        )
+
+
+def _changed(entry: Entry, call: Call) -> str:
+    """Name what is no longer as it was when ``entry`` was captured; empty if nothing is."""
+    if entry.layout is not None and entry.layout != _strides(call, entry.positions):
+        return "how arguments lie in memory"
+    return entry.guards.changed()
+
+
+def _strides(call: Call, positions: Sequence[int]) -> list[Any]:
+    return [getattr(untracked(call.leaves[i]), "strides", None) for i in positions]
 
 
 def _example(leaf: Any) -> Any:
@@ -155,6 +199,18 @@ def _example(leaf: Any) -> Any:
             return leaf.value.item()
         leaf = leaf.trace.example(leaf)
     return leaf
+
+
+def _given_up(inputs: list[Any], entry: Entry) -> list[Any]:
+    """Return the inputs, with a copy of each donated one that is not the caller's alone."""
+    held = Counter(map(id, (*inputs, *entry.constants)))
+    held.update(id(getattr(x, "base", None)) for x in inputs)
+    ready = list(inputs)
+    for i in entry.donated:
+        x = inputs[i]
+        if not is_own(x, set()) or held[id(x)] > 1 or not x.flags.c_contiguous:
+            ready[i] = copied(x)
+    return ready
 
 
 def _owned(outputs: Sequence[Any], constants: tuple[Any, ...], inputs: Sequence[Any]) -> list[Any]:

@@ -26,6 +26,7 @@ class Variable:
     weak: bool = False
     name: str = ""  # of an input, for who reads the graph
     device: str = "cpu"
+    donated: bool = False  # an input whose memory may be written to, after it was last read
 
     @property
     def type(self) -> str:

@@ -105,6 +105,14 @@ def _is_computed(equation: Equation) -> bool:
 
 def _ends(graph: Graph, roots: dict[Variable, set[Variable]]) -> dict[int, list[Variable]]:
     """Return, for each equation, the values whose memory nothing reads after it."""
+    ends: dict[int, list[Variable]] = {}
+    for root, position in _last_reads(graph, roots).items():
+        ends.setdefault(position, []).append(root)
+    return ends
+
+
+def _last_reads(graph: Graph, roots: dict[Variable, set[Variable]]) -> dict[Variable, int]:
+    """Return where the memory of each value is read for the last time: outputs at the end."""
     last: dict[Variable, int] = {}
     for position, equation in enumerate(graph.equations):
         for x in equation.variables:
@@ -113,7 +121,39 @@ def _ends(graph: Graph, roots: dict[Variable, set[Variable]]) -> dict[int, list[
     for out in graph.outputs:
         if type(out) is Variable:
             last.update(dict.fromkeys(roots.get(out, {out}), len(graph.equations)))
-    ends: dict[int, list[Variable]] = {}
-    for root, position in last.items():
-        ends.setdefault(position, []).append(root)
-    return ends
+    return last
+
+
+def donations(graph: Graph, may_write: Callable[[Equation], bool]) -> dict[Variable, Variable]:
+    """Return which outputs of the graph may lie in the memory of which donated inputs."""
+    last = _last_reads(graph, _roots(graph))
+    waiting = [x for x in graph.inputs if x.donated and x.shape and bytes_of(x)]
+    given: dict[Variable, Variable] = {}
+    for position, equation in enumerate(graph.equations):
+        if not may_write(equation):
+            continue
+        for out in equation.outputs:
+            if out not in graph.outputs:
+                continue
+            for x in waiting:
+                read = last.get(x, -1)
+                free = read < position or (read == position and _may_hold(equation, x, out))
+                if free and (x.shape, x.dtype) == (out.shape, out.dtype):
+                    given[out] = x
+                    waiting.remove(x)
+                    break
+    return given
+
+
+def _may_hold(equation: Equation, x: Variable, out: Variable) -> bool:
+    """Tell whether an equation that reads ``x`` may write ``out`` to the same memory."""
+    if type(equation.op) is not Group:
+        return equation.inputs.count(x) == 1 and _may_be_overwritten(equation, x)
+    inner = equation.op.graph
+    inside = dict(zip(equation.inputs, inner.inputs, strict=True))[x]
+    target = dict(zip(equation.outputs, inner.outputs, strict=True))[out]
+    reads = [i for i, one in enumerate(inner.equations) if inside in one.inputs]
+    (write,) = [i for i, one in enumerate(inner.equations) if target in one.outputs]
+    if not reads or reads[-1] < write:
+        return True
+    return reads[-1] == write and inner.equations[write].op.name != "where"

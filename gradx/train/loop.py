@@ -69,7 +69,7 @@ def fit(
     epoch), ``"log"`` (lines) or None. With ``device``, the model and every
     batch are moved there.
 
-    Steps are compiled (see ``gx.compile``), which changes no number; what cannot be,
+    Steps are compiled (see ``gx.compile``), which changes no arithmetic; what cannot be,
     such as a loss that reads a number, is run as it is, after a warning that says why.
     ``compile=False`` runs every step in Python, as for a debugger or a loss that prints.
 

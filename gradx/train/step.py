@@ -1,7 +1,7 @@
 """One step of training: gradient, optimizer, and a look whether all of it is finite.
 
 Compiled, the whole step is one graph, and what it found is read back once, at its end.
-Where that cannot be, the same functions run one by one, to the same bits.
+Where that cannot be, the same functions run one by one.
 """
 
 import warnings

@@ -203,6 +203,17 @@ def test_an_output_may_take_the_memory_of_an_input():
     assert_same([x, y], expected)
 
 
+def test_an_output_may_take_the_memory_of_an_input_that_all_rows_read():
+    x, bias = np.random.default_rng(0).normal(size=(2, 40, 40))
+    bias = bias[0].copy()
+    f = lambda x, bias: gx.sum(x * bias, axis=1)
+    expected = f(x, bias)
+
+    compile_group(group(f, x, bias))(x, bias, bias)
+
+    assert_same([bias], [expected], rtol=1e-12)
+
+
 AXES = [None, 0, 1, 2, (0, 1), (1, 2), (0, 2), (0, 1, 2), (), -1]
 
 

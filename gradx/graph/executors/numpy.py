@@ -15,7 +15,7 @@ from gradx.graph.executors.by_op import emit, finish
 from gradx.graph.executors.source import Source, last_uses
 from gradx.graph.executors.writing import writer_of, written
 from gradx.graph.ir import Graph, Program
-from gradx.graph.lifetimes import Layout, bytes_of, plan
+from gradx.graph.lifetimes import Layout, bytes_of, donations, plan
 from gradx.graph.native.grouping import grouped as loops_of
 from gradx.graph.native.optional import group_compiler
 from gradx.graph.passes.grouping import grouped
@@ -27,20 +27,32 @@ FLOATS = ("float32", "float64")
 
 def compile_numpy(graph: Graph) -> Program:
     """Return a program for NumPy arrays."""
-    graph = grouped(graph, _may_join) if group_compiler() is None else loops_of(graph)
+    graph = in_groups(graph)
     layout = plan(graph, _may_write)
+    given = donations(graph, _may_write)
     source = Source()
+    source.names.update({out: source.name(x) for out, x in given.items()})
     for variable, value in graph.constants:
         source.scope[source.name(variable)] = value
     views = [x for equation in graph.equations for x in equation.outputs if x in layout.slots]
     if views:
         source.add(f"{', '.join(map(source.name, views))}, = buffers")
-    kept = [*graph.outputs, *views, *(constant.variable for constant in graph.constants)]
+    kept = [
+        *graph.outputs,
+        *views,
+        *given.values(),
+        *(constant.variable for constant in graph.constants),
+    ]
     for equation, dead in zip(graph.equations, last_uses(graph.equations, kept), strict=True):
-        _emit(source, equation, layout)
+        _emit(source, equation, {*layout.slots, *given})
         if dead:
             source.add(f"del {', '.join(map(source.name, dead))}")
     return finish(source, graph, make_buffers=lambda: _buffers(views, layout))
+
+
+def in_groups(graph: Graph) -> Graph:
+    """Return the graph with what runs as one loop, or in blocks, as groups."""
+    return grouped(graph, _may_join) if group_compiler() is None else loops_of(graph)
 
 
 def _may_join(equation: Equation) -> bool:
@@ -58,12 +70,12 @@ def _may_write(equation: Equation) -> bool:
     return bool(equation.outputs[0].shape) and writer_of(equation) is not None
 
 
-def _emit(source: Source, equation: Equation, layout: Layout) -> None:
+def _emit(source: Source, equation: Equation, placed: set[Variable]) -> None:
+    """Add the lines of an equation; what is ``placed`` has memory already."""
     if type(equation.op) is Group:
-        _emit_group(source, equation, layout)
+        _emit_group(source, equation, placed)
         return
-    out = equation.outputs[0]
-    if out in layout.slots:
+    if equation.outputs[0] in placed:
         source.add(written(source, equation), equation)
         return
     short = SHORT.get(equation.op.name)
@@ -74,14 +86,13 @@ def _emit(source: Source, equation: Equation, layout: Layout) -> None:
         source.assign(equation, text)
 
 
-def _emit_group(source: Source, equation: Equation, layout: Layout) -> None:
-    compile_group = group_compiler() or compile_blocks
-    function = compile_group(equation.op.graph)
+def _emit_group(source: Source, equation: Equation, placed: set[Variable]) -> None:
+    function = (group_compiler() or compile_blocks)(equation.op.graph)
     if function is None:
         emit(source, equation)
         return
     for out in equation.outputs:
-        if out not in layout.slots:
+        if out not in placed:
             shape, dtype = source.bind(out.shape), source.bind(np.dtype(out.dtype))
             source.add(f"{source.name(out)} = {source.bind(np.empty)}({shape}, {dtype})")
     kernel = source.bind(function)

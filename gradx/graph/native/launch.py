@@ -57,10 +57,18 @@ class Launch:
             if variable.shape == ()
         ]
 
+        # Where these share memory, a row would read what another row has written.
+        self._clashes = [
+            (i, self._count + j)
+            for i, x in enumerate(plan.graph.inputs)
+            for j, out in enumerate(plan.outputs)
+            if x.shape and x.shape == out.shape and plan.varies[x] != plan.varies[out]
+        ]
+
     @property
     def needs_more(self) -> bool:
         """Tell whether a call is more than one run over arrays as they are."""
-        return bool(self._numbers or self._words or self._finishes)
+        return bool(self._numbers or self._words or self._finishes or self._clashes)
 
     def __call__(self, *arrays: Any) -> None:
         """Compute the outputs, the last of ``arrays``, from the inputs before them."""
@@ -69,6 +77,9 @@ class Launch:
             for place, dtype in self._numbers:
                 given[place] = np.asarray(given[place], dtype)
             arrays = tuple(given)
+        for place, target in self._clashes:
+            if np.may_share_memory(arrays[place], arrays[target]):
+                arrays = (*arrays[:place], np.array(arrays[place]), *arrays[place + 1 :])
         if self._words:
             arrays = (*arrays, np.empty(self._words))
         if self._go(arrays):
