@@ -174,6 +174,16 @@ def test_inputs_in_any_order_of_memory_are_read_right():
     np.testing.assert_array_equal(found[0], f(*arrays))
 
 
+def test_outputs_in_any_order_of_memory_are_written_right():
+    x = np.random.default_rng(0).normal(size=(30, 20))
+    out, total = np.zeros((20, 30)).T, np.zeros(40)[::2]
+    f = lambda x: (x * 2, gx.sum(x, axis=0))
+
+    compile_group(group(f, x))(x, out, total)
+
+    assert_same([out, total], f(x), rtol=1e-12)
+
+
 def test_inputs_of_the_other_byte_order_are_read_right():
     x = np.linspace(0.5, 2, 40)
     swapped = x.astype(x.dtype.newbyteorder())
