@@ -363,6 +363,7 @@ def test_weak_variable_says_so():
     assert Variable((), "float64", weak=True).type == "float"
 
 
+@pytest.mark.usefixtures("eager_bits")
 def test_profile_tells_every_op_of_the_graph(tmp_path):
     x = np.ones((400, 300))
     step = gx.compile(lambda x, n: gx.sum(gx.exp(x * 2) + x) * n, static="n")

@@ -136,11 +136,13 @@ def test_any_length_is_computed_to_its_last_element(n, dtype):
 @pytest.mark.parametrize("n", LENGTHS)
 def test_reductions_of_any_length_leave_nothing_out(n):
     x = np.arange(n) % 13 - 6.0
-    f = lambda x: (gx.sum(x), gx.max(x), gx.min(x), gx.mean(x), gx.sum(x * x) / 2)
+    # Where nothing is, there is no 0, 1 or 20 either.
+    f = lambda x: (gx.sum(gx.exp(x)), gx.max(x - 20), gx.min(x + 20), gx.mean(x), gx.sum(x * x) / 2)
 
     found = compiled(f, x)
 
-    assert_same(found, [x.sum(), x.max(), x.min(), x.mean(), (x * x).sum() / 2])
+    expected = [np.exp(x).sum(), (x - 20).max(), (x + 20).min(), x.mean(), (x * x).sum() / 2]
+    assert_same(found, expected, rtol=1e-13)
 
 
 SHAPES = [((5, 300), (300,)), ((5, 300), (5, 1)), ((4, 3, 50), (3, 1)), ((4, 3, 50), (4, 1, 50))]
@@ -172,6 +174,16 @@ def test_inputs_in_any_order_of_memory_are_read_right():
     np.testing.assert_array_equal(found[0], f(*arrays))
 
 
+def test_outputs_in_any_order_of_memory_are_written_right():
+    x = np.random.default_rng(0).normal(size=(30, 20))
+    out, total = np.zeros((20, 30)).T, np.zeros(40)[::2]
+    f = lambda x: (x * 2, gx.sum(x, axis=0))
+
+    compile_group(group(f, x))(x, out, total)
+
+    assert_same([out, total], f(x), rtol=1e-12)
+
+
 def test_inputs_of_the_other_byte_order_are_read_right():
     x = np.linspace(0.5, 2, 40)
     swapped = x.astype(x.dtype.newbyteorder())
@@ -199,6 +211,17 @@ def test_an_output_may_take_the_memory_of_an_input():
     compile_group(graph)(x, y, x, y)
 
     assert_same([x, y], expected)
+
+
+def test_an_output_may_take_the_memory_of_an_input_that_all_rows_read():
+    x, bias = np.random.default_rng(0).normal(size=(2, 40, 40))
+    bias = bias[0].copy()
+    f = lambda x, bias: gx.sum(x * bias, axis=1)
+    expected = f(x, bias)
+
+    compile_group(group(f, x, bias))(x, bias, bias)
+
+    assert_same([bias], [expected], rtol=1e-12)
 
 
 AXES = [None, 0, 1, 2, (0, 1), (1, 2), (0, 2), (0, 1, 2), (), -1]

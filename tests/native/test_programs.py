@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -154,6 +155,15 @@ def test_ops_over_the_last_axes_join_a_loop(name):
     assert [type(e.op) for e in loops.equations] == [Group]
     assert reason(loops.equations[0].op.graph) == ""
     assert_near(actual, EXPANDED[name](x), rtol=1e-13)
+
+
+def test_a_variance_of_too_few_is_what_it_is_eagerly():
+    x = drawing(seed=0)(4, 3)
+    f = lambda x: gx.var(x * 2, axis=-1, correction=3) + 1
+
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        np.testing.assert_array_equal(gx.compile(f)(x), f(x))
 
 
 @pytest.mark.parametrize("axis", [0, 1, (0, 2)])

@@ -8,7 +8,7 @@ unit depends on shapes only, so neither does the result depend on the number of 
 Both take the address of the first item of a tuple of arrays, inputs, then outputs, then one for
 the partials, and read the addresses of the elements from the arrays themselves: for a small
 array, asking Python for them would take longer than the loop. ``run`` returns 1, and does
-nothing, where an input is not in row-major order or not of the dtype, byte order included, that the
+nothing, where an array is not in row-major order or not of the dtype, byte order included, that the
 loop is for.
 """
 
@@ -27,7 +27,7 @@ IN_ORDER_AND_ALIGNED = 0x101
 HEAD = object.__basicsize__
 
 # The geometry: numbers that the functions are given, 8 bytes each; then the lengths of axes, then
-# the addresses of the inputs' dtypes, each of which NumPy has one of.
+# the addresses of the arrays' dtypes, each of which NumPy has one of.
 ROWS, INNER, ROWS_PER_UNIT, WHOLE, AXES = range(5)
 WORD = 8
 

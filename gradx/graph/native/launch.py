@@ -39,7 +39,7 @@ class Launch:
         self._short, self._long, self._finish = SHORT(run), LONG(run), FINISH(finish)
         rows, inner, per_unit = _rows(plan, kernel)
         self.units = -(-rows // per_unit)
-        self._dtypes = [np.dtype(variable.dtype) for variable in plan.graph.inputs]
+        self._dtypes = [np.dtype(variable.dtype) for variable in kernel.arrays]
         numbers = [rows, inner, per_unit, math.prod(plan.sizes), *plan.sizes]
         numbers += map(id, self._dtypes)
         self._geometry = (ctypes.c_int64 * len(numbers))(*numbers)
@@ -57,10 +57,18 @@ class Launch:
             if variable.shape == ()
         ]
 
+        # Where these share memory, a row would read what another row has written.
+        self._clashes = [
+            (i, self._count + j)
+            for i, x in enumerate(plan.graph.inputs)
+            for j, out in enumerate(plan.outputs)
+            if x.shape and x.shape == out.shape and plan.varies[x] != plan.varies[out]
+        ]
+
     @property
     def needs_more(self) -> bool:
         """Tell whether a call is more than one run over arrays as they are."""
-        return bool(self._numbers or self._words or self._finishes)
+        return bool(self._numbers or self._words or self._finishes or self._clashes)
 
     def __call__(self, *arrays: Any) -> None:
         """Compute the outputs, the last of ``arrays``, from the inputs before them."""
@@ -69,18 +77,32 @@ class Launch:
             for place, dtype in self._numbers:
                 given[place] = np.asarray(given[place], dtype)
             arrays = tuple(given)
+        for place, target in self._clashes:
+            if np.may_share_memory(arrays[place], arrays[target]):
+                arrays = (*arrays[:place], np.array(arrays[place]), *arrays[place + 1 :])
         if self._words:
             arrays = (*arrays, np.empty(self._words))
         if self._go(arrays):
-            # An input is in another order, or of a dtype that NumPy calls by the same name.
-            inputs = [
-                np.array(x, dtype, order="C")
-                for x, dtype in zip(arrays[: self._count], self._dtypes, strict=True)
-            ]
-            arrays = (*inputs, *arrays[self._count :])
-            self._go(arrays)
+            self._convert_and_go(arrays)
+            return
         if self._finishes:
             self._finish(id(arrays) + ITEMS, self.address, self.units)
+
+    def _convert_and_go(self, arrays: tuple[Any, ...]) -> None:
+        """Run on copies of arrays in another order, or of a dtype that NumPy calls the same."""
+        count = len(self._dtypes)
+        copies = [
+            np.array(x, dtype, order="C")
+            for x, dtype in zip(arrays[:count], self._dtypes, strict=True)
+        ]
+        arrays_as_expected = (*copies, *arrays[count:])
+        self._go(arrays_as_expected)
+        if self._finishes:
+            self._finish(id(arrays_as_expected) + ITEMS, self.address, self.units)
+        for target, computed in zip(
+            arrays[self._count : count], copies[self._count :], strict=True
+        ):
+            target[...] = computed
 
     def _go(self, arrays: tuple[Any, ...]) -> int:
         items = id(arrays) + ITEMS

@@ -37,7 +37,7 @@ class Run(Function):
     def text(self) -> str:
         """Write the function."""
         self.find_data()
-        self._check_inputs()
+        self._check_arrays()
         self.find_padding()
         unit, head, done = self.loop("%first", "%end")
         self._unit(unit)
@@ -45,12 +45,12 @@ class Run(Function):
         self.code.lines.append("ret i32 0")
         return self.assembled("define i32 @run(ptr %arrays, ptr %geometry, i64 %first, i64 %end)")
 
-    def _check_inputs(self) -> None:
-        """Return 1 unless every input is as the loop expects it."""
+    def _check_arrays(self) -> None:
+        """Return 1 unless every array is as the loop expects it."""
         code = self.code
         as_expected, wrong = code.label("as_expected"), code.label("wrong")
         all_flags, difference = str(IN_ORDER_AND_ALIGNED), "0"
-        for place in range(len(self.plan.graph.inputs)):
+        for place in range(len(self.kernel.arrays)):
             array = self._load("ptr", self._at("%arrays", place, WORD))
             flags = self._load("i32", self._at(array, HEAD + FLAGS, 1))
             dtype = self._load("i64", self._at(array, HEAD + DTYPE, 1))
