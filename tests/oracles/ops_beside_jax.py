@@ -26,6 +26,10 @@ SPACES = [jnp, jnp.linalg, jax.nn, jax.scipy.special, jax.scipy.linalg, jnp.fft,
 
 # Op: why JAX means something else.
 DIFFERENT = {
+    "gelu": "JAX takes the formula with tanh unless told otherwise, and any text for true",
+    "segment_max": "JAX drops negative segments, gradx counts them from the last",
+    "segment_min": "JAX drops negative segments, gradx counts them from the last",
+    "segment_sum": "JAX drops negative segments, gradx counts them from the last",
     "sign": "complex: JAX has derivative 0, gradx that of z / abs(z)",
 }
 
