@@ -89,11 +89,11 @@ def matrix(session: nox.Session, backend: str) -> None:
 
 @nox.session
 def oracles(session: nox.Session) -> None:
-    """Run the tests with the libraries that some of them compare with."""
+    """Run the tests with the libraries that some compare with, and all ops beside JAX's."""
     session.install("-e", ".")
     install_group(session, "tests")
     install_group(session, "bench")
-    pytest(session, "--numprocesses=auto")
+    pytest(session, "--numprocesses=auto", "tests", "tests/oracles/ops_beside_jax.py")
 
 
 @nox.session
