@@ -14,9 +14,10 @@ from gradx.nn.checks import require_array, require_number
 from gradx.nn.targets import checked_targets
 from gradx.ops.arithmetic import multiply, subtract, where
 from gradx.ops.extremes import clip
-from gradx.ops.neural import class_mask, relu, softmax_cross_entropy, softplus
+from gradx.ops.neural import class_mask, log_softmax, relu, softmax_cross_entropy, softplus
 from gradx.ops.shapes import astype, sum
 from gradx.ops.signs import abs
+from gradx.ops.statistical import mean
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -63,14 +64,16 @@ def huber(predictions: Any, targets: Any, delta: float = 1.0, reduction: str = "
     return _reduced("huber", clipped * (error - 0.5 * clipped), reduction)
 
 
-def cross_entropy(logits: Any, labels: Any, reduction: str = "mean") -> Any:
+def cross_entropy(logits: Any, labels: Any, reduction: str = "mean", smoothing: float = 0.0) -> Any:
     """Return the negative log-likelihood of integer ``labels`` under ``softmax(logits)``.
 
     ``logits`` are ``(..., classes)``, before the softmax, and ``labels`` ``(...)``,
-    from 0 to ``classes - 1``; the mean is over samples.
+    from 0 to ``classes - 1``; the mean is over samples. With ``smoothing``, that part of
+    each label is spread evenly over all classes. Source of that: Szegedy and others,
+    "Rethinking the Inception architecture" (CVPR 2016).
 
-    Raise ``ShapeError`` where the shapes are others, ``DTypeError`` for labels that
-    are not integers.
+    Raise ``ShapeError`` where the shapes are others or ``smoothing`` is not from 0 to
+    1, ``DTypeError`` for labels that are not integers.
 
     >>> import numpy as np, gradx as gx
     >>> loss = gx.nn.cross_entropy(np.zeros((4, 10)), np.asarray([3, 1, 4, 1]))
@@ -78,7 +81,14 @@ def cross_entropy(logits: Any, labels: Any, reduction: str = "mean") -> Any:
     2.302585
     """
     _require_labels("cross_entropy", logits, labels)
-    return _reduced("cross_entropy", softmax_cross_entropy(logits, labels), reduction)
+    require_number("cross_entropy", "smoothing", smoothing)
+    if not 0 <= smoothing <= 1:
+        raise ShapeError(f"cross_entropy: smoothing={smoothing!r}, expected from 0 to 1")
+    losses = softmax_cross_entropy(logits, labels)
+    if smoothing:
+        spread = -mean(log_softmax(logits), axis=-1)
+        losses = (1 - smoothing) * losses + smoothing * spread
+    return _reduced("cross_entropy", losses, reduction)
 
 
 def binary_cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:

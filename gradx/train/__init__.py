@@ -6,21 +6,28 @@ losses.py          the two ways to write a loss
 sources.py         what is accepted as data
 evaluation.py      evaluate: loss and metrics on other data
 metrics.py         accuracy, errors, r2
+classification.py  top-k, F1, the confusion matrix
 state.py           what callbacks see, and the result
 callbacks.py       the events of training
 checkpoint.py      save a run, and go on with it
 early_stopping.py  stop in time, and go back to the best
 finite.py          no step on numbers that are not finite
 history.py         what happened in each epoch
+logs.py            the history in a file, as JSON lines or CSV
 progress.py        a bar on a terminal, lines elsewhere
 """
 
 from gradx.train.checkpoint import Checkpoint as Checkpoint
+from gradx.train.classification import confusion as confusion
+from gradx.train.classification import f1 as f1
+from gradx.train.classification import top_k_accuracy as top_k_accuracy
 from gradx.train.early_stopping import EarlyStopping as EarlyStopping
 from gradx.train.evaluation import evaluate as evaluate
 from gradx.train.finite import NonFiniteError as NonFiniteError
 from gradx.train.history import History as History
 from gradx.train.history import PlotError as PlotError
+from gradx.train.logs import CSVLog as CSVLog
+from gradx.train.logs import JSONLog as JSONLog
 from gradx.train.loop import fit as fit
 from gradx.train.metrics import accuracy as accuracy
 from gradx.train.metrics import mean_absolute_error as mean_absolute_error

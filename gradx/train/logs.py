@@ -1,0 +1,71 @@
+"""The history of a run in a file, a line for each epoch, while the run goes on."""
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from gradx.train.state import State
+
+
+class _Log:
+    """Write lines at the end of a file; a run that goes on writes those of before anew."""
+
+    def __init__(self, path: Any) -> None:
+        self.path = Path(path)
+
+    def on_start(self, state: State) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        columns = state.history.to_dict()
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        text = self.head(list(columns)) + "".join(map(self.line, rows))
+        self.path.write_text(text, encoding="utf-8")
+
+    def on_epoch_end(self, state: State) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(self.line(state.history.last()))
+
+    def head(self, columns: list[str]) -> str:
+        """Return what stands in front of the lines."""
+        return ""
+
+    def line(self, row: dict[str, float]) -> str:
+        """Return the line of an epoch."""
+        raise NotImplementedError
+
+
+class JSONLog(_Log):
+    """Write one JSON object a line: a callback of ``gx.train.fit``.
+
+    Numbers that are not finite become ``null``, as JSON has none of them.
+
+    >>> import gradx as gx
+    >>> gx.train.JSONLog("run.jsonl").line({"epoch": 1, "loss": 0.5})
+    '{"epoch": 1, "loss": 0.5}\\n'
+    """
+
+    def line(self, row: dict[str, float]) -> str:
+        finite = {name: value if math.isfinite(value) else None for name, value in row.items()}
+        return json.dumps(finite) + "\n"
+
+
+class CSVLog(_Log):
+    """Write comma-separated values under the names of the columns: a callback of ``fit``.
+
+    >>> import gradx as gx
+    >>> gx.train.CSVLog("run.csv").line({"epoch": 1, "loss": 0.5})
+    '1,0.5\\n'
+    """
+
+    def head(self, columns: list[str]) -> str:
+        return self._written(columns)
+
+    def line(self, row: dict[str, float]) -> str:
+        return self._written(list(row.values()))
+
+    def _written(self, values: list[Any]) -> str:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerow(values)
+        return text.getvalue()
