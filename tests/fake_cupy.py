@@ -319,16 +319,27 @@ def make_pathfinder(machine: Machine) -> ModuleType:
 def installed(machine: Machine) -> Iterator[ModuleType]:
     """Make ``import cupy`` find the fake in a ``with`` block, and all that wraps it."""
     before = {name: module for name, module in sys.modules.items() if wraps_cupy(name)}
-    for name in before:
-        del sys.modules[name]
+    forget(before)
     fakes = make_cupy(machine)
     sys.modules.update(fakes)
     try:
         yield fakes["cupy"]
     finally:
-        for name in [name for name in sys.modules if wraps_cupy(name)]:
-            del sys.modules[name]
+        forget([name for name in sys.modules if wraps_cupy(name)])
         sys.modules.update(before)
+        for name, module in before.items():
+            parent, _, child = name.rpartition(".")
+            if parent:
+                setattr(sys.modules[parent], child, module)
+
+
+def forget(names) -> None:
+    """Let modules be imported anew: also by ``from package import module``."""
+    for name in names:
+        parent, _, child = name.rpartition(".")
+        if parent in sys.modules:
+            vars(sys.modules[parent]).pop(child, None)
+        del sys.modules[name]
 
 
 def wraps_cupy(module: str) -> bool:

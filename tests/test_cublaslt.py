@@ -108,8 +108,10 @@ def test_transposed_stacks_are_not_copied(cuda, lt):
 
 
 @needs_compiler
-@pytest.mark.parametrize(("x", "y"), [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2))])
-def test_vectors_and_integers_are_multiplied_by_cupy(x, y, cuda):
+@pytest.mark.parametrize(
+    ("x", "y"), [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((3,), (4, 3, 2))]
+)
+def test_vectors_are_multiplied_and_integers_by_cupy(x, y, cuda):
     x, y = drawn(*x), drawn(*y)
 
     assert_close(np.asarray(cuda(cuda.kernel("matmul"), x, y)), np.asarray(x @ y, dtype=float))

@@ -149,6 +149,9 @@ def sum(xp, x, /, *, axis=None, dtype=None, keepdims=False):
 @BACKEND.kernel("matmul")
 def matmul(xp, x, y, /):
     """Multiply by cuBLASLt, which can be captured and copies no transposed stack."""
-    if x.ndim >= 2 and y.ndim >= 2 and cublaslt.can_multiply(x, y):
-        return cublaslt.multiply(xp, x, y)
-    return cupy.matmul(x, y)
+    if not cublaslt.can_multiply(x, y) or 0 in (x.ndim, y.ndim):
+        return cupy.matmul(x, y)
+    out = cublaslt.multiply(xp, x[None, :] if x.ndim == 1 else x, y[:, None] if y.ndim == 1 else y)
+    rows = () if x.ndim == 1 else out.shape[-2:-1]
+    columns = () if y.ndim == 1 else out.shape[-1:]
+    return out.reshape((*out.shape[:-2], *rows, *columns))
