@@ -144,3 +144,8 @@ def test_universal_functions_of_scipy_are_those_of_gradx():
     assert_as_on_arrays(special.expm1, X)
     with pytest.raises(TrackedError, match=r"no derivative for scipy\.special\.struve"):
         special.struve(1.0, gx.tensor(X))
+
+
+def test_quantile_is_not_differentiated_by_its_level_and_says_so():
+    with pytest.raises(TrackedError, match=r"np\.asarray\(\) of a Tensor"):
+        gx.grad(lambda q: np.quantile(X, q))(np.asarray(0.3))

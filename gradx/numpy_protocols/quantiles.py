@@ -16,7 +16,7 @@ def _quantile(
     a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *, nan=False
 ):
     """Interpolate between the sorted elements; with ``nan``, leave those out that are NaN."""
-    a, q = array_of(a), np.asarray(untracked(q), dtype=float)
+    a, q = array_of(a), np.asarray(q, dtype=float)
     axes = sorted(chosen_axes(axis, a.ndim))
     rest = [i for i in range(a.ndim) if i not in axes]
     lengths = [a.shape[i] for i in rest]
