@@ -107,6 +107,6 @@ def mode_for(name: str, monitor: Any, mode: str | None) -> str:
     if not isinstance(monitor, str):
         raise DTypeError(f"{name}: monitor={monitor!r}: it is a column's name")
     mode = mode or MODES.get(monitor.rpartition("_")[2])
-    if mode not in SIGNS:
+    if mode not in tuple(SIGNS):  # one that is no string need not be hashable
         raise ShapeError(f"{name}: mode={mode!r} for {monitor!r}: use 'min' or 'max'")
     return mode
