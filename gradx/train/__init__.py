@@ -33,5 +33,7 @@ from gradx.train.metrics import accuracy as accuracy
 from gradx.train.metrics import mean_absolute_error as mean_absolute_error
 from gradx.train.metrics import mean_squared_error as mean_squared_error
 from gradx.train.metrics import r2 as r2
+from gradx.train.rates import Rates as Rates
+from gradx.train.rates import find_learning_rate as find_learning_rate
 from gradx.train.state import Result as Result
 from gradx.train.state import State as State

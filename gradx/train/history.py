@@ -61,7 +61,7 @@ class History:
         They are drawn on ``ax`` if given, else on new Axes. Raise ``PlotError``
         without matplotlib.
         """
-        ax = _new_axes() if ax is None else ax
+        ax = new_axes() if ax is None else ax
         chosen = (
             [name for name in self.columns if name.endswith("loss")] if columns is None else columns
         )
@@ -102,7 +102,8 @@ def _as_texts(name: str, values: list[float]) -> list[str]:
     return [text.rjust(width) for text in texts]
 
 
-def _new_axes() -> Any:
+def new_axes() -> Any:
+    """Return new Axes of matplotlib; raise ``PlotError`` without it."""
     try:
         pyplot = import_module("matplotlib.pyplot")
     except ImportError as error:
