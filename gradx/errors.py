@@ -52,6 +52,10 @@ class CaptureError(TrackedError):
     """A step that is being captured asks for a number, which differs from call to call."""
 
 
+class OutOfMemoryError(GradxError, MemoryError):
+    """An op's result did not fit into memory; what is there is untouched."""
+
+
 class NonFiniteError(GradxError, FloatingPointError):
     """A value or a derivative is NaN or infinite."""
 

@@ -146,6 +146,18 @@ def test_what_cannot_be_captured_runs_op_by_op_after_one_warning(cuda, monkeypat
     assert not cuda.machine.capturing
 
 
+def test_wrong_argument_is_said_op_by_op_and_the_next_call_is_captured(cuda):
+    f = gx.compile(lambda x, labels: gx.nn.softmax_cross_entropy(x, labels))
+    x = cuda.put(np.zeros((2, 3)))
+
+    with pytest.raises(IndexError, match="label 3, expected 0 to 2"):
+        f(x, cuda.put(np.asarray([0, 3])))
+    out = f(x, cuda.put(np.asarray([0, 2])))
+
+    assert_close(cuda.get(out), np.log([3.0, 3.0]))
+    assert len(program_of(f)._captures) == 1
+
+
 def test_capture_that_allocates_is_not_replayed(cuda, monkeypatch):
     def grows(xp, x, /):
         cuda.machine.pool_bytes += cuda.machine.capturing

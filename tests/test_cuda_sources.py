@@ -6,7 +6,9 @@ kernels compute is tested in ``test_cuda_kernels.py``.
 
 import pkgutil
 import re
+from functools import reduce
 from importlib import import_module
+from importlib.util import find_spec
 
 import pytest
 
@@ -50,6 +52,28 @@ def test_numbers_that_kernels_take_are_those_that_launch_passes(source):
     kinds = {p.rpartition(" ")[0].strip() for one in declared for p in one.split(",")}
 
     assert {kind for kind in kinds if not kind.endswith("*")} <= {"int64", "double"}
+
+
+# What is called of CuPy beside arrays' usual functions: it can be looked up without a GPU.
+CALLED = {
+    "RawModule": ("get_function",),
+    "cuda.Device": ("__enter__", "id", "synchronize"),
+    "cuda.Event": ("record",),
+    "cuda.Graph": ("launch", "upload"),
+    "cuda.MemoryPool": ("malloc", "total_bytes"),
+    "cuda.Stream": ("begin_capture", "end_capture", "is_capturing", "wait_event"),
+    "cuda": ("get_current_stream", "using_allocator"),
+    "cuda.runtime": ("streamCaptureModeThreadLocal",),
+    "ndarray": ("copy", "data", "device", "flags", "get", "mT", "set"),
+}
+
+
+@pytest.mark.skipif(find_spec("cupy") is None, reason="CuPy is not installed")
+@pytest.mark.parametrize("path", CALLED)
+def test_cupy_has_what_is_called(path):
+    found = reduce(getattr, path.split("."), import_module("cupy"))
+
+    assert [name for name in CALLED[path] if not hasattr(found, name)] == []
 
 
 @needs_nvrtc

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import gradx as gx
+from gradx.errors import GradxError, OutOfMemoryError
 
 single = np.ones((2, 3), np.float32)
 
@@ -172,3 +173,14 @@ def test_the_librarys_own_error_is_kept_as_the_cause():
         gx.add(np.ones(2), np.ones(3))
 
     assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_result_that_does_not_fit_into_memory_names_op_and_arguments():
+    huge = gx.broadcast_to(np.ones(1), (1 << 45,))
+
+    with pytest.raises(MemoryError, match=r"add\(float64 \(35184372088832,\), 1.0\): ") as caught:
+        gx.add(huge, 1.0)
+
+    assert type(caught.value) is OutOfMemoryError
+    assert isinstance(caught.value, GradxError)
+    assert np.array_equal(gx.add(np.ones(2), 1.0), [2.0, 2.0])

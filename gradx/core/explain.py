@@ -11,10 +11,11 @@ from gradx.errors import (
     GradxError,
     NotAnArrayError,
     OutOfBoundsError,
+    OutOfMemoryError,
     ShapeError,
 )
 
-EXPLAINED = (TypeError, ValueError, IndexError, AttributeError)
+EXPLAINED = (TypeError, ValueError, IndexError, AttributeError, MemoryError)
 
 
 def explain(
@@ -28,6 +29,8 @@ def explain(
     places = dict.fromkeys(place for array in arrays if (place := _place_of(array)))
     if len(places) > 1:
         return mixed_places(op.name, list(places))
+    if isinstance(error, MemoryError):  # of NumPy or CuPy: it says how much was asked for
+        return OutOfMemoryError(f"{op.name}({', '.join(map(describe, arrays))}): {error}")
     reason = _REASONS.get(op.name, _broadcast_reason)(arrays, error)
     if reason is not None:
         return ShapeError(f"{op.name}: {reason}")

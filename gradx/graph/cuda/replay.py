@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from gradx.errors import GradxError
 from gradx.graph.cuda.group import compile_group
 from gradx.graph.equations import Equation, Group, Variable
 from gradx.graph.executors.by_op import compile_by_op, function_of
@@ -26,7 +27,7 @@ WARM_UPS = 2  # runs that compile kernels, choose algorithms and fill the pool
 KEPT = 8  # captures with different Python numbers, which are part of one
 
 
-class CaptureError(Exception):
+class NotCapturedError(Exception):
     """The CUDA graph of a program could not be made: the message says why."""
 
 
@@ -71,7 +72,9 @@ class CudaProgram:
         try:
             self._require_few_numbers()
             replay = self._captures[key] = Replay(self._graph, arrays)
-        except CaptureError as error:
+        except GradxError:
+            return None  # what is wrong with the arguments is said op by op
+        except NotCapturedError as error:
             self._refused = True
             warnings.warn(f"{self._graph.name}: {error}; it runs op by op", stacklevel=4)
         return replay
@@ -83,7 +86,7 @@ class CudaProgram:
         self._evicted += 1
         if self._evicted > KEPT:
             names = ", ".join(self._graph.inputs[i].name or f"input {i}" for i in self._numbers)
-            raise CaptureError(
+            raise NotCapturedError(
                 f"Python numbers ({names}) differ from call to call and are part of a CUDA graph: "
                 "pass them as arrays of the device"
             )
@@ -98,9 +101,9 @@ class Replay:
         self._current_stream = cupy.cuda.get_current_stream
         self._done = cupy.cuda.Event(disable_timing=True)
         self._last_stream: Any = None
-        device = graph.backend.native_device(_device(graph))
-        with device:
-            device.synchronize()  # what is read was written on other streams
+        self._device = graph.backend.native_device(_device(graph))
+        with self._device:
+            self._device.synchronize()  # what is read was written on other streams
             stream = cupy.cuda.Stream(non_blocking=True)
             self._pool = cupy.cuda.MemoryPool()
             with stream, cupy.cuda.using_allocator(self._pool.malloc):
@@ -124,20 +127,21 @@ class Replay:
                 raise
             self._graph = stream.end_capture()
         if self._pool.total_bytes() != before:
-            raise CaptureError("it took more memory while it was captured than before")
+            raise NotCapturedError("it took more memory while it was captured than before")
         self._graph.upload()
 
     def __call__(self, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
-        stream = self._current_stream()
-        if self._last_stream not in (None, stream.ptr):
-            stream.wait_event(self._done)  # another stream may still use the buffers
-        for buffer, array in zip(self._inputs, arrays, strict=True):
-            if hasattr(buffer, "set") and array is not buffer:
-                _fill(self._copyto, buffer, array, stream)
-        self._graph.launch(stream)
-        results = tuple([x.copy() if hasattr(x, "copy") else x for x in self._outputs])
-        self._done.record(stream)
-        self._last_stream = stream.ptr
+        with self._device:
+            stream = self._current_stream()
+            if self._last_stream not in (None, stream.ptr):
+                stream.wait_event(self._done)  # another stream may still use the buffers
+            for buffer, array in zip(self._inputs, arrays, strict=True):
+                if hasattr(buffer, "set"):
+                    _fill(self._copyto, buffer, array, stream)
+            self._graph.launch(stream)
+            results = tuple([x.copy() if hasattr(x, "copy") else x for x in self._outputs])
+            self._done.record(stream)
+            self._last_stream = stream.ptr
         return results
 
 
@@ -159,10 +163,12 @@ class Steps:
             values = [known[x] if type(x) is Variable else x for x in equation.inputs]
             try:
                 results = call(values)
+            except GradxError:
+                raise
             except Exception as error:
                 place = f" at {equation.line}" if equation.line else ""
                 name = equation.op.name
-                raise CaptureError(f"{name}{place} cannot be captured ({error})") from error
+                raise NotCapturedError(f"{name}{place} cannot be captured ({error})") from error
             known.update(zip(equation.outputs, results, strict=True))
             for x in dead:
                 del known[x]
