@@ -154,6 +154,14 @@ CALLS = {
     data.split: {"arrays": (X, LABELS), "sizes": 0.5, "key": KEY},
     train.EarlyStopping: {"monitor": "loss", "patience": 3, "min_delta": 0.0, "mode": "min"},
     train.Checkpoint: {"directory": "somewhere", "monitor": "loss", "mode": "min", "every": 1},
+    train.JSONLog: {"path": "log.jsonl"},
+    train.CSVLog: {"path": "log.csv"},
+    train.confusion: {"predictions": X, "targets": LABELS, "classes": 4},
+    train.f1: {"predictions": X, "targets": LABELS, "average": "macro"},
+    train.top_k_accuracy: {"predictions": X, "targets": LABELS, "k": 2},
+    train.find_learning_rate: {key: TRAINED[key] for key in ("model", "loss", "data")}
+    | {"optimizer": optim.sgd, "key": KEY, "lowest": 1e-6, "highest": 1.0, "steps": 3}
+    | {"batch_size": 2},
     train.accuracy: {"predictions": X, "targets": LABELS},
     train.evaluate: TRAINED,
     train.fit: FITTED,
@@ -195,6 +203,7 @@ CALLS |= {
     gx.custom_rule: {"partials": {"x": lambda x: 2 * x}},
     gx.deterministic: {"on": True},
     gx.matmul_precision: {"precision": "tf32"},
+    gx.profile: {"f": total, "args": X, "runs": 2},
     gx.grad: {"f": total},
     gx.value_and_grad: {"f": total},
     gx.hessian: {"f": total},
@@ -230,7 +239,7 @@ NOT_CALLED = {
     "current_matmul_precision", "is_deterministic", "SinusoidalPositions", "KeyValueCache",
     "Flatten", "Module", "static", "state", "is_weight",  # no arguments, or any
     "save", "load",  # test_saving.py
-    "Graph", "Minimum", "Optimizer", "Batches", "History", "Result", "State",  # made by functions
+    "Graph", "Minimum", "Rates", "Optimizer", "Batches", "History", "Result", "State",  # made by functions
     "Namespace",
 }  # fmt: skip
 
