@@ -143,7 +143,7 @@ LAYERS = [
     ["optim"],
     ["data"],
     ["train"],
-    ["testing", "info"],
+    ["testing", "info", "sklearn"],
 ]
 
 
