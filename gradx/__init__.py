@@ -224,11 +224,12 @@ __version__ = "0.1.0"
 
 if _TYPE_CHECKING:
     from gradx import data as data
+    from gradx import sklearn as sklearn
     from gradx import testing as testing
     from gradx import train as train
 
 # Imported when first asked for: programs that only take gradients start sooner.
-_LATER = ("data", "testing", "train")
+_LATER = ("data", "sklearn", "testing", "train")
 
 
 def __getattr__(name: str) -> _Any:

@@ -145,7 +145,7 @@ LAYERS = [
     ["optim"],
     ["data"],
     ["train"],
-    ["testing", "info"],
+    ["testing", "info", "sklearn"],
 ]
 
 

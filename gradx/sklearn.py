@@ -1,0 +1,210 @@
+"""Estimators of scikit-learn whose model is a network: for pipelines, grid search and the like.
+
+``Classifier`` and ``Regressor`` take the rows of a batch all at once where there are no more of
+them than ``batch_size``; then a weight of 2 is the same as a row that is there twice.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from gradx import nn, random
+from gradx.errors import DTypeError, ShapeError
+from gradx.nn.module import Module
+from gradx.ops.arithmetic import multiply
+from gradx.ops.neural import relu, softmax, softmax_cross_entropy
+from gradx.ops.shapes import reshape, sum
+from gradx.optim.adamw import adamw
+from gradx.optim.optimizer import Optimizer
+from gradx.train.loop import fit
+
+
+class _Network(BaseEstimator):
+    """What both share: the network, how it is trained, and where training stands."""
+
+    def __init__(
+        self,
+        model: Any = None,
+        hidden: tuple[int, ...] = (100,),
+        optimizer: Any = None,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-4,
+        epochs: int = 200,
+        batch_size: int = 200,
+        random_state: Any = None,
+    ) -> None:
+        self.model = model
+        self.hidden = hidden
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.random_state = random_state
+
+    def _begin(self, inputs: int, outputs: int) -> None:
+        """Draw the model anew, and forget the optimizer's state."""
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        key, self._key = random.split(random.key(seed))
+        self.model_ = self._new_model(inputs, outputs, key)
+        self._optimizer_state: Any = None
+        self._calls = 0
+
+    def _new_model(self, inputs: int, outputs: int, key: Any) -> Any:
+        if self.model is None:
+            return _perceptron([inputs, *self.hidden, outputs], key)
+        if isinstance(self.model, Module):
+            return self.model
+        if not callable(self.model):
+            raise DTypeError(
+                f"{type(self).__name__}: model={self.model!r}, expected a gx.nn.Module, or a "
+                "function (inputs, outputs, key) that makes one"
+            )
+        return self.model(inputs, outputs, key)
+
+    def _train(self, x: Any, y: Any, sample_weight: Any, epochs: int) -> Any:
+        weights = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+        kept = weights > 0
+        optimizer = self.optimizer
+        if optimizer is None:
+            optimizer = adamw(self.learning_rate, weight_decay=self.weight_decay)
+        result = fit(
+            self.model_,
+            self._loss,
+            _going_on(optimizer, self._optimizer_state),
+            (x[kept], y[kept], weights[kept]),
+            epochs=epochs,
+            batch_size=self.batch_size,
+            key=random.fold_in(self._key, self._calls),
+            progress=None,
+        )
+        self.model_, self._optimizer_state = result.model, result.optimizer_state
+        self.history_ = result.history
+        self._calls += 1
+        return self
+
+    def _loss(self, model: Any, x: Any, y: Any, weights: Any, *, key: Any, train: bool) -> Any:
+        losses = self._losses(_called(model, x, key, train), y)
+        return sum(multiply(losses, weights)) / float(np.sum(weights))
+
+    def _losses(self, outputs: Any, y: Any) -> Any:
+        raise NotImplementedError
+
+    def _outputs(self, x: Any) -> Any:
+        check_is_fitted(self)
+        x = validate_data(self, x, reset=False, dtype=np.float64)
+        return np.asarray(_called(self.model_, x, None, False))
+
+
+class Classifier(ClassifierMixin, _Network):
+    """Classify rows with a network: a perceptron with ``hidden`` layers, or any ``model``.
+
+    ``model`` is a ``gx.nn.Module`` to begin with, or a function ``(inputs, outputs, key)`` that
+    makes one; it maps (samples, inputs) to scores (samples, classes). ``optimizer`` is one of
+    ``gx.optim``, by default ``adamw`` with ``learning_rate`` and ``weight_decay``. Data are taken
+    as float64, and so should the parameters be.
+
+    >>> from sklearn.datasets import load_iris
+    >>> import gradx as gx
+    >>> x, y = load_iris(return_X_y=True)
+    >>> model = gx.sklearn.Classifier(learning_rate=1e-2, epochs=100, random_state=0).fit(x, y)
+    >>> bool(model.score(x, y) > 0.95)
+    True
+    """
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Train a new model on rows ``X`` of classes ``y``, which count by ``sample_weight``."""
+        x, y = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(column_or_1d(y, warn=True), return_inverse=True)
+        self._begin(x.shape[1], len(self.classes_))
+        return self._train(x, labels, sample_weight, self.epochs)
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Any:
+        """Train one more epoch; ``classes`` are all there will be, and needed the first time."""
+        is_first = not hasattr(self, "model_")
+        x, y = validate_data(self, X, y, dtype=np.float64, reset=is_first)
+        check_classification_targets(y)
+        if is_first:
+            if classes is None:
+                raise ShapeError("Classifier: the first partial_fit needs classes=...")
+            self.classes_ = np.unique(classes)
+            self._begin(x.shape[1], len(self.classes_))
+        if not np.isin(y, self.classes_).all():
+            raise ShapeError(
+                f"Classifier: y has {np.setdiff1d(y, self.classes_)}, which is not in classes"
+            )
+        return self._train(x, np.searchsorted(self.classes_, y), sample_weight, 1)
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return the probability of each class, (samples, classes)."""
+        return softmax(self._outputs(X))
+
+    def predict(self, X: Any) -> Any:
+        """Return the most probable class of each row."""
+        scores = self._outputs(X)
+        return self.classes_[np.argmax(scores, axis=1)]
+
+    def _losses(self, outputs: Any, y: Any) -> Any:
+        return softmax_cross_entropy(outputs, y)
+
+
+class Regressor(RegressorMixin, _Network):
+    """Predict numbers with a network, by least squares; arguments are those of ``Classifier``.
+
+    ``model`` maps (samples, inputs) to (samples, 1).
+
+    >>> import numpy as np, gradx as gx
+    >>> x = np.random.default_rng(0).normal(size=(100, 2))
+    >>> model = gx.sklearn.Regressor(learning_rate=1e-2, random_state=0).fit(x, x[:, 0] * x[:, 1])
+    >>> model.predict(x).shape, bool(model.score(x, x[:, 0] * x[:, 1]) > 0.9)
+    ((100,), True)
+    """
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Train a new model on rows ``X`` and numbers ``y``, which count by ``sample_weight``."""
+        x, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        self._begin(x.shape[1], 1)
+        y = column_or_1d(y, warn=True, dtype=np.float64)
+        return self._train(x, y, sample_weight, self.epochs)
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Train one more epoch."""
+        is_first = not hasattr(self, "model_")
+        x, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, reset=is_first)
+        if is_first:
+            self._begin(x.shape[1], 1)
+        return self._train(x, column_or_1d(y, dtype=np.float64), sample_weight, 1)
+
+    def predict(self, X: Any) -> Any:
+        """Return the number predicted for each row."""
+        return self._outputs(X)[:, 0]
+
+    def _losses(self, outputs: Any, y: Any) -> Any:
+        errors = reshape(outputs, (outputs.shape[0],)) - y
+        return errors * errors
+
+
+def _perceptron(widths: list[int], key: Any) -> nn.Sequential:
+    layers: list[Any] = []
+    keys = random.split(key, len(widths) - 1)
+    for own, (inputs, outputs) in zip(keys, pairwise(widths), strict=True):
+        layers += [
+            nn.Linear(inputs, outputs, key=own, dtype="float64", weight_init=nn.init.glorot_uniform)
+        ]
+        layers += [relu]
+    return nn.Sequential(*layers[:-1])
+
+
+def _called(model: Any, x: Any, key: Any, train: bool) -> Any:
+    return nn.sequential.call_layer(model, x, key=key, position=0, train=train)
+
+
+def _going_on(optimizer: Optimizer, state: Any) -> Optimizer:
+    """Return an optimizer that begins in ``state``, if there is one."""
+    return optimizer if state is None else Optimizer(lambda params: state, optimizer.update)

@@ -1,0 +1,111 @@
+"""Estimators pass scikit-learn's own checks, and are as good as its networks."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import gradx as gx
+from gradx import nn
+from gradx.errors import DTypeError, ShapeError
+from gradx.sklearn import Classifier, Regressor
+
+X = np.random.default_rng(0).normal(size=(80, 3))
+LABELS = np.where(X[:, 0] + X[:, 1] > 0, "up", "down")
+
+
+@parametrize_with_checks([Classifier(epochs=100), Regressor(epochs=100, learning_rate=1e-2)])
+@pytest.mark.filterwarnings("default")
+def test_every_check_of_scikit_learn_passes(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("load", [load_wine, load_breast_cancer])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_accuracy_is_at_least_that_of_scikit_learns_network(load):
+    x, y = load(return_X_y=True)
+    ours, theirs = [], []
+    for seed in range(5):
+        train, test, labels, expected = train_test_split(x, y, random_state=seed, stratify=y)
+        for scores, kind in ((ours, Classifier), (theirs, MLPClassifier)):
+            model = make_pipeline(StandardScaler(), kind(random_state=seed)).fit(train, labels)
+            scores.append(model.score(test, expected))
+
+    assert np.mean(ours) >= np.mean(theirs)
+
+
+def test_it_is_searched_in_a_pipeline():
+    pipeline = make_pipeline(StandardScaler(), Classifier(epochs=20, random_state=0))
+    search = GridSearchCV(pipeline, {"classifier__learning_rate": [1e-6, 1e-2]}, cv=3)
+
+    search.fit(X, LABELS)
+
+    assert search.best_params_ == {"classifier__learning_rate": 1e-2}
+    assert search.score(X, LABELS) > 0.9
+
+
+def test_any_module_may_be_the_model():
+    def convolutional(inputs, outputs, key):
+        first, second = gx.random.split(key)
+        return nn.Sequential(
+            lambda x: gx.reshape(x, (-1, 1, inputs)),
+            nn.Conv(1, 4, (2,), key=first, dtype="float64"),
+            nn.BatchNorm(4, dtype="float64"),
+            nn.relu,
+            nn.Flatten(),
+            nn.Dropout(0.1),
+            nn.Linear(4 * (inputs - 1), outputs, key=second, dtype="float64"),
+        )
+
+    made = Classifier(convolutional, learning_rate=1e-2, random_state=0).fit(X, LABELS)
+    start = nn.Linear(3, 2, key=gx.random.key(0), dtype="float64")
+    before = np.array(start.weight)
+    given = Classifier(start, optimizer=gx.optim.sgd(0.5), random_state=0).fit(X, LABELS)
+
+    assert made.score(X, LABELS) > 0.95
+    assert given.score(X, LABELS) > 0.95
+    np.testing.assert_array_equal(start.weight, before)
+
+
+def test_partial_fit_goes_on():
+    whole = Classifier(epochs=1, random_state=0).fit(X, LABELS)
+    parts = Classifier(random_state=0).partial_fit(X, LABELS, classes=["up", "down"])
+
+    np.testing.assert_array_equal(whole.predict_proba(X), parts.predict_proba(X))
+    for _ in range(60):
+        parts.partial_fit(X, LABELS)
+    assert parts.score(X, LABELS) > 0.9
+    assert int(parts._optimizer_state.count) == 61
+
+    regressor = Regressor(learning_rate=1e-2, random_state=0)
+    for _ in range(200):
+        regressor.partial_fit(X, X[:, 0])
+    assert regressor.score(X, X[:, 0]) > 0.9
+
+
+def test_a_weight_is_a_repetition_and_none_is_absence():
+    weights = np.random.default_rng(0).integers(0, 3, size=80)
+    repeated = np.repeat(np.arange(80), weights)
+
+    weighted = Regressor(random_state=0, epochs=30).fit(X, X[:, 0], sample_weight=weights)
+    again = Regressor(random_state=0, epochs=30).fit(X[repeated], X[repeated, 0])
+
+    np.testing.assert_allclose(weighted.predict(X), again.predict(X), rtol=1e-7)
+
+
+def test_wrong_use_is_explained():
+    with pytest.raises(DTypeError, match=r"model=3, expected a gx\.nn\.Module"):
+        Classifier(3).fit(X, LABELS)
+    with pytest.raises(ShapeError, match="the first partial_fit needs classes"):
+        Classifier().partial_fit(X, LABELS)
+    with pytest.raises(ShapeError, match=r"y has \['up'\], which is not in classes"):
+        Classifier().partial_fit(X, LABELS, classes=["down"])
+    with pytest.raises(ValueError, match=r"non-zero|batch|rows"):
+        Regressor().fit(X, X[:, 0], sample_weight=np.zeros(80))
