@@ -90,7 +90,7 @@ class _Network(BaseEstimator):
 
     def _loss(self, model: Any, x: Any, y: Any, weights: Any, *, key: Any, train: bool) -> Any:
         losses = self._losses(_called(model, x, key, train), y)
-        return sum(multiply(losses, weights)) / float(np.sum(weights))
+        return sum(multiply(losses, weights)) / sum(weights)
 
     def _losses(self, outputs: Any, y: Any) -> Any:
         raise NotImplementedError

@@ -9,6 +9,8 @@ from gradx.core import tree
 from gradx.optim import schedules
 from tests.test_optim import optimizers
 
+pytestmark = pytest.mark.usefixtures("eager_bits")
+
 KEY = gx.random.key(0)
 DOUBLE = {"key": KEY, "dtype": "float64"}
 

@@ -11,7 +11,6 @@ from gradx.backends import cuda as selector
 from gradx.core.op import OPS
 from tests.cuda_emulation import needs_compiler
 from tests.test_cuda_kernels import cuda as cuda
-from tests.test_cuda_replay import executor as executor
 from tests.test_cuda_replay import products_are_recorded as products_are_recorded
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"

@@ -14,7 +14,7 @@ from gradx.graph.executors import executor_for, in_groups
 from gradx.graph.ir import Graph, Program
 from gradx.graph.lifetimes import bytes_of
 from gradx.random.arguments import as_integer
-from gradx.transforms.boundary import name_of
+from gradx.transforms.boundary import label_of, name_of
 
 
 class Timed(NamedTuple):
@@ -93,6 +93,7 @@ def profile(f: Callable[..., Any], *args: Any, runs: int = 10, **kwargs: Any) ->
     >>> sorted(row.name for row in found.rows)
     ['exp', 'matmul', 'sum']
     """
+    label_of("profile", f)
     if as_integer("profile: runs", runs) < 1:
         raise ShapeError(f"profile: runs={runs}: it is 1 or more")
     compiled = f if isinstance(f, Compiled) else Compiled(f, (), ())

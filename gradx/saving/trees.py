@@ -48,7 +48,7 @@ def save(path: Any, tree: Any, *, metadata: Mapping[str, str] | None = None) -> 
             raise ShapeError(f"save: metadata {name!r} is gradx's own")
     arrays = {name: _as_written(name, leaf) for name, leaf in _named(tree).items()}
     parts = (as_bytes(array) for array in arrays.values())
-    write_atomically(_path("save", path), [make_header(arrays, metadata), *parts])
+    write_atomically(as_path("save", path), [make_header(arrays, metadata), *parts])
 
 
 def load(path: Any, like: Any = None, *, verify: bool = True) -> Any:
@@ -60,7 +60,7 @@ def load(path: Any, like: Any = None, *, verify: bool = True) -> Any:
     Raise ``CheckpointError`` for a file that is damaged or not safetensors, ``ShapeError`` or
     ``DTypeError`` where it does not hold a tree like ``like``.
     """
-    arrays = read_file(_path("load", path), verify=verify).arrays
+    arrays = read_file(as_path("load", path), verify=verify).arrays
     return arrays if like is None else into_tree(arrays, like)
 
 
@@ -128,7 +128,8 @@ def _joined(pairs: np.ndarray) -> np.ndarray:
     return joined
 
 
-def _path(name: str, path: Any) -> Path:
+def as_path(name: str, path: Any) -> Path:
+    """Return what ``name`` was given as the path of a file."""
     if not isinstance(path, (str, os.PathLike)):
         raise DTypeError(f"{name}: the path is {path!r}, expected a string or a Path")
     return Path(path)

@@ -8,15 +8,14 @@ and of the key: batches and random numbers are numbered by epoch and step.
 import json
 import math
 from dataclasses import dataclass, field
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from gradx.core.arrays import backend_for
-from gradx.errors import CheckpointError, DTypeError, ShapeError
+from gradx.errors import CheckpointError, ShapeError
 from gradx.random.arguments import as_integer
 from gradx.saving.reading import read_file
-from gradx.saving.trees import into_tree, save
+from gradx.saving.trees import as_path, into_tree, save
 from gradx.train.early_stopping import SIGNS, mode_for
 from gradx.train.state import State
 
@@ -43,9 +42,7 @@ class Checkpoint:
     _best: float = field(default=math.inf, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.directory, str | PathLike):
-            raise DTypeError(f"Checkpoint: directory={self.directory!r}, expected a path")
-        self.directory = Path(self.directory)
+        self.directory = as_path("Checkpoint", self.directory)
         if self.monitor is not None:
             self.mode = mode_for("Checkpoint", self.monitor, self.mode)
         if as_integer("Checkpoint: every", self.every) < 1:

@@ -12,6 +12,7 @@ from gradx.core.explain import describe
 from gradx.errors import DTypeError, OutOfBoundsError, ShapeError
 from gradx.ops.creation import place_of
 from gradx.ops.windows import integer
+from gradx.random.arguments import as_shape
 
 AVERAGES = ("macro", "micro", "weighted", "binary")
 
@@ -67,7 +68,7 @@ def confusion(predictions: Any, targets: Any, classes: int | None = None) -> Any
     xp, device = place_of(targets)
     if classes is None:
         classes = 1 + max(int(xp.max(predictions)), int(xp.max(targets)))
-    classes = integer("confusion", "classes", classes, least=1)
+    classes, _ = as_shape((integer("confusion", "classes", classes, least=1),) * 2)
     _require_classes("confusion", targets, classes)
     _require_classes("confusion", predictions, classes, least=-1)
     numbers = xp.arange(classes, device=device)
@@ -90,7 +91,7 @@ def f1(predictions: Any, targets: Any, average: str = "macro") -> float:
     >>> round(f1(np.asarray([0, 1, 1]), np.asarray([0, 0, 1])), 4)
     0.6667
     """
-    if average not in AVERAGES:
+    if not isinstance(average, str) or average not in AVERAGES:
         raise ShapeError(f"f1: average={average!r}, expected one of {', '.join(AVERAGES)}")
     least = 2 if average == "binary" else None
     counts = confusion(predictions, targets, least) if least else confusion(predictions, targets)

@@ -4,9 +4,9 @@ import csv
 import io
 import json
 import math
-from pathlib import Path
 from typing import Any
 
+from gradx.saving.trees import as_path
 from gradx.train.state import State
 
 
@@ -14,7 +14,7 @@ class _Log:
     """Write lines at the end of a file; a run that goes on writes those of before anew."""
 
     def __init__(self, path: Any) -> None:
-        self.path = Path(path)
+        self.path = as_path(type(self).__name__, path)
 
     def on_start(self, state: State) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,9 +14,9 @@ from gradx.core import tree
 from gradx.graph.equations import Group
 from gradx.graph.native.grouping import grouped
 from gradx.graph.native.launch import reason
-from tests.fuzz import make_program
-from tests.fuzz import run as run_program
 from tests.native.test_groups import OWN, group
+from tests.programs import make_program
+from tests.programs import run as run_program
 from tests.test_compile_training import OPTIMIZERS, problem, step_with, train
 from tests.test_ops import drawing
 
@@ -56,17 +56,22 @@ def test_a_training_step_is_few_loops():
 
 @pytest.mark.parametrize("seed", range(60))
 def test_random_programs_and_gradients_are_the_same_in_machine_code(seed):
-    steps, inputs = make_program(np.random.default_rng([11, seed]))
-    if any(step.name == "masked" for step in steps):
-        return
+    steps, inputs, hard = make_program(np.random.default_rng([11, seed]))
+    if hard:
+        pytest.skip("at a tie or a pole the last bit decides")
     everything = tuple(range(len(inputs)))
     f = gx.value_and_grad(lambda *xs: run_program(steps, xs), everything)
 
     with np.errstate(all="ignore"):
         expected = f(*inputs)
-        actual = gx.compile(f)(*inputs)
+        try:
+            actual = gx.compile(f)(*inputs)
+        except gx.CaptureError as error:
+            if "the shape of its result depends on numbers" not in str(error):
+                raise
+            pytest.skip("a shape depends on numbers")
 
-    assert_near(actual, expected, rtol=1e-11)
+    assert_near(actual, expected, rtol=45000 * np.finfo(expected[0].dtype).eps)
 
 
 def test_groups_are_in_an_order_in_which_they_can_run():
