@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gradx as gx
-from gradx.backends import numpy_convolution
+from gradx.backends import numpy_convolution, numpy_convolution_stacked
 from gradx.errors import AxisError, DTypeError, ShapeError
 
 # Shape of x, of the weight, and the settings.
@@ -40,7 +40,10 @@ CASES = {
 every_case = pytest.mark.parametrize(("shape", "weight", "settings"), CASES.values(), ids=CASES)
 
 
-@pytest.fixture(params=["as it chooses", "rows in place", "all copied", "small blocks"])
+WAYS = ["as it chooses", "rows in place", "all copied", "small blocks", "stacked", "stacked bands"]
+
+
+@pytest.fixture(params=WAYS)
 def way(request, monkeypatch):
     """Make the NumPy kernel go one of its ways, whatever the sizes."""
     numpy_convolution.plans.cache_clear()
@@ -50,6 +53,11 @@ def way(request, monkeypatch):
         monkeypatch.setattr(numpy_convolution, "FEW", 1 << 30)
     if request.param == "small blocks":
         monkeypatch.setattr(numpy_convolution, "BLOCK", 1)
+    if request.param.startswith("stacked"):
+        monkeypatch.setattr(numpy_convolution_stacked, "FEW", 0)
+        monkeypatch.setattr(numpy_convolution_stacked, "WINDOWS", 0)
+    if request.param == "stacked bands":
+        monkeypatch.setattr(numpy_convolution_stacked, "BLOCK", 1)
     yield request.param
     numpy_convolution.plans.cache_clear()
 
@@ -255,6 +263,23 @@ def test_large_images_take_little_memory():
 
     assert len(columns) > 1
     assert max(columns) < 2 * numpy_convolution.BLOCK
+
+
+def test_large_padded_images_take_little_memory(monkeypatch):
+    x, w = drawn((1, 8, 300, 300), (4, 8, 3, 3))
+    sizes = []
+    original = numpy_convolution_stacked.Stack
+
+    def watched(*arguments):
+        stack = original(*arguments)
+        sizes.append(stack.columns.nbytes + stack.parts.nbytes)
+        return stack
+
+    monkeypatch.setattr(numpy_convolution_stacked, "Stack", watched)
+    gx.conv(x, w, padding=1)
+
+    assert len(sizes) > 1
+    assert max(sizes) < 2 * numpy_convolution_stacked.BLOCK
 
 
 def test_arrays_in_any_memory_order_are_convolved():

@@ -4,7 +4,8 @@ What the windows' row k reads are consecutive rows of the array: one block of me
 BLAS takes as a matrix where it lies. So a kernel of K0 x K1 needs K1 copies, not K0 * K1,
 and K0 products that are added up. Samples are taken in blocks whose copies stay in the
 cache. Next to whole copies and one product this took 0.7 of the time (3 x 3 and 5 x 5,
-32 and 64 channels, float32, one core).
+32 and 64 channels, float32, one core). Where all rows of x serve all rows of the kernel, one
+product for them all is faster still: `numpy_convolution_stacked` chooses.
 """
 
 from collections.abc import Iterator
@@ -14,8 +15,6 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from gradx.backends.base import Kernel
 
 BLOCK = 1 << 20  # bytes of copies at a time: a part of the cache of one core
 FEW = 16  # rows of a product that are too few for BLAS to be fast
@@ -129,7 +128,7 @@ def _factors(weight: Any, rows: int, groups: int) -> Any:
     return factors.reshape(rows, groups, outputs // groups, -1)
 
 
-def _alike(x: Any, y: Any) -> tuple[Any, Any]:
+def alike(x: Any, y: Any) -> tuple[Any, Any]:
     """Give two arrays one dtype."""
     dtype = np.result_type(x, y)
     return x.astype(dtype, copy=False), y.astype(dtype, copy=False)
@@ -137,7 +136,7 @@ def _alike(x: Any, y: Any) -> tuple[Any, Any]:
 
 def convolution(xp, x, weight, /, *, outputs, stride, before, dilation, groups):
     """Add up one product for each row of the kernel."""
-    x, weight = _alike(x, weight)
+    x, weight = alike(x, weight)
     out = np.zeros((len(x), len(weight), *outputs), x.dtype)
     if out.size == 0 or x.size == 0:
         return out
@@ -161,7 +160,7 @@ def _convolve_into(out, x, factors, columns):
 
 def convolution_kernel(xp, x, y, /, *, kernel, stride, before, dilation, groups):
     """Multiply outputs with what each row of the kernel read."""
-    x, y = _alike(x, y)
+    x, y = alike(x, y)
     out = np.zeros((y.shape[1], x.shape[1] // groups, *kernel), x.dtype)
     if y.size == 0 or x.size == 0:
         return out
@@ -187,11 +186,8 @@ def _kernels_of(x, y, columns):
 
 
 def convolution_transpose(xp, y, weight, /, *, lengths, stride, before, dilation, groups):
-    """Convolve with the flipped kernel; with strides add up what each row of the kernel gives."""
-    y, weight = _alike(y, weight)
-    if set(stride) == {1}:
-        settings = {"before": before, "dilation": dilation, "groups": groups}
-        return _convolve_back(y, weight, lengths, **settings)
+    """Add up what each row of the kernel gives."""
+    y, weight = alike(y, weight)
     out = np.zeros((len(y), groups * weight.shape[1], *lengths), y.dtype)
     if out.size == 0 or y.size == 0:
         return out
@@ -233,27 +229,3 @@ def _grouped(y: Any, groups: int) -> Any:
     """Return outputs as (samples, groups, outputs of one, windows)."""
     samples, channels, *outputs = y.shape
     return y.reshape(samples, groups, channels // groups, prod(outputs))
-
-
-def _convolve_back(y, weight, lengths, *, before, dilation, groups):
-    """Convolve outputs with the kernel from its end to its beginning."""
-    outputs, inputs, *kernel = weight.shape
-    split = weight.reshape(groups, outputs // groups, inputs, *kernel).swapaxes(1, 2)
-    turned = np.flip(split, axis=tuple(range(3, split.ndim)))
-    return convolution(
-        np,
-        y,
-        turned.reshape(groups * inputs, outputs // groups, *kernel),
-        outputs=lengths,
-        stride=(1,) * len(kernel),
-        before=tuple(d * (k - 1) - b for k, d, b in zip(kernel, dilation, before, strict=True)),
-        dilation=dilation,
-        groups=groups,
-    )
-
-
-KERNELS: dict[str, Kernel] = {
-    "convolution": convolution,
-    "convolution_kernel": convolution_kernel,
-    "convolution_transpose": convolution_transpose,
-}
