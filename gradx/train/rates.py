@@ -20,6 +20,7 @@ from gradx.train.state import State
 
 SMOOTHING = 0.9  # decay of the average of losses
 DIVERGED = 4.0  # times the lowest loss
+MOST = 1_000_000  # steps
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ def find_learning_rate(
     True
     """
     steps = integer("find_learning_rate", "steps", steps, least=5)
+    if steps > MOST:
+        raise ShapeError(f"find_learning_rate: steps={steps}, expected {MOST} or fewer")
     for name, rate in (("lowest", lowest), ("highest", highest)):
         require_number(f"find_learning_rate: {name}", rate)
     if not 0 < lowest < highest < inf:
