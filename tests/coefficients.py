@@ -6,6 +6,7 @@ best polynomial of its degree. The functions are chosen so that what their error
 with is small.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -114,7 +115,10 @@ def derive(name, dtype):
     """Return the coefficients of one polynomial, the constant term first."""
     recipe = RECIPES[name]
     interval = [recipe.low[dtype], recipe.high[dtype]]
-    found = mp.chebyfit(recipe.function, interval, recipe.terms[dtype])
+    with warnings.catch_warnings():
+        # mpmath 1.4 asks for asc=True, which 1.3 does not have.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        found = mp.chebyfit(recipe.function, interval, recipe.terms[dtype])
     return tuple(rounded(c, dtype) for c in reversed(found))
 
 

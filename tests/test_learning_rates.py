@@ -54,7 +54,7 @@ def test_it_ends_where_a_number_is_not_finite():
         calls.append(1)
         return nn.mse(predictions, targets) * (1.0 if len(calls) < 30 else np.nan)
 
-    assert len(find(loss=loss).losses) == 29
+    assert len(find(loss=loss, compile=False).losses) == 29
 
 
 def test_nothing_is_changed_and_the_same_key_gives_the_same():
