@@ -52,9 +52,10 @@ def _mixes_constants(g, saved):
 
 
 def _are_dead(g, live):
+    if reading_stalls(g):
+        return False
     g, live = untracked(g), untracked(live)
-    backend = backend_for(g)
-    return not backend.reading_stalls and not bool(backend.xp.any((g == 0) & (live != 0)))
+    return not bool(backend_for(g).xp.any((g == 0) & (live != 0)))
 
 
 def beside(g: Any, saved: tuple[Any, ...]) -> Any:
