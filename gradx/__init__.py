@@ -60,9 +60,7 @@ from gradx.errors import GradxError as GradxError
 from gradx.errors import OutOfMemoryError as OutOfMemoryError
 from gradx.graph.capture import capture as capture
 from gradx.graph.compile import compile as compile
-from gradx.graph.draw import draw as draw
 from gradx.graph.ir import Graph as Graph
-from gradx.graph.profile import profile as profile
 from gradx.inspection import __array_api_version__ as __array_api_version__
 from gradx.inspection import __array_namespace_info__ as __array_namespace_info__
 from gradx.ops.along import take as take
@@ -204,8 +202,6 @@ from gradx.ops.statistical import mean as mean
 from gradx.ops.statistical import min as min
 from gradx.ops.statistical import std as std
 from gradx.ops.statistical import var as var
-from gradx.saving import load as load
-from gradx.saving import save as save
 from gradx.transforms.batching import vmap as vmap
 from gradx.transforms.checkpoint import checkpoint as checkpoint
 from gradx.transforms.custom import custom_rule as custom_rule
@@ -224,19 +220,34 @@ __version__ = "0.1.0"
 
 if _TYPE_CHECKING:
     from gradx import data as data
+    from gradx import saving as saving
     from gradx import sklearn as sklearn
     from gradx import testing as testing
     from gradx import train as train
+    from gradx.graph.draw import draw as draw
+    from gradx.graph.profile import profile as profile
+    from gradx.saving import load as load
+    from gradx.saving import save as save
 
 # Imported when first asked for: programs that only take gradients start sooner.
-_LATER = ("data", "sklearn", "testing", "train")
+_MODULES = ("data", "saving", "sklearn", "testing", "train")
+_FUNCTIONS = {
+    "draw": "gradx.graph.draw",
+    "load": "gradx.saving",
+    "profile": "gradx.graph.profile",
+    "save": "gradx.saving",
+}
 
 
 def __getattr__(name: str) -> _Any:
-    if name in _LATER:
+    if name in _MODULES:
         return _import_module(f"gradx.{name}")
+    if name in _FUNCTIONS:
+        function = getattr(_import_module(_FUNCTIONS[name]), name)
+        globals()[name] = function
+        return function
     raise AttributeError(f"module 'gradx' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+    return sorted({*globals(), *_MODULES, *_FUNCTIONS})

@@ -1,12 +1,15 @@
 """The declarations themselves: nothing half declared, nothing left out, nothing upside down."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import gradx
+import gradx as gx
 from gradx.core.op import COMPOSED, OPS, elementwise, multilinear, primitive
 from gradx.core.samples import single_arrays
 from tests.test_ops import drawing
@@ -199,3 +202,24 @@ def test_functions_are_short(path):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             lines = node.end_lineno - body[0].lineno + 1 if body else 0
             assert lines <= 40, f"{node.name} has {lines} lines"
+
+
+def test_import_leaves_for_later_what_a_gradient_does_not_need():
+    later = [
+        "argparse",
+        "html",
+        "gradx.graph.svg",
+        "gradx.saving",
+        "gradx.train",
+        "hashlib",
+        "numpy.random",
+    ]
+    code = f"import sys, gradx; print([name for name in {later} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_is_imported_later_is_found_by_name():
+    assert {"draw", "load", "profile", "save", "saving", "train"} <= set(dir(gx))
+    assert callable(gradx.draw)
+    assert gradx.saving.load is gradx.load

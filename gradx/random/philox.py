@@ -20,12 +20,12 @@ MASK = 2**64 - 1
 # Making a generator costs 20 us, most of it for entropy that is thrown away;
 # placing one costs 4. Popping and appending are atomic, so that no two threads,
 # and no finalizer that runs in between, ever hold the same one.
-_idle: list[np.random.Philox] = []
+_idle: "list[np.random.Philox]" = []  # in quotes: numpy.random takes 8 ms to import
 _NO_WORDS = np.zeros(4, dtype=np.uint64)
 
 
 @contextmanager
-def stream(key: np.ndarray, domain: int = DRAW, first: int = 0) -> Iterator[np.random.Philox]:
+def stream(key: np.ndarray, domain: int = DRAW, first: int = 0) -> "Iterator[np.random.Philox]":
     """Lend a generator of the words of ``key``, from block ``first`` of ``domain``."""
     try:
         generator = _idle.pop()
