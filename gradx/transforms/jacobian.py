@@ -1,6 +1,7 @@
 """Whole Jacobians and Hessians, built from products with basis vectors."""
 
 from collections.abc import Callable
+from functools import wraps
 from math import prod
 from typing import Any
 
@@ -40,10 +41,12 @@ def jacobian(
     if chunk_size is not None and (not isinstance(chunk_size, int) or chunk_size < 1):
         raise ShapeError(f"{label}: chunk_size={chunk_size!r}, expected an integer of 1 or more")
 
+    @wraps(f)
     def jacobian_of(*args, **kwargs):
         positions = argument_positions(argnums, args, label)
         chosen = tuple(args[i] for i in positions)
 
+        @wraps(f)
         def restricted(*primals):
             full = list(args)
             for i, primal in zip(positions, primals, strict=True):
