@@ -17,7 +17,7 @@ from gradx.device import LEAF_MOVES
 from gradx.errors import DTypeError, ShapeError, TrackedError
 from gradx.namespace import namespace_of
 from gradx.numpy_protocols import METHODS as NUMPY_METHODS
-from gradx.numpy_protocols import array_function, array_ufunc
+from gradx.numpy_protocols import PYTHON_PROTOCOLS, array_function, array_ufunc
 from gradx.ops.creation import zeros_like
 from gradx.ops.elementwise import (
     abs,
@@ -60,6 +60,7 @@ from gradx.ops.shapes import (
     permute_dims,
     reshape,
 )
+from gradx.ops.sorting import sort
 from gradx.transforms.boundary import copied
 from gradx.transforms.constants import CONSTANTS
 from gradx.transforms.explore import backward, detach, read_grad, read_name, write_grad, write_name
@@ -200,6 +201,7 @@ for _name, _op in ARITHMETIC.items():
     OPERATORS[f"__i{_name}__"] = _in_place(_op, f"__i{_name}__")
 
 PROTOCOLS: dict[str, Any] = {
+    **PYTHON_PROTOCOLS,
     "__array_ufunc__": array_ufunc,
     "__array_function__": array_function,
     "__array_namespace__": namespace_of,
@@ -235,9 +237,11 @@ METHODS: dict[str, Any] = {
     "copy": positive,
     "detach": detach,
     "flatten": lambda self: +reshape(self, (-1,)),
-    "item": lambda self: read_for(self, "item()").item(),
+    "fill": lambda self, value: _set_item(self, ..., value),
+    "item": lambda self, *index: read_for(self, "item()").item(*index),
     "ravel": lambda self: reshape(self, (-1,)),
     "reshape": _flexible_reshape,
+    "sort": lambda self, axis=-1: _set_item(self, ..., sort(self, axis=axis)),
     "to_device": _to_device,
     "tolist": lambda self: read_for(self, "tolist()").tolist(),
     "transpose": _transpose,

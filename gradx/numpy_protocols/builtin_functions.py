@@ -1,0 +1,52 @@
+"""What Python's own functions and its standard library ask of an array: copies, ``divmod``, text.
+
+``copy.deepcopy`` and ``pickle`` would otherwise copy the transform along with the value, and
+what is computed from such a copy would silently have no derivative.
+"""
+
+from typing import Any, NoReturn
+
+from gradx.core.arrays import read_for
+from gradx.core.call import Tensor
+from gradx.core.explain import describe
+from gradx.errors import DTypeError
+from gradx.ops import elementwise as ew
+from gradx.ops.statistical import any as any_of
+
+
+def _deep_copy(self: Tensor, memo: dict[int, Any]) -> Tensor:
+    return ew.positive(self)
+
+
+def _refuse_to_pickle(self: Tensor, protocol: int) -> NoReturn:
+    read_for(self, "pickling")
+    raise self.trace.refusal("pickling")
+
+
+def _divmod(self: Tensor, other: Any) -> tuple[Any, Any]:
+    return ew.floor_divide(self, other), ew.remainder(self, other)
+
+
+def _swapped_divmod(self: Tensor, other: Any) -> tuple[Any, Any]:
+    return ew.floor_divide(other, self), ew.remainder(other, self)
+
+
+def _contains(self: Tensor, value: Any) -> bool:
+    return bool(any_of(ew.equal(self, value)))
+
+
+def _format(self: Any, spec: str) -> str:
+    if self.shape and spec:
+        raise DTypeError(f"format(): {spec!r} is for one number, got {describe(self)}")
+    return format(read_for(self, "format()").item(), spec) if spec else str(self)
+
+
+PYTHON_PROTOCOLS: dict[str, Any] = {
+    "__contains__": _contains,
+    "__copy__": ew.positive,
+    "__deepcopy__": _deep_copy,
+    "__divmod__": _divmod,
+    "__format__": _format,
+    "__rdivmod__": _swapped_divmod,
+    "__reduce_ex__": _refuse_to_pickle,
+}
