@@ -79,3 +79,8 @@ def test_sort_in_place_moves_the_derivative():
         return gx.sum(y * np.asarray([[1.0], [10.0]]))
 
     assert np.array_equal(gx.grad(loss)(X[::-1]), [[10.0] * 3, [1.0] * 3])
+
+
+def test_trace_is_no_method():
+    with pytest.raises(gx.GradxError, match=r"write np\.trace\(t\) or gx\.linalg\.trace\(t\)"):
+        gx.grad(lambda x: x.trace())(X)

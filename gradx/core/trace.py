@@ -85,6 +85,10 @@ class Trace:
             "with t.detach() or gx.stop_gradient(t)"
         )
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse what NumPy's arrays have as a method: a Tensor's ``trace`` is this."""
+        raise TrackedError("t.trace() of a Tensor: write np.trace(t) or gx.linalg.trace(t)")
+
     def end(self) -> None:
         """Make every Tensor that outlives this run raise when it is used."""
         # Changing the class keeps the check off the path of every op.
