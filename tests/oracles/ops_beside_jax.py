@@ -27,7 +27,7 @@ SPACES = [jnp, jnp.linalg, jax.nn, jax.scipy.special, jax.scipy.linalg, jnp.fft,
 # Op: why JAX means something else.
 DIFFERENT = {
     "gelu": "JAX takes the formula with tanh unless told otherwise, and any text for true",
-    "matrix_rank": "JAX 0.10 compares the singular values with rtol itself, not rtol times the largest",
+    "matrix_rank": "JAX 0.10 compares with rtol itself, not with rtol times the largest",
     "segment_max": "JAX drops negative segments, gradx counts them from the last",
     "segment_min": "JAX drops negative segments, gradx counts them from the last",
     "segment_sum": "JAX drops negative segments, gradx counts them from the last",
