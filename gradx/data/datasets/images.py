@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from gradx.backends import numpy_dtype
 from gradx.data.datasets.dataset import Dataset, classes
 from gradx.data.datasets.files import checked, missing, package_folder, users_file
 from gradx.data.datasets.formats import read, read_csv, read_idx
@@ -94,4 +95,5 @@ def _fashion_array(name: str, sha256: str) -> np.ndarray:
 
 def _scaled(pixels: np.ndarray, dtype: Any) -> np.ndarray:
     """Map 0 ... 255 to [0, 1] in ``dtype``, without an intermediate in float64."""
+    dtype = numpy_dtype(dtype)
     return pixels.astype(dtype) / np.asarray(255, dtype=dtype)
