@@ -141,6 +141,7 @@ CALLS = {
     optim.sharpness_aware: {"function": total, "rho": 0.1, "has_aux": False},
     optim.adamw: RATE | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.1},
     optim.add_decayed_weights: {"strength": 0.1},
+    optim.add_noise: {"variance": 0.1, "key": KEY, "decay": 0.5},
     optim.apply_updates: {"params": {"w": X}, "updates": {"w": X}},
     optim.chain: {"transforms": optim.sgd(0.1)},
     optim.clip_by_global_norm: {"max_norm": 1.0},
