@@ -170,6 +170,7 @@ CALLS = {
     train.mean_squared_error: {"predictions": X, "targets": X + 1},
     train.r2: {"predictions": X, "targets": X + 1},
     random.bernoulli: DRAW | {"p": 0.5, "device": "cpu"},
+    random.categorical: {"key": KEY, "logits": X},
     random.fold_in: {"key": KEY, "data": 1},
     random.integers: DRAW | {"low": 0, "high": 4, "dtype": "int32", "device": "cpu"},
     random.key: {"seed": 0},
