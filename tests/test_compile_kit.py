@@ -17,6 +17,7 @@ DOUBLE = {"key": KEY, "dtype": "float64"}
 OPTIMIZERS = {name: lambda name=name: getattr(optim, name)(0.05) for name in optimizers()}
 OPTIMIZERS |= {
     "accumulate": lambda: optim.accumulate(optim.adam(0.05), every=2),
+    "add_noise": lambda: optim.chain(optim.add_noise(0.1, key=KEY), optim.adam(0.05)),
     "averaged": lambda: optim.averaged(optim.adam(0.05), decay=0.9),
     "cosine_restarts": lambda: optim.sgd(schedules.cosine_restarts(0.1, 3, growth=2)),
     "cyclic": lambda: optim.sgd(schedules.cyclic(0.1, 0.3, up=2, decay=0.5)),

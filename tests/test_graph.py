@@ -383,3 +383,13 @@ def test_profile_tells_every_op_of_the_graph(tmp_path):
 def test_profile_needs_a_run():
     with pytest.raises(ValueError, match="runs=0"):
         gx.profile(lambda x: x * 2, X, runs=0)
+
+
+def test_the_bias_and_activation_of_a_stack_of_rows_are_one_loop():
+    layer = gx.nn.Linear(3, 2, key=gx.random.key(0))
+    x = np.ones((4, 5, 3), dtype=np.float32)
+
+    found = gx.profile(lambda x: gx.nn.gelu(layer(x)), x, runs=1)
+
+    assert "group" in [row.name for row in found.rows]
+    assert not {"add", "gelu"} & {row.name for row in found.rows}

@@ -434,6 +434,18 @@ def test_dropconnect_hands_key_and_train_to_what_it_wraps():
     assert set(out.ravel()) == {0.0, 8.0}
 
 
+@pytest.mark.parametrize("run", [lambda f: f, gx.compile])
+def test_networks_are_sampled_by_mapping_over_their_keys(run):
+    model = nn.Sequential(linear(4, 3), nn.Dropout(0.5), nn.DropConnect(linear(3, 2), 0.5))
+    x, keys = np.ones((5, 4), np.float32), random.split(KEY, 6)
+    call = lambda key: model(x, key=key, train=True)
+
+    sampled = run(gx.vmap(call))(keys)
+
+    np.testing.assert_allclose(sampled, np.stack([call(key) for key in keys]), rtol=1e-6)
+    assert len({network.tobytes() for network in sampled}) == 6
+
+
 # Flatten.
 
 

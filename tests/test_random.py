@@ -6,6 +6,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
+import gradx as gx
 from gradx import backends, random
 from gradx.device import to_device
 from gradx.random import draws, philox
@@ -414,3 +415,14 @@ def test_permutation_moves_rows_where_it_is_told():
     rows = random.permutation(random.key(33), np.arange(4.0), device="strict:device1")
 
     assert backends.device_of(rows) == "strict:device1"
+
+
+def test_draws_are_mapped_over_keys_and_over_what_is_folded_into_them():
+    keys, numbers = random.split(random.key(0), 3), np.arange(3)
+
+    drawn = gx.vmap(lambda key, number: random.normal(random.fold_in(key, number), (4,)))(
+        keys, numbers
+    )
+
+    expected = [random.normal(random.fold_in(keys[i], i), (4,)) for i in range(3)]
+    np.testing.assert_array_equal(drawn, expected)

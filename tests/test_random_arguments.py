@@ -140,3 +140,26 @@ def test_permutation_refuses_what_has_no_rows():
     for x in (2.5, True, "abc", [1, 2]):
         with pytest.raises(DTypeError, match="x: expected an integer"):
             random.permutation(key, x)
+
+
+def test_categorical_refuses_what_are_no_logits():
+    with pytest.raises(DTypeError, match=r"categorical: the logits are int64 \(2,\), expected"):
+        random.categorical(random.key(0), np.asarray([1, 2]))
+    with pytest.raises(DTypeError, match=r"categorical: the logits are \[0.5, 0.5\], expected"):
+        random.categorical(random.key(0), [0.5, 0.5])
+    with pytest.raises(
+        ShapeError, match=r"categorical: expected logits \(..., classes\), got \(\)"
+    ):
+        random.categorical(random.key(0), np.asarray(1.0))
+
+
+def test_categorical_draws_where_its_logits_are(backend):
+    logits = backend.from_numpy(np.zeros((5, 3)), backend.devices()[0])
+
+    drawn = random.categorical(random.key(0), logits)
+
+    assert type(drawn) is type(logits)
+    assert drawn.shape == (5,)
+    np.testing.assert_array_equal(
+        backend.to_numpy(drawn), random.categorical(random.key(0), np.zeros((5, 3)))
+    )

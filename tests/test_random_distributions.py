@@ -120,3 +120,17 @@ def test_neighbouring_seeds_are_unrelated():
     x = np.stack([random.uniform(random.key(seed), 20_000) for seed in range(8)])
 
     assert np.max(np.abs(np.corrcoef(x) - np.eye(8))) < 4.5 / math.sqrt(20_000)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_classes_are_drawn_with_the_probabilities_of_their_logits(dtype):
+    count, chances = 60_000, np.asarray([0.5, 0.0, 0.3, 0.2])
+    with np.errstate(divide="ignore"):
+        logits = np.log(chances).astype(dtype) + 7
+
+    drawn = random.categorical(random.key(0), np.broadcast_to(logits, (count, 4)))
+
+    seen = np.bincount(drawn, minlength=4)
+    expected = count * chances[[0, 2, 3]]
+    assert seen[1] == 0
+    assert abs(tail_of_chi_square(np.sum((seen[[0, 2, 3]] - expected) ** 2 / expected), 2)) < 4

@@ -378,6 +378,18 @@ def test_plot_returns_axes_with_the_losses():
     pyplot.close("all")
 
 
+def test_plot_ticks_whole_epochs():
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    history = History(["epoch", "loss"])
+    for epoch in (1, 2, 3):
+        history.add({"epoch": epoch, "loss": 1.0})
+
+    ticks = history.plot().get_xticks()
+
+    assert all(tick == round(tick) for tick in ticks)
+    pyplot.close("all")
+
+
 def test_plot_without_matplotlib_says_how_to_install_it(monkeypatch):
     history = run(epochs=1).history
 

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from gradx import optim
+from gradx import optim, random
 from gradx.errors import DTypeError, ShapeError
 from gradx.optim import schedules
+
+KEY = random.key(0)
 
 PARAMS = {"w": np.ones(2)}
 TWO = [schedules.constant(1.0), schedules.constant(2.0)]
@@ -91,6 +93,14 @@ CASES = {
         lambda: optim.clip_by_global_norm(1.0).update(np.ones(2, dtype=int), ()),
         DTypeError,
         r"a gradient is int64 \(2,\)",
+    ),
+    "negative noise": (lambda: optim.add_noise(-1.0, key=KEY), ShapeError, r"variance=-1\.0"),
+    "growing noise": (lambda: optim.add_noise(1.0, key=KEY, decay=-1), ShapeError, "decay=-1"),
+    "noise of a seed": (lambda: optim.add_noise(1.0, key=7), DTypeError, "a key from gx.random"),
+    "noise without its state": (
+        lambda: optim.add_noise(1.0, key=KEY).update({"w": np.ones(2)}, ()),
+        DTypeError,
+        "add_noise: the state is a tuple, expected the NoiseState",
     ),
     "decay of nothing": (
         lambda: updated(optim.add_decayed_weights(0.1), params=None),

@@ -1,7 +1,11 @@
 """Layers that set values to zero at random while training.
 
 What is kept is scaled up by ``1 / (1 - rate)``, so that the expectation is what
-evaluation computes, with nothing dropped.
+evaluation computes, with nothing dropped. Beyond one layer that is an approximation:
+the average over networks that are sampled is had by mapping over their keys,
+
+    draw = lambda key: model(x, key=key, train=True)
+    predictions = gx.vmap(draw)(gx.random.split(key, 100))  # (100, ...): take mean and std
 """
 
 from typing import Any
@@ -48,12 +52,17 @@ class DropConnect(Module):
     All weights of the layer's tree, arrays of two or more axes, are drawn anew in
     each call; biases stay. Call it with ``train=True`` and a ``key``; without, the
     layer works with all its weights, which are the expectation. Source: Wan and
-    others, "Regularization of neural networks using DropConnect" (ICML 2013).
+    others, "Regularization of neural networks using DropConnect" (ICML 2013), who
+    predict by the average over networks that are sampled:
 
-    >>> import gradx as gx
+    >>> import numpy as np, gradx as gx
     >>> layer = gx.nn.DropConnect(gx.nn.Linear(3, 2, key=gx.random.key(0)), rate=0.5)
     >>> layer
     DropConnect(layer=Linear(weight=float32 (3, 2), bias=float32 (2,)), rate=0.5)
+    >>> x, keys = np.ones((5, 3)), gx.random.split(gx.random.key(1), 100)
+    >>> predictions = gx.vmap(lambda key: layer(x, key=key, train=True))(keys)
+    >>> predictions.shape, gx.mean(predictions, axis=0).shape
+    ((100, 5, 2), (5, 2))
     """
 
     layer: Any

@@ -69,9 +69,9 @@ class Linear(Module):
         inputs = shape[0]
         if not x.shape or x.shape[-1] != inputs:
             raise ShapeError(f"Linear: expected (..., {inputs}), got {tuple(x.shape)}")
-        if len(x.shape) > 2:
-            # One product of all rows, where NumPy would take one for each matrix of the stack.
-            rows = self(reshape(x, (prod(x.shape[:-1]), inputs)))
-            return reshape(rows, (*x.shape[:-1], shape[1]))
-        out = matmul(x, self.weight)
+        # One product of all rows, where NumPy would take one for each matrix of a stack.
+        rows = x if len(x.shape) <= 2 else reshape(x, (prod(x.shape[:-1]), inputs))
+        out = matmul(rows, self.weight)
+        # Its shape before the bias, so that a compiled step adds that in the loop of what follows.
+        out = out if len(x.shape) <= 2 else reshape(out, (*x.shape[:-1], shape[1]))
         return out if self.bias is None else add(out, self.bias)

@@ -19,6 +19,7 @@ from gradx.optim.lion import lion as lion
 from gradx.optim.minimize import Minimum as Minimum
 from gradx.optim.minimize import minimize as minimize
 from gradx.optim.nadam import nadam as nadam
+from gradx.optim.noise import add_noise as add_noise
 from gradx.optim.optimizer import Optimizer as Optimizer
 from gradx.optim.optimizer import apply_updates as apply_updates
 from gradx.optim.radam import radam as radam

@@ -82,13 +82,15 @@ def root(number: Any) -> Any:
     return sqrt_of_number(number) if type(number) in (int, float) else sqrt(number)
 
 
-def power(base: float, exponent: Any) -> Any:
-    """Return a power of a Python number, as a Python number where the exponent is one.
+def power(base: Any, exponent: Any) -> Any:
+    """Return a power, as a Python number where both base and exponent are.
 
     By NumPy's function there too, whose last bit Python's does not share everywhere: so
     a step is the same compiled.
     """
-    return float(np.power(base, exponent)) if _is_number(exponent) else pow(base, exponent)
+    if _is_number(base) and _is_number(exponent):
+        return float(np.power(base, exponent))
+    return pow(base, exponent)
 
 
 def cosine(number: Any) -> Any:

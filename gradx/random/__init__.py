@@ -9,6 +9,7 @@ put into a tree, or made an input of a compiled step. Use a key for one thing on
 `split` it or `fold_in` a counter to get others.
 """
 
+from gradx.random.categorical import categorical as categorical
 from gradx.random.draws import bernoulli as bernoulli
 from gradx.random.draws import integers as integers
 from gradx.random.draws import normal as normal

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradx.backends import find_backend, numpy_dtype
-from gradx.core.arrays import is_kind, untracked
+from gradx.core.arrays import is_kind
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.errors import DTypeError, GradxError, ShapeError
@@ -36,10 +36,10 @@ def as_key(key: Any) -> np.ndarray:
 
 
 def checked_key(key: Any) -> Any:
-    """Return ``key`` for an op: a NumPy array, or the Tensor of a graph that is captured."""
+    """Return ``key`` for an op: a NumPy array, or the Tensor of a transform, as of ``vmap``."""
     if type(key) is not Tensor:
         return as_key(key)
-    if tuple(untracked(key).shape) != (2,) or not is_kind(key, "unsigned integer"):
+    if key.shape != (2,) or not is_kind(key, "unsigned integer"):  # type: ignore[attr-defined]
         raise ShapeError(
             f"expected one key from gx.random.key(seed), of dtype uint64 and shape (2,), "
             f"got {describe(key)}"

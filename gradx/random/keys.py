@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gradx.backends import device_of
-from gradx.core.arrays import is_kind, untracked
+from gradx.core.arrays import is_kind
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.op import constant
@@ -80,7 +80,7 @@ def fold_in(key: Any, data: Any) -> np.ndarray:
     key = checked_key(key)
     if type(data) is not Tensor:
         return folded_key(key, _as_counter("data", data))
-    if tuple(untracked(data).shape) != () or not is_kind(data, "integral"):
+    if data.shape != () or not is_kind(data, "integral"):  # type: ignore[attr-defined]
         raise DTypeError(f"data: expected an integer, got {describe(data)}")
     return folded_key(key, data)
 

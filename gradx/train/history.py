@@ -68,6 +68,8 @@ class History:
         for name in chosen:
             ax.plot(self["epoch"], self[name], label=name.replace("_", " "))
         ax.set_xlabel("epoch")
+        ticker = import_module("matplotlib.ticker")
+        ax.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))
         ax.legend()
         return ax
 
