@@ -146,6 +146,7 @@ CALLS = {
     optim.clip_by_global_norm: {"max_norm": 1.0},
     optim.global_norm: {"values": {"w": X}},
     optim.nadam: RATE | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "momentum_decay": 0.1},
+    optim.partition: {"groups": {"*": optim.sgd(0.1)}},
     optim.radam: RATE | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
     optim.rmsprop: RATE | {"alpha": 0.9, "eps": 1e-8, "momentum": 0.5, "centered": True},
     optim.sgd: RATE | {"momentum": 0.9, "nesterov": True},
