@@ -2,9 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from gradx.errors import GradxError, ShapeError
+from gradx.errors import DTypeError, GradxError, ShapeError
+from gradx.graph.draw import Picture
+from gradx.nn.summary import Summary
+from gradx.saving.trees import as_path
+from gradx.train.report import page
 
 SHOWN = 6  # rows at the beginning and at the end of a long table
 
@@ -19,7 +24,8 @@ class History:
     The columns are ``epoch`` (from 1), ``loss`` (the mean over the samples
     trained on, as met during the epoch), ``validation_loss`` and
     ``validation_<metric>`` where there is validation, ``learning_rate`` where
-    the optimizer tells it, and ``seconds``.
+    the optimizer tells it, and ``seconds``. ``settings`` are what ``fit`` was
+    asked for, for reports.
 
     >>> from gradx.train import History
     >>> history = History(["epoch", "loss"])
@@ -33,10 +39,11 @@ class History:
         2   0.5
     """
 
-    def __init__(self, columns: Iterable[str]) -> None:
+    def __init__(self, columns: Iterable[str], settings: Mapping[str, Any] | None = None) -> None:
         self.columns: dict[str, list[float]] = {name: [] for name in columns}
         if not self.columns:
             raise ShapeError("history: expected the names of columns, got none")
+        self.settings: dict[str, Any] = dict(settings or {})
 
     def add(self, row: Mapping[str, float]) -> None:
         """Append one epoch: a number for each column."""
@@ -70,6 +77,41 @@ class History:
         ax.set_xlabel("epoch")
         ax.legend()
         return ax
+
+    def report(
+        self,
+        path: str | Path,
+        *,
+        title: str = "Training run",
+        settings: Mapping[str, Any] | None = None,
+        summary: Summary | None = None,
+        confusion: Any = None,
+        classes: Iterable[Any] | None = None,
+        graph: Picture | None = None,
+    ) -> None:
+        """Write the run to one HTML file, which needs no network: curves, settings, all epochs.
+
+        ``settings`` are put beside those of ``fit``. ``summary`` is that of
+        ``model.summary(inputs)``, ``confusion`` that of ``gx.train.confusion``, with the names
+        of its ``classes``, and ``graph`` that of ``gx.draw``, if they are to be in it.
+
+        >>> from gradx.train import History
+        >>> history = History(["epoch", "loss"])
+        >>> history.add({"epoch": 1, "loss": 0.75})
+        >>> history.report("run.html", settings={"learning_rate": 0.1})
+        """
+        if settings is not None and not isinstance(settings, Mapping):
+            raise DTypeError(f"report: settings is {settings!r}, expected a mapping")
+        text = page(
+            self.columns,
+            self.settings | dict(settings or {}),
+            title=title,
+            summary=summary,
+            confusion=confusion,
+            classes=classes,
+            graph=graph,
+        )
+        as_path("report", path).write_text(text, encoding="utf-8")
 
     def __getitem__(self, name: str) -> list[float]:
         if name not in self.columns:
