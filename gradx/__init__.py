@@ -57,6 +57,7 @@ from gradx.errors import CaptureError as CaptureError
 from gradx.errors import CheckpointError as CheckpointError
 from gradx.errors import DeviceError as DeviceError
 from gradx.errors import GradxError as GradxError
+from gradx.errors import MissingPackageError as MissingPackageError
 from gradx.errors import OutOfMemoryError as OutOfMemoryError
 from gradx.graph.capture import capture as capture
 from gradx.graph.compile import compile as compile

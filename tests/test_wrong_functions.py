@@ -156,6 +156,7 @@ CALLS = {
     train.EarlyStopping: {"monitor": "loss", "patience": 3, "min_delta": 0.0, "mode": "min"},
     train.Checkpoint: {"directory": "somewhere", "monitor": "loss", "mode": "min", "every": 1},
     train.JSONLog: {"path": "log.jsonl"},
+    train.TensorBoardLog: {"directory": "logs"},
     train.CSVLog: {"path": "log.csv"},
     train.confusion: {"predictions": X, "targets": LABELS, "classes": 4},
     train.f1: {"predictions": X, "targets": LABELS, "average": "macro"},

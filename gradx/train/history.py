@@ -1,21 +1,17 @@
 """What happened in each epoch: plain lists of numbers, printed and plotted."""
 
 from collections.abc import Iterable, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from gradx.errors import DTypeError, GradxError, ShapeError
+from gradx.core.optional import optional
+from gradx.errors import DTypeError, ShapeError
 from gradx.graph.draw import Picture
 from gradx.nn.summary import Summary
 from gradx.saving.trees import as_path
 from gradx.train.report import page
 
 SHOWN = 6  # rows at the beginning and at the end of a long table
-
-
-class PlotError(GradxError, ImportError):
-    """A picture was asked for, and matplotlib is not installed."""
 
 
 class History:
@@ -65,8 +61,8 @@ class History:
     def plot(self, ax: Any = None, columns: Iterable[str] | None = None) -> Any:
         """Draw columns over the epochs, by default the losses, and return matplotlib's Axes.
 
-        They are drawn on ``ax`` if given, else on new Axes. Raise ``PlotError``
-        without matplotlib.
+        They are drawn on ``ax`` if given, else on new Axes. Raise
+        ``MissingPackageError`` without matplotlib.
         """
         ax = new_axes() if ax is None else ax
         chosen = (
@@ -145,10 +141,6 @@ def _as_texts(name: str, values: list[float]) -> list[str]:
 
 
 def new_axes() -> Any:
-    """Return new Axes of matplotlib; raise ``PlotError`` without it."""
-    try:
-        pyplot = import_module("matplotlib.pyplot")
-    except ImportError as error:
-        raise PlotError("history.plot needs matplotlib: pip install 'gradx[plot]'") from error
-    _, ax = pyplot.subplots()
+    """Return new Axes of matplotlib; raise ``MissingPackageError`` without it."""
+    _, ax = optional("matplotlib.pyplot", "history.plot", extra="plot").subplots()
     return ax
