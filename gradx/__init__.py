@@ -225,12 +225,13 @@ __version__ = "0.1.0"
 
 if _TYPE_CHECKING:
     from gradx import data as data
+    from gradx import onnx as onnx
     from gradx import sklearn as sklearn
     from gradx import testing as testing
     from gradx import train as train
 
 # Imported when first asked for: programs that only take gradients start sooner.
-_LATER = ("data", "sklearn", "testing", "train")
+_LATER = ("data", "onnx", "sklearn", "testing", "train")
 
 
 def __getattr__(name: str) -> _Any:
