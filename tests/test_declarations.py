@@ -145,7 +145,7 @@ LAYERS = [
     ["optim"],
     ["data"],
     ["train"],
-    ["testing", "info", "sklearn", "onnx"],
+    ["testing", "info", "sklearn", "onnx", "einops"],
 ]
 
 
