@@ -6,6 +6,7 @@
     nox -s oracles          the tests once more with PyTorch, JAX and autograd to compare with
     nox -s bench            benchmarks against them
     nox -s fuzz             random programs, differentiated in every way
+    nox -s kills            200 processes killed while they save
     nox -s faults           faults planted in every rule, and how many the tests catch
     nox -s cuda_sources     every CUDA kernel through NVIDIA's compiler, which needs no GPU
     nox -s gpu              all that takes an NVIDIA GPU, in one go
@@ -103,6 +104,13 @@ def fuzz(session: nox.Session) -> None:
     """Differentiate random programs in every way; ``-- --programs 100000`` for many."""
     session.install("-e", ".")
     session.run("python", "-m", "tests.fuzz", *session.posargs)
+
+
+@nox.session
+def kills(session: nox.Session) -> None:
+    """Kill 200 processes while they save: what was there stays, or the next file is whole."""
+    session.install("-e", ".")
+    session.run("python", "-m", "tests.kills", "--rounds", "200", *session.posargs)
 
 
 @nox.session

@@ -10,6 +10,7 @@ from gradx import nn as nn
 from gradx import operators as operators  # gives Tensor its operators and methods
 from gradx import optim as optim
 from gradx import random as random
+from gradx import saving as saving
 from gradx import special as special
 from gradx.backends import default_device as default_device
 from gradx.backends import devices as devices
@@ -57,6 +58,7 @@ from gradx.errors import CaptureError as CaptureError
 from gradx.errors import CheckpointError as CheckpointError
 from gradx.errors import DeviceError as DeviceError
 from gradx.errors import GradxError as GradxError
+from gradx.errors import MissingPackageError as MissingPackageError
 from gradx.errors import OutOfMemoryError as OutOfMemoryError
 from gradx.graph.capture import capture as capture
 from gradx.graph.compile import compile as compile
@@ -220,6 +222,7 @@ __version__ = "0.1.0"
 
 if _TYPE_CHECKING:
     from gradx import data as data
+    from gradx import onnx as onnx
     from gradx import saving as saving
     from gradx import sklearn as sklearn
     from gradx import testing as testing
@@ -230,7 +233,7 @@ if _TYPE_CHECKING:
     from gradx.saving import save as save
 
 # Imported when first asked for: programs that only take gradients start sooner.
-_MODULES = ("data", "saving", "sklearn", "testing", "train")
+_MODULES = ("data", "onnx", "saving", "sklearn", "testing", "train")
 _FUNCTIONS = {
     "draw": "gradx.graph.draw",
     "load": "gradx.saving",

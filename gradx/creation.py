@@ -198,7 +198,7 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
     Where it goes: to ``device`` if given, else to NumPy or CuPy, where its memory is.
 
     Raises:
-        TypeError: ``x`` does not know DLPack.
+        TypeError: ``x`` does not know DLPack, or its dtype has no counterpart.
         ValueError: ``copy=False`` is impossible.
 
     >>> import numpy as np
@@ -218,6 +218,8 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
         array = reader.xp.from_dlpack(x, copy=copy)
     except (ValueError, BufferError) as error:
         raise ShapeError(f"from_dlpack: {error}") from error
+    except RuntimeError as error:  # of a dtype that the reader does not have
+        raise DTypeError(f"from_dlpack: {describe(x)}: {error}") from error
     return array if device is None else devices.asarray(array, device=device)
 
 

@@ -64,5 +64,9 @@ class DatasetError(GradxError, FileNotFoundError):
     """A data set is not on this machine, or its file is not what it should be."""
 
 
+class MissingPackageError(GradxError, ImportError):
+    """A package that one of gradx's extras installs is not there."""
+
+
 class CheckpointError(GradxError, ValueError):
     """A file with saved arrays is damaged, or no such file."""

@@ -20,6 +20,9 @@ WRAPPED = {
     "accumulate": lambda: optim.accumulate(optim.adam(0.01), every=3),
     "averaged": lambda: optim.averaged(optim.sgd(0.01, momentum=0.9), decay=0.9),
     "chain": lambda: optim.chain(optim.clip_by_global_norm(0.1), optim.adam(0.01)),
+    "partition": lambda: optim.partition(
+        {"layers[0]": None, nn.is_weight: optim.adamw(0.01), "*": optim.sgd(0.1, momentum=0.9)}
+    ),
     "schedule": lambda: optim.adam(optim.schedules.cosine(0.01, 40)),
 }
 MAKERS = {name: lambda name=name: getattr(optim, name)(0.01) for name in optimizers()} | WRAPPED

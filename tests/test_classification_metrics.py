@@ -2,6 +2,8 @@
 
 import csv
 import json
+import struct
+import sys
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import pytest
 import gradx as gx
 from gradx import nn, optim
 from gradx.errors import DTypeError, OutOfBoundsError, ShapeError
-from gradx.train import Checkpoint, CSVLog, JSONLog, confusion, f1, top_k_accuracy
+from gradx.train import Checkpoint, CSVLog, JSONLog, TensorBoardLog, confusion, f1, top_k_accuracy
 
 KEY = gx.random.key(0)
 
@@ -180,6 +182,55 @@ def test_logs_hold_the_history(tmp_path):
         rows = list(csv.DictReader(file))
     assert [float(row["loss"]) for row in rows] == history["loss"]
     assert list(rows[0]) == list(history.columns)
+
+
+def events_in(file):
+    """Read a file of TensorFlow records: length, its checksum, an event, its checksum."""
+    proto = pytest.importorskip("tensorboardX.proto.event_pb2")
+    content, place, events = file.read_bytes(), 0, []
+    while place < len(content):
+        (length,) = struct.unpack_from("<Q", content, place)
+        events.append(proto.Event.FromString(content[place + 12 : place + 12 + length]))
+        place += 12 + length + 4
+    return events
+
+
+def scalars_in(file):
+    """Return the value of each name and step that TensorBoard finds in a file."""
+    return {
+        (value.tag, event.step): value.simple_value
+        for event in events_in(file)
+        for value in event.summary.value
+    }
+
+
+def test_a_log_for_tensorboard_holds_the_history_of_a_run_that_goes_on(tmp_path):
+    pytest.importorskip("tensorboardX")
+    logs = tmp_path / "logs"
+    run(2, callbacks=[Checkpoint(tmp_path), TensorBoardLog(logs)])
+    before = set(logs.iterdir())
+
+    history = run(3, callbacks=[TensorBoardLog(logs)], resume=tmp_path).history
+
+    (file,) = set(logs.iterdir()) - before
+    found = scalars_in(file)
+    for name in ["loss", "validation_loss", "seconds"]:
+        expected = np.asarray(history[name], dtype=np.float32)
+        np.testing.assert_array_equal([found[name, step] for step in (1, 2, 3)], expected)
+    assert {name for name, _ in found} == {"loss", "validation_loss", "seconds"}  # others are NaN
+    # What tells TensorBoard that the events of the first file are no longer those of the run.
+    proto = pytest.importorskip("tensorboardX.proto.event_pb2")
+    starts = [
+        event.session_log.status for event in events_in(file) if event.HasField("session_log")
+    ]
+    assert starts == [proto.SessionLog.START]
+
+
+def test_tensorboard_that_is_missing_says_how_to_install_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+
+    with pytest.raises(gx.MissingPackageError, match=r"pip install 'gradx\[tensorboard\]'"):
+        run(1, callbacks=[TensorBoardLog(tmp_path)])
 
 
 def test_logs_of_a_run_that_goes_on_hold_all_of_it(tmp_path):

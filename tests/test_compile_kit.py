@@ -24,6 +24,9 @@ OPTIMIZERS |= {
     "one_cycle": lambda: optim.sgd(schedules.one_cycle(0.1, 10)),
     "piecewise": lambda: optim.sgd(schedules.piecewise(0.1, {2: 0.5})),
     "interpolate": lambda: optim.sgd(schedules.interpolate({0: 0.1, 3: 0.2})),
+    "partition": lambda: optim.partition(
+        {"layers[0]": None, nn.is_weight: optim.adamw(0.05), "*": optim.sgd(0.1, momentum=0.9)}
+    ),
     "polynomial": lambda: optim.sgd(schedules.polynomial(0.1, 4, power=2.0)),
 }
 

@@ -148,7 +148,7 @@ LAYERS = [
     ["optim"],
     ["data"],
     ["train"],
-    ["testing", "info", "sklearn"],
+    ["testing", "info", "sklearn", "onnx", "einops"],
 ]
 
 

@@ -15,7 +15,7 @@ from gradx.errors import DTypeError, ShapeError
 from gradx.optim.optimizer import Optimizer
 from gradx.optim.sgd import sgd
 from gradx.random import key, normal
-from gradx.train import EarlyStopping, History, NonFiniteError, PlotError, evaluate, fit
+from gradx.train import EarlyStopping, History, NonFiniteError, evaluate, fit
 from gradx.train.metrics import mean_absolute_error, r2
 from gradx.train.progress import Bar
 
@@ -396,8 +396,8 @@ def test_plot_without_matplotlib_says_how_to_install_it(monkeypatch):
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr("gradx.train.history.import_module", missing)
-    with pytest.raises(PlotError, match=r"pip install 'gradx\[plot\]'"):
+    monkeypatch.setattr("gradx.core.optional.import_module", missing)
+    with pytest.raises(gx.MissingPackageError, match=r"pip install 'gradx\[plot\]'"):
         history.plot()
 
 

@@ -22,6 +22,7 @@ from gradx.optim.nadam import nadam as nadam
 from gradx.optim.noise import add_noise as add_noise
 from gradx.optim.optimizer import Optimizer as Optimizer
 from gradx.optim.optimizer import apply_updates as apply_updates
+from gradx.optim.partition import partition as partition
 from gradx.optim.radam import radam as radam
 from gradx.optim.rmsprop import rmsprop as rmsprop
 from gradx.optim.sgd import sgd as sgd

@@ -46,7 +46,7 @@ def save(path: Any, tree: Any, *, metadata: Mapping[str, str] | None = None) -> 
             raise DTypeError(f"save: metadata {name!r}: {value!r}, expected strings")
         if name in (ARRAY_DIGESTS, HEADER_DIGEST):
             raise ShapeError(f"save: metadata {name!r} is gradx's own")
-    arrays = {name: _as_written(name, leaf) for name, leaf in _named(tree).items()}
+    arrays = {name: as_written(name, leaf) for name, leaf in named_leaves(tree).items()}
     parts = (as_bytes(array) for array in arrays.values())
     write_atomically(as_path("save", path), [make_header(arrays, metadata), *parts])
 
@@ -66,7 +66,7 @@ def load(path: Any, like: Any = None, *, verify: bool = True) -> Any:
 
 def into_tree(arrays: Mapping[str, np.ndarray], like: Any) -> Any:
     """Return ``like`` with its leaves replaced by the arrays of their names."""
-    named = _named(like)
+    named = named_leaves(like)
     missing, unknown = named.keys() - arrays.keys(), arrays.keys() - named.keys()
     if missing or unknown:
         raise ShapeError(
@@ -77,7 +77,8 @@ def into_tree(arrays: Mapping[str, np.ndarray], like: Any) -> Any:
     return tree.unflatten(tree.flatten(like)[1], leaves)
 
 
-def _named(values: Any) -> dict[str, Any]:
+def named_leaves(values: Any) -> dict[str, Any]:
+    """Return the leaves of a tree by their names in a file."""
     names = [path.removeprefix(".") or SINGLE for path in tree.paths(values)]
     leaves = tree.leaves(values)
     if len(set(names)) < len(names) or "__metadata__" in names:
@@ -85,7 +86,7 @@ def _named(values: Any) -> dict[str, Any]:
     return dict(zip(names, leaves, strict=True))
 
 
-def _as_written(name: str, leaf: Any) -> np.ndarray:
+def as_written(name: str, leaf: Any) -> np.ndarray:
     """Return a leaf as a NumPy array that is contiguous and little-endian."""
     if type(leaf) is Tensor:
         raise TrackedError(f"save: {name} is tracked: save it outside of the transform")
@@ -107,7 +108,7 @@ def _to_numpy(name: str, leaf: Any) -> np.ndarray:
 
 def _as_leaf(name: str, array: np.ndarray, like: Any) -> Any:
     """Return an array of the file as a leaf of the kind, and on the device, of ``like``."""
-    expected = _as_written(name, like)
+    expected = as_written(name, like)
     if array.dtype != expected.dtype:
         raise DTypeError(f"load: {name} is {array.dtype} in the file, expected {expected.dtype}")
     if array.shape != expected.shape:

@@ -13,7 +13,8 @@ checkpoint.py      save a run, and go on with it
 early_stopping.py  stop in time, and go back to the best
 finite.py          no step on numbers that are not finite
 history.py         what happened in each epoch
-logs.py            the history in a file, as JSON lines or CSV
+logs.py            the history in a file, as JSON lines, CSV or for TensorBoard
+report.py          the history as a page, with curves.py
 progress.py        a bar on a terminal, lines elsewhere
 """
 
@@ -25,9 +26,9 @@ from gradx.train.early_stopping import EarlyStopping as EarlyStopping
 from gradx.train.evaluation import evaluate as evaluate
 from gradx.train.finite import NonFiniteError as NonFiniteError
 from gradx.train.history import History as History
-from gradx.train.history import PlotError as PlotError
 from gradx.train.logs import CSVLog as CSVLog
 from gradx.train.logs import JSONLog as JSONLog
+from gradx.train.logs import TensorBoardLog as TensorBoardLog
 from gradx.train.loop import fit as fit
 from gradx.train.metrics import accuracy as accuracy
 from gradx.train.metrics import mean_absolute_error as mean_absolute_error

@@ -1,16 +1,17 @@
 """What happened in each epoch: plain lists of numbers, printed and plotted."""
 
 from collections.abc import Iterable, Mapping
-from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from gradx.errors import GradxError, ShapeError
+from gradx.core.optional import optional
+from gradx.errors import DTypeError, ShapeError
+from gradx.graph.draw import Picture
+from gradx.nn.summary import Summary
+from gradx.saving.trees import as_path
+from gradx.train.report import page
 
 SHOWN = 6  # rows at the beginning and at the end of a long table
-
-
-class PlotError(GradxError, ImportError):
-    """A picture was asked for, and matplotlib is not installed."""
 
 
 class History:
@@ -19,7 +20,8 @@ class History:
     The columns are ``epoch`` (from 1), ``loss`` (the mean over the samples
     trained on, as met during the epoch), ``validation_loss`` and
     ``validation_<metric>`` where there is validation, ``learning_rate`` where
-    the optimizer tells it, and ``seconds``.
+    the optimizer tells it, and ``seconds``. ``settings`` are what ``fit`` was
+    asked for, for reports.
 
     >>> from gradx.train import History
     >>> history = History(["epoch", "loss"])
@@ -33,10 +35,11 @@ class History:
         2   0.5
     """
 
-    def __init__(self, columns: Iterable[str]) -> None:
+    def __init__(self, columns: Iterable[str], settings: Mapping[str, Any] | None = None) -> None:
         self.columns: dict[str, list[float]] = {name: [] for name in columns}
         if not self.columns:
             raise ShapeError("history: expected the names of columns, got none")
+        self.settings: dict[str, Any] = dict(settings or {})
 
     def add(self, row: Mapping[str, float]) -> None:
         """Append one epoch: a number for each column."""
@@ -58,8 +61,8 @@ class History:
     def plot(self, ax: Any = None, columns: Iterable[str] | None = None) -> Any:
         """Draw columns over the epochs, by default the losses, and return matplotlib's Axes.
 
-        They are drawn on ``ax`` if given, else on new Axes. Raise ``PlotError``
-        without matplotlib.
+        They are drawn on ``ax`` if given, else on new Axes. Raise
+        ``MissingPackageError`` without matplotlib.
         """
         ax = new_axes() if ax is None else ax
         chosen = (
@@ -72,6 +75,41 @@ class History:
         ax.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))
         ax.legend()
         return ax
+
+    def report(
+        self,
+        path: str | Path,
+        *,
+        title: str = "Training run",
+        settings: Mapping[str, Any] | None = None,
+        summary: Summary | None = None,
+        confusion: Any = None,
+        classes: Iterable[Any] | None = None,
+        graph: Picture | None = None,
+    ) -> None:
+        """Write the run to one HTML file, which needs no network: curves, settings, all epochs.
+
+        ``settings`` are put beside those of ``fit``. ``summary`` is that of
+        ``model.summary(inputs)``, ``confusion`` that of ``gx.train.confusion``, with the names
+        of its ``classes``, and ``graph`` that of ``gx.draw``, if they are to be in it.
+
+        >>> from gradx.train import History
+        >>> history = History(["epoch", "loss"])
+        >>> history.add({"epoch": 1, "loss": 0.75})
+        >>> history.report("run.html", settings={"learning_rate": 0.1})
+        """
+        if settings is not None and not isinstance(settings, Mapping):
+            raise DTypeError(f"report: settings is {settings!r}, expected a mapping")
+        text = page(
+            self.columns,
+            self.settings | dict(settings or {}),
+            title=title,
+            summary=summary,
+            confusion=confusion,
+            classes=classes,
+            graph=graph,
+        )
+        as_path("report", path).write_text(text, encoding="utf-8")
 
     def __getitem__(self, name: str) -> list[float]:
         if name not in self.columns:
@@ -105,10 +143,6 @@ def _as_texts(name: str, values: list[float]) -> list[str]:
 
 
 def new_axes() -> Any:
-    """Return new Axes of matplotlib; raise ``PlotError`` without it."""
-    try:
-        pyplot = import_module("matplotlib.pyplot")
-    except ImportError as error:
-        raise PlotError("history.plot needs matplotlib: pip install 'gradx[plot]'") from error
-    _, ax = pyplot.subplots()
+    """Return new Axes of matplotlib; raise ``MissingPackageError`` without it."""
+    _, ax = optional("matplotlib.pyplot", "history.plot", extra="plot").subplots()
     return ax

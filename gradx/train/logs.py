@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any
 
+from gradx.core.optional import optional
 from gradx.saving.trees import as_path
 from gradx.train.state import State
 
@@ -69,3 +70,46 @@ class CSVLog(_Log):
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerow(values)
         return text.getvalue()
+
+
+class TensorBoardLog:
+    """Write each column of the history to ``directory`` for TensorBoard: a callback of ``fit``.
+
+    A run that goes on, or a second one, takes the place of what is there; numbers that are not
+    finite are left out. Needs tensorboardX: ``pip install 'gradx[tensorboard]'``.
+
+    >>> import gradx as gx
+    >>> gx.train.TensorBoardLog("logs/first").directory.name
+    'first'
+    """
+
+    def __init__(self, directory: Any) -> None:
+        self.directory = as_path("TensorBoardLog", directory)
+        self._writer: Any = None
+
+    def on_start(self, state: State) -> None:
+        """Begin a file of events, with the epochs of before."""
+        package = optional("tensorboardX", "TensorBoardLog", extra="tensorboard")
+        # Of what earlier files have, TensorBoard shows nothing from purge_step on. Names of
+        # files are the second they were made in, and this number.
+        number = len(list(self.directory.glob("*"))) if self.directory.is_dir() else 0
+        self._writer = package.SummaryWriter(
+            str(self.directory), purge_step=0, filename_suffix=f".{number}"
+        )
+        for place in range(len(state.history)):
+            self._write({name: values[place] for name, values in state.history.columns.items()})
+
+    def on_epoch_end(self, state: State) -> None:
+        """Write the epoch."""
+        self._write(state.history.last())
+
+    def on_end(self, state: State) -> None:
+        """Close the file."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write(self, row: dict[str, float]) -> None:
+        for name, value in row.items():
+            if name != "epoch" and math.isfinite(value):
+                self._writer.add_scalar(name, value, int(row["epoch"]))
+        self._writer.flush()

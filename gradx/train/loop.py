@@ -21,9 +21,17 @@ from gradx.train.evaluation import Metric, measure, named_metrics
 from gradx.train.history import History
 from gradx.train.losses import Objective, as_objective
 from gradx.train.progress import reporter
-from gradx.train.sources import Source, evaluation_source, rows_in, set_apart, training_source
+from gradx.train.sources import (
+    Source,
+    evaluation_source,
+    holds_rows,
+    rows_in,
+    set_apart,
+    training_source,
+)
 from gradx.train.state import Result, State, Weights
 from gradx.train.step import Step, make_step
+from gradx.transforms.boundary import name_of
 
 
 def fit(
@@ -111,6 +119,15 @@ def fit(
         handlers=handlers(_present(early_stopping), callbacks, reporter(progress)),
         key=step_key,
         device=device,
+        settings={
+            "model": name_of(type(model)),
+            "loss": name_of(loss),
+            "optimizer": _named(optimizer),
+            "epochs": epochs,
+            **({"batch_size": batch_size, "sampling": sampling} if holds_rows(data) else {}),
+            "device": device or "that of the model",
+            "compiled": compile,
+        },
     )
     return run.train(model, epochs, resume)
 
@@ -128,11 +145,13 @@ class Run:
     handlers: dict[str, list[Handler]]
     key: Any
     device: Any
+    settings: Mapping[str, Any]
 
     def train(self, model: Any, epochs: int, resume: Any = None) -> Result:
         """Go through the epochs until they are over or somebody stops."""
         weights = Weights(model, self.optimizer.init(model))
-        state = State(weights, History(self._columns()), epochs, self.source.steps, key=self.key)
+        history = History(self._columns(), self.settings)
+        state = State(weights, history, epochs, self.source.steps, key=self.key)
         if resume is not None:
             resume_run(state, resume)
         try:
@@ -192,6 +211,12 @@ class Run:
     def _tell(self, event: str, state: State) -> None:
         for handler in self.handlers[event]:
             handler(state)
+
+
+def _named(optimizer: Any) -> str:
+    """Return the name of the function that made an optimizer."""
+    made_in = getattr(optimizer.update, "__qualname__", "")
+    return made_in.partition(".<locals>")[0] or name_of(optimizer)
 
 
 def _require_optimizer(optimizer: Any) -> None:

@@ -1,0 +1,215 @@
+"""Files with PyTorch's names: its model and ours of the same layers give the same outputs."""
+
+import numpy as np
+import pytest
+
+import gradx as gx
+from gradx import nn
+from gradx.core import tree
+from gradx.errors import CheckpointError, DTypeError, ShapeError
+
+torch = pytest.importorskip("torch")
+files = pytest.importorskip("safetensors.torch")
+
+KEY = gx.random.key(0)
+DOUBLE = {"key": KEY, "dtype": "float64"}
+
+
+def drawn(*shape):
+    return np.random.default_rng(0).normal(size=shape)
+
+
+def randomized(module):
+    """Draw all parameters and averages of a PyTorch module anew, in float64, for evaluation."""
+    generator = torch.Generator().manual_seed(0)
+    module = module.double().eval()
+    for name, value in module.state_dict().items():
+        if value.is_floating_point():
+            value.copy_(torch.rand(value.shape, generator=generator, dtype=torch.float64) * 0.5)
+            if "bias" in name:
+                value -= 0.25
+    return module
+
+
+def attention_of(module, x):
+    return module(x, x, x, need_weights=False)[0]
+
+
+def mlp():
+    theirs = torch.nn.Sequential(torch.nn.Linear(8, 5), torch.nn.ReLU(), torch.nn.Linear(5, 2))
+    ours = nn.Sequential(nn.Linear(8, 5, **DOUBLE), nn.relu, nn.Linear(5, 2, **DOUBLE))
+    return theirs, ours, drawn(3, 8), None
+
+
+def images():
+    theirs = torch.nn.Sequential(
+        torch.nn.Conv2d(2, 4, 3, padding=1), torch.nn.BatchNorm2d(4), torch.nn.ReLU(),
+        torch.nn.Sequential(torch.nn.GroupNorm(2, 4), torch.nn.ConvTranspose2d(4, 2, 3)),
+        torch.nn.Flatten(), torch.nn.Linear(2 * 36, 3, bias=False),
+    )  # fmt: skip
+    ours = nn.Sequential(
+        nn.Conv(2, 4, 3, padding=1, **DOUBLE), nn.BatchNorm(4, dtype="float64"), nn.relu,
+        nn.Sequential(nn.GroupNorm(2, 4, dtype="float64"), nn.ConvTranspose(4, 2, 3, **DOUBLE)),
+        nn.Flatten(), nn.Linear(2 * 36, 3, bias=False, **DOUBLE),
+    )  # fmt: skip
+    return theirs, ours, drawn(3, 2, 4, 4), None
+
+
+def recurrent(kind):
+    theirs = getattr(torch.nn, kind)(3, 4, batch_first=True)
+    return theirs, getattr(nn, kind)(3, 4, **DOUBLE), drawn(2, 5, 3), lambda m, x: m(x)[0]
+
+
+def attention():
+    theirs = torch.nn.MultiheadAttention(6, 2, batch_first=True)
+    return theirs, nn.MultiHeadAttention(6, 2, **DOUBLE), drawn(2, 5, 6), attention_of
+
+
+def attention_without_bias():
+    theirs = torch.nn.MultiheadAttention(6, 2, bias=False, batch_first=True)
+    return theirs, nn.MultiHeadAttention(6, 2, bias=False, **DOUBLE), drawn(2, 5, 6), attention_of
+
+
+def transformer():
+    theirs = torch.nn.TransformerEncoderLayer(
+        6, 2, 12, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+    )
+    return theirs, nn.TransformerBlock(6, 2, hidden=12, **DOUBLE), drawn(2, 5, 6), None
+
+
+MODELS = {
+    "MLP": mlp,
+    "images": images,
+    "RNN": lambda: recurrent("RNN"),
+    "LSTM": lambda: recurrent("LSTM"),
+    "GRU": lambda: recurrent("GRU"),
+    "attention": attention,
+    "attention without bias": attention_without_bias,
+    "transformer": transformer,
+}
+every_model = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+
+
+def output_of(module, call, x):
+    with torch.no_grad():
+        return (call or (lambda m, x: m(x)))(module, torch.from_numpy(x)).numpy()
+
+
+@every_model
+def test_a_state_dict_of_torch_gives_the_same_outputs(make, tmp_path):
+    theirs, ours, x, call = make()
+    randomized(theirs)
+    files.save_file(theirs.state_dict(), tmp_path / "model.safetensors")
+
+    loaded = gx.saving.load_state_dict(tmp_path / "model.safetensors", like=ours)
+
+    np.testing.assert_allclose(loaded(x), output_of(theirs, call, x), rtol=1e-10, atol=1e-10)
+
+
+@every_model
+def test_torch_loads_what_we_save_and_gives_the_same_outputs(make, tmp_path):
+    theirs, ours, x, call = make()
+    ours = tree.map(lambda leaf: np.abs(drawn(*leaf.shape)) + 0.1, ours)
+
+    gx.saving.save_state_dict(tmp_path / "model.safetensors", ours)
+
+    theirs.double().eval().load_state_dict(files.load_file(tmp_path / "model.safetensors"))
+    np.testing.assert_allclose(ours(x), output_of(theirs, call, x), rtol=1e-10, atol=1e-10)
+
+
+class Tagger(nn.Module):
+    words: nn.Embedding
+    blocks: list
+    scale: object
+
+    def __call__(self, x):
+        x = self.words(x)
+        for block in self.blocks:
+            x = block(x)
+        return x * self.scale
+
+
+class TorchTagger(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = torch.nn.Embedding(7, 6)
+        self.blocks = torch.nn.ModuleList([torch.nn.Linear(6, 6), torch.nn.LayerNorm(6)])
+        self.gain = torch.nn.Parameter(torch.ones(6))
+
+    def forward(self, x):
+        x = self.embed(x)
+        for block in self.blocks:
+            x = block(x)
+        return x * self.gain
+
+
+def tagger():
+    blocks = [nn.Linear(6, 6, **DOUBLE), nn.LayerNorm(6, dtype="float64")]
+    return Tagger(nn.Embedding(7, 6, **DOUBLE), blocks, np.ones(6))
+
+
+def test_names_say_where_the_models_differ(tmp_path):
+    theirs = randomized(TorchTagger())
+    files.save_file(theirs.state_dict(), tmp_path / "model.safetensors")
+    names = {"words": "embed", "scale": "gain"}
+    x = np.asarray([[1, 2, 6]])
+
+    loaded = gx.saving.load_state_dict(tmp_path / "model.safetensors", tagger(), names)
+
+    np.testing.assert_allclose(loaded(x), output_of(theirs, None, x), rtol=1e-10)
+    gx.saving.save_state_dict(tmp_path / "ours.safetensors", loaded, names)
+    theirs.load_state_dict(files.load_file(tmp_path / "ours.safetensors"))
+    assert sorted(files.load_file(tmp_path / "ours.safetensors")) == sorted(theirs.state_dict())
+
+
+def test_two_layers_may_change_their_names(tmp_path):
+    ours = nn.Sequential(nn.Linear(2, 2, **DOUBLE), nn.Linear(2, 2, **DOUBLE))
+    names = {"layers[0]": "net", "layers[1]": "net.head"}
+    ours = tree.map(lambda leaf: drawn(*leaf.shape), ours)
+
+    gx.saving.save_state_dict(tmp_path / "m.safetensors", ours, names)
+
+    again = gx.saving.load_state_dict(tmp_path / "m.safetensors", ours, names)
+    assert all(map(np.array_equal, tree.leaves(again), tree.leaves(ours)))
+    found = files.load_file(tmp_path / "m.safetensors")
+    assert sorted(found) == ["net.bias", "net.head.bias", "net.head.weight", "net.weight"]
+
+
+def test_all_that_differs_is_in_one_message(tmp_path):
+    path = tmp_path / "model.safetensors"
+    theirs = {"0.weight": torch.ones(5, 9), "0.bias": torch.ones(5), "fc.weight": torch.ones(2, 5)}
+    files.save_file(theirs, path)
+
+    with pytest.raises(ShapeError) as caught:
+        gx.saving.load_state_dict(path, like=mlp()[1])
+
+    message = str(caught.value)
+    assert "lacks 2.bias (2,), 2.weight (2, 5)" in message
+    assert "has besides fc.weight (2, 5)" in message
+    assert "has 0.weight (5, 9), expected (5, 8)" in message
+    assert "'layers[2]': '2'" in message
+
+
+def test_another_dtype_is_named(tmp_path):
+    files.save_file({"weight": torch.ones(2, 3), "bias": torch.ones(2)}, tmp_path / "m.safetensors")
+
+    with pytest.raises(DTypeError, match="weight is float32 in the file, expected float64"):
+        gx.saving.load_state_dict(tmp_path / "m.safetensors", nn.Linear(3, 2, **DOUBLE))
+
+
+def test_names_of_what_is_not_there_or_twice_are_refused(tmp_path):
+    path = tmp_path / "m.safetensors"
+    with pytest.raises(ShapeError, match=r"'layers\[7\]', where no layer is: there are layers, "):
+        gx.saving.save_state_dict(path, mlp()[1], {"layers[7]": "x"})
+    with pytest.raises(ShapeError, match=r"two arrays would be called 0\.weight"):
+        gx.saving.save_state_dict(path, mlp()[1], {"layers[2]": "0"})
+    with pytest.raises(DTypeError, match="names is 3"):
+        gx.saving.save_state_dict(path, mlp()[1], 3)
+    assert not path.exists()
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    (tmp_path / "m.safetensors").write_bytes(b"PK\3\4 a pickle")
+
+    with pytest.raises(CheckpointError):
+        gx.saving.load_state_dict(tmp_path / "m.safetensors", mlp()[1])
