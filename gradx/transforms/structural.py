@@ -45,7 +45,8 @@ SELECTING = names(
 # Of those, the ones that also drop what arrives at the elements they leave out, infinite or not.
 CHOOSING = names(
     """
-    concat getitem maximum_of_windows read_at_maxima relu scatter setitem spread_to_maxima take where
+    concat getitem maximum_of_windows read_at_maxima relu scatter setitem spread_to_maxima take
+    where
     """
 )
 # Their rules make zeros of zeros and of what they leave out, whatever else there is.
