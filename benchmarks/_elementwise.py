@@ -55,18 +55,35 @@ def gradx() -> Works:
     return computing(lambda: f(x))
 
 
-def torch() -> Works:
+def gradx_compiled() -> Works:
+    """gradx, compiled."""
+    gx = import_module("gradx")
+    x, y = data()
+    f = gx.value_and_grad(lambda x, y: gx.sum(gx.tanh(x * y + 0.5) * gx.exp(-x * x)))
+    f = gx.compile(f)
+    return computing(lambda: f(x, y))
+
+
+def torch(compiled: bool = False) -> Works:
     """PyTorch, eager."""
     torch = import_module("torch")
     x, y = map(torch.from_numpy, data())
     x.requires_grad_()
+    f = lambda x, y: torch.sum(torch.tanh(x * y + 0.5) * torch.exp(-x * x))
+    if compiled:
+        f = torch.compile(f)
 
     def value_and_grad():
-        value = torch.sum(torch.tanh(x * y + 0.5) * torch.exp(-x * x))
+        value = f(x, y)
         (gradient,) = torch.autograd.grad(value, x)
         return value.detach(), gradient
 
     return computing(value_and_grad)
+
+
+def torch_compiled() -> Works:
+    """PyTorch, compiled."""
+    return torch(compiled=True)
 
 
 def autograd() -> Works:
@@ -105,7 +122,9 @@ def jax() -> Works:
 SYSTEMS = {
     "numpy": numpy,
     "gradx": gradx,
+    "gradx compiled": gradx_compiled,
     "torch": torch,
+    "torch compiled": torch_compiled,
     "autograd": autograd,
     "mygrad": mygrad,
     "jax jit": jax,

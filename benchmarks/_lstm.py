@@ -54,13 +54,19 @@ def loss_by_hand(xp: Any, sigmoid: Callable[[Any], Any], x: Any, zeros: Any) -> 
     return loss
 
 
-def gradx() -> Works:
+def gradx(compiled: bool = False) -> Works:
     """gradx, uncompiled."""
     gx = import_module("gradx")
     x, *params = data()
     loss = loss_by_hand(gx, import_module("gradx.nn").sigmoid, x, x[0] * 0)
     f = gx.value_and_grad(loss, argnums=(0, 1, 2))
+    f = gx.compile(f) if compiled else f
     return computing(lambda: f(*params))
+
+
+def gradx_compiled() -> Works:
+    """gradx, compiled."""
+    return gradx(compiled=True)
 
 
 def torch() -> Works:
@@ -144,6 +150,7 @@ def jax() -> Works:
 
 SYSTEMS = {
     "gradx": gradx,
+    "gradx compiled": gradx_compiled,
     "torch": torch,
     "torch fused": torch_fused,
     "autograd": autograd,

@@ -1,6 +1,7 @@
-"""Whole computations in gradx and its peers: an MLP's step, an elementwise one, an LSTM.
+"""Whole computations in gradx and its peers: steps of networks, an LSTM, an elementwise one.
 
-    python benchmarks/peers.py [--cores 1|2] [--work mlp elementwise lstm] [--json FILE]
+    python benchmarks/peers.py [--cores 1|2] [--work mlp cnn transformer lstm elementwise]
+        [--rounds 7] [--seconds 0.3] [--json FILE]
 
 Systems that are not installed are named and left out.
 """
@@ -10,7 +11,13 @@ from pathlib import Path
 
 from _turns import print_table, take_turns, write_json
 
-SUITES = {"mlp": "_mlp", "elementwise": "_elementwise", "lstm": "_lstm"}
+SUITES = {
+    "mlp": "_mlp",
+    "cnn": "_cnn",
+    "transformer": "_transformer",
+    "lstm": "_lstm",
+    "elementwise": "_elementwise",
+}
 
 
 def main() -> None:

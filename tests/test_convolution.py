@@ -4,13 +4,18 @@
 forward functions, on small samples; here are larger shapes, third order, and errors.
 """
 
+import tracemalloc
 from itertools import product
 
 import numpy as np
 import pytest
 
 import gradx as gx
-from gradx.backends import numpy_convolution, numpy_convolution_stacked
+from gradx.backends import (
+    numpy_convolution,
+    numpy_convolution_native,
+    numpy_convolution_stacked,
+)
 from gradx.errors import AxisError, DTypeError, ShapeError
 
 # Shape of x, of the weight, and the settings.
@@ -40,13 +45,32 @@ CASES = {
 every_case = pytest.mark.parametrize(("shape", "weight", "settings"), CASES.values(), ids=CASES)
 
 
-WAYS = ["as it chooses", "rows in place", "all copied", "small blocks", "stacked", "stacked bands"]
+BY_NUMPY = ["rows in place", "all copied", "small blocks", "stacked", "stacked bands"]
+BY_MACHINE_CODE = [
+    "machine code",
+    "with waste",
+    "machine code, apart",
+    "machine code in bands",
+]
+WAYS = ["as it chooses", *BY_NUMPY, *BY_MACHINE_CODE]
 
 
 @pytest.fixture(params=WAYS)
 def way(request, monkeypatch):
     """Make the NumPy kernel go one of its ways, whatever the sizes."""
     numpy_convolution.plans.cache_clear()
+    numpy_convolution_native.bands.cache_clear()
+    if request.param in BY_NUMPY:
+        monkeypatch.setattr(numpy_convolution_native, "machine_code", lambda module: None)
+    if request.param in BY_MACHINE_CODE:
+        pytest.importorskip("llvmlite")
+        monkeypatch.setattr(numpy_convolution_native, "WORTH_IT", 0)
+    if request.param == "with waste":
+        monkeypatch.setattr(numpy_convolution_native, "WASTE", 100)
+    if request.param == "machine code, apart":
+        monkeypatch.setattr(numpy_convolution_native, "WASTE", 0)
+    if request.param == "machine code in bands":
+        monkeypatch.setattr(numpy_convolution_native, "BLOCK", 1)
     if request.param in ("rows in place", "small blocks"):
         monkeypatch.setattr(numpy_convolution, "FEW", 0)
     if request.param == "all copied":
@@ -60,6 +84,7 @@ def way(request, monkeypatch):
         monkeypatch.setattr(numpy_convolution_stacked, "BLOCK", 1)
     yield request.param
     numpy_convolution.plans.cache_clear()
+    numpy_convolution_native.bands.cache_clear()
 
 
 def drawn(*shapes, seed=0):
@@ -245,7 +270,8 @@ def test_single_precision_stays_and_dtypes_promote():
     assert gx.conv(integers, integers[:, :, :2, :2]).dtype == np.int64
 
 
-def test_large_images_take_little_memory():
+def test_large_images_take_little_memory(monkeypatch):
+    monkeypatch.setattr(numpy_convolution_native, "machine_code", lambda module: None)
     x, w = drawn((1, 8, 300, 300), (4, 8, 3, 3))
     columns = []
     original = numpy_convolution.Columns
@@ -266,6 +292,7 @@ def test_large_images_take_little_memory():
 
 
 def test_large_padded_images_take_little_memory(monkeypatch):
+    monkeypatch.setattr(numpy_convolution_native, "machine_code", lambda module: None)
     x, w = drawn((1, 8, 300, 300), (4, 8, 3, 3))
     sizes = []
     original = numpy_convolution_stacked.Stack
@@ -280,6 +307,71 @@ def test_large_padded_images_take_little_memory(monkeypatch):
 
     assert len(sizes) > 1
     assert max(sizes) < 2 * numpy_convolution_stacked.BLOCK
+
+
+def machine_code_for_all(monkeypatch):
+    pytest.importorskip("llvmlite")
+    monkeypatch.setattr(numpy_convolution_native, "WORTH_IT", 0)
+
+
+def test_machine_code_takes_little_memory_for_large_images(monkeypatch):
+    machine_code_for_all(monkeypatch)
+    x, w = drawn((2, 8, 400, 400), (4, 8, 3, 3))
+    out, pullback = gx.vjp(lambda x, w: gx.conv(x, w, padding=1), x, w)
+
+    tracemalloc.start()
+    try:
+        (to_x, _) = pullback(out)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak - to_x.nbytes < 12 * numpy_convolution_native.BLOCK
+
+
+@pytest.mark.parametrize("settings", [{"padding": 1}, {}, {"stride": 2, "groups": 3}])
+def test_machine_code_is_as_exact_as_direct_sums_of_float32(settings, monkeypatch):
+    machine_code_for_all(monkeypatch)
+    groups = settings.get("groups", 1)
+    x, w = (a.astype("float32") for a in drawn((5, 24, 13, 14), (18, 24 // groups, 3, 3)))
+    f = lambda x, w: gx.conv(x, w, **settings)
+    out, pullback = gx.vjp(f, x, w)
+    exact, exact_pullback = gx.vjp(f, x.astype("float64"), w.astype("float64"))
+
+    found = [out, *pullback(out)]
+
+    for single, double in zip(found, [exact, *exact_pullback(out.astype("float64"))], strict=True):
+        error = np.max(np.abs(single - double)) / np.max(np.abs(double))
+        assert error < 8 * np.finfo("float32").eps
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_what_is_not_finite_stays_in_its_channel_and_sample(number, way):
+    x, w = drawn((3, 20, 6, 5), (4, 20, 3, 3))
+    x[1, 7, 5, 4] = number
+
+    with np.errstate(invalid="ignore"):
+        out, pullback = gx.vjp(lambda w: gx.conv(x, w, padding=1), w)
+        (to_weight,) = pullback(np.ones_like(out))
+
+    assert np.all(np.isfinite(out[[0, 2]]))
+    assert np.all(np.isfinite(to_weight[:, np.arange(20) != 7]))
+    assert not np.any(np.isfinite(to_weight[:, 7, 1:, 1:].sum()))
+
+
+def test_threads_do_not_change_a_bit_of_a_convolution(monkeypatch):
+    machine_code_for_all(monkeypatch)
+    monkeypatch.setattr(numpy_convolution_native, "WORTH_A_THREAD", 1)
+    x, w = drawn((5, 6, 9, 8), (21, 6, 3, 3))
+    found = []
+
+    for count in (1, 2, 3):
+        monkeypatch.setattr(numpy_convolution_native.threads, "limit", lambda count=count: count)
+        out, pullback = gx.vjp(lambda x, w: gx.conv(x, w, padding=1), x, w)
+        found.append([out, *pullback(out)])
+
+    for others in zip(*found, strict=True):
+        assert all(np.array_equal(others[0], other) for other in others)
 
 
 def test_arrays_in_any_memory_order_are_convolved():

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from gradx.backends import companions, numpy_convolution_stacked, numpy_pooling, numpy_where
+from gradx.backends import companions, numpy_convolution_native, numpy_pooling, numpy_where
 from gradx.backends.base import Backend
 from gradx.errors import DeviceError
 
@@ -44,7 +44,7 @@ BACKEND = Backend(
 )
 
 BACKEND.kernels.update(companions.kernels_of("scipy.special", "pip install scipy"))
-BACKEND.kernels.update(numpy_convolution_stacked.KERNELS)
+BACKEND.kernels.update(numpy_convolution_native.KERNELS)
 BACKEND.kernels.update(numpy_pooling.KERNELS)
 BACKEND.kernels["where"] = numpy_where.where
 

@@ -185,12 +185,17 @@ def convolution_transpose(xp, y, weight, /, *, lengths, stride, before, dilation
         return numpy_convolution.convolution_transpose(
             xp, y, weight, lengths=lengths, before=before, **settings
         )
+    turned_weight, before = turned(weight, before, dilation, groups)
+    return convolution(xp, y, turned_weight, outputs=lengths, before=before, **settings)
+
+
+def turned(weight: Any, before: Lengths, dilation: Lengths, groups: int) -> tuple[Any, Lengths]:
+    """Return kernels from end to beginning, inputs and outputs swapped, and where they begin."""
     outputs, inputs, *kernel = weight.shape
     split = weight.reshape(groups, outputs // groups, inputs, *kernel).swapaxes(1, 2)
-    turned = np.flip(split, axis=tuple(range(3, split.ndim)))
-    turned = turned.reshape(groups * inputs, outputs // groups, *kernel)
+    flipped = np.flip(split, axis=tuple(range(3, split.ndim)))
     ends = [d * (k - 1) - b for k, d, b in zip(kernel, dilation, before, strict=True)]
-    return convolution(xp, y, turned, outputs=lengths, before=tuple(ends), **settings)
+    return flipped.reshape(groups * inputs, outputs // groups, *kernel), tuple(ends)
 
 
 KERNELS: dict[str, Kernel] = {

@@ -43,7 +43,14 @@ SELECTING = names(
     """
 )
 # Of those, the ones that also drop what arrives at the elements they leave out, infinite or not.
-CHOOSING = names("concat getitem relu scatter setitem take where")
+CHOOSING = names(
+    """
+    concat getitem maximum_of_windows read_at_maxima relu scatter setitem spread_to_maxima take
+    where
+    """
+)
+# Their rules make zeros of zeros and of what they leave out, whatever else there is.
+KEEPING_ZEROS = CHOOSING | MOVING
 
 # Ops whose derivative is finite wherever their inputs are.
 SMOOTH = names(
@@ -74,7 +81,7 @@ def may_matter(nodes: list[Any], seeds: Iterable[Any]) -> bool:
         name = node.op.name if node.edges else ""
         if met and name in CHOOSING:
             return True
-        met = met or (name != "" and name not in HARMLESS)
+        met = met or not _is_harmless(node)
     return False
 
 
@@ -102,16 +109,19 @@ def _is_scaled_by_constant(node):
 
 def is_harmless(nodes: list[Any]) -> bool:
     """Tell whether every derivative on the tape is finite, so that no zero meets an infinity."""
-    others = {node.op.name for node in nodes if node.edges} - HARMLESS
-    return not others or (others == {"pow"} and all(map(_is_whole_power, nodes)))
+    return all(map(_is_harmless, nodes))
 
 
-def _is_whole_power(node):
-    """Tell whether a node, if it is a power at all, is ``x**2`` or such."""
-    if not node.edges or node.op.name != "pow":
+def _is_harmless(node):
+    """Tell whether a derivative is finite: also that of ``x**2`` and such, and of ``x / 2``."""
+    if not node.edges or node.op.name in HARMLESS:
         return True
-    exponent = node.edges[0][2][-1]
-    return len(node.edges) == 1 and type(exponent) in PYTHON_SCALARS and exponent in (1, 2, 3, 4)
+    if node.op.name not in ("pow", "divide") or len(node.edges) > 1:
+        return False
+    number = node.edges[0][2][-1]
+    if type(number) not in PYTHON_SCALARS:
+        return False
+    return number != 0 if node.op.name == "divide" else number in (1, 2, 3, 4)
 
 
 def follow(
@@ -142,6 +152,8 @@ def follow(
         live = _after_mixing(part, rule, saved, g, live, leaves_out)
     if live is None or (harmless and not op.elementwise and not selects):
         return part, None
+    if op.name in KEEPING_ZEROS:
+        return part, live
     if may_hold_nan(part) or (is_differentiated(part) and not selects):
         part = where(equal(live, 0), 0.0, part)
     return part, live

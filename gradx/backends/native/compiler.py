@@ -26,6 +26,8 @@ PROCESSOR = Processor(
 )
 # Two registers at once: one alone would wait for its own results.
 VECTOR_BYTES = 128 if "+avx512f" in _HAS else 64
+REGISTERS = 32 if "+avx512f" in _HAS or _IS_ARM else 16
+REGISTER_BYTES = 64 if "+avx512f" in _HAS else 32 if "+avx" in _HAS else 16
 # What machine code depends on beside its source.
 SETTING = "\n".join(
     [llvmlite.__version__, ".".join(map(str, llvm.llvm_version_info)), CPU, FEATURES]

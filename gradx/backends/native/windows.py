@@ -1,0 +1,275 @@
+"""Sums of products over windows in machine code: the two loops that convolutions are made of.
+
+Both read what windows read where it lies. ``offsets`` has for each place in the kernel how many
+bytes after the first window's beginning it is read, and windows beside each other are elements
+beside each other, so one vector of elements is one place of as many windows::
+
+    products:  out[n, o, q] = sum over k of weights[o, k] * x[n, offsets[k] + q]
+    dots:      out[o, k]   += sum over n and q of y[n, o, q] * x[n, offsets[k] + q]
+
+As in any fast product of matrices, a tile of results stays in registers: rows of it are outputs,
+columns vectors of windows in ``products`` and places of the kernel in ``dots``. In ``products``
+each sum is added up in the order of the places; in ``dots`` in as many parts as a vector has
+elements, which are added up in pairs.
+"""
+
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradx.backends.native import compiler
+from gradx.backends.native.storage import user_store
+from gradx.backends.native.values import LLVM_TYPES, Code, Value, muladd
+
+# All numbers that the loops are given, 8 bytes each; "row" and "sample" are how many bytes lie
+# between rows and samples of an array, "strips" how many vectors of windows there are.
+NUMBERS = ("samples", "strips", "blocks", "depth", "out_row", "out_sample", "x_sample")
+NUMBERS_OF_DOTS = ("samples", "strips", "blocks", "depth", "y_row", "y_sample", "x_sample")
+
+
+class Tiles(NamedTuple):
+    """Rows and columns of the tiles: what a processor's registers hold."""
+
+    products: tuple[int, int]
+    dots: tuple[int, int]
+
+
+class Loops(NamedTuple):
+    """The functions, for one dtype: addresses of arrays, of offsets, and of numbers."""
+
+    products: Any  # (out, x, weights, offsets, numbers)
+    dots: Any  # (out, x, y, offsets, numbers)
+    tiles: Tiles
+    lanes: int
+
+
+def tiles() -> Tiles:
+    """Choose tiles: the results, one row of factors and one factor more are in registers."""
+    return Tiles((8, 3), (4, 6)) if compiler.REGISTERS >= 32 else Tiles((4, 3), (3, 4))
+
+
+@cache
+def loops(dtype: str) -> Loops:
+    """Return the loops for float32 or float64."""
+    lanes = compiler.REGISTER_BYTES // np.dtype(dtype).itemsize
+    text = "\n".join([_text(_Products, dtype, lanes), _text(_Dots, dtype, lanes)])
+    declared = dict.fromkeys(line for line in text.splitlines() if line.startswith("declare"))
+    lines = [line for line in text.splitlines() if not line.startswith("declare")]
+    source = "\n".join([*lines, *declared, ""])
+    products, dots = compiler.addresses(source, ("products", "dots"), user_store())
+    signature = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5)
+    return Loops(signature(products), signature(dots), tiles(), lanes)
+
+
+def _text(kind: type["_Writer"], dtype: str, lanes: int) -> str:
+    writer = kind(dtype, lanes)
+    writer.write()
+    head = f"define void @{kind.name}(ptr %out, ptr %x, ptr %factors, ptr %offsets, ptr %numbers)"
+    body = "\n".join([*writer.code.cells, *writer.code.lines, "ret void"])
+    return "\n".join([f"{head} {{\nentry:\n{body}\n}}", *writer.code.declarations.values()])
+
+
+class _Writer:
+    """A function under construction: loops, pointers, and vectors in registers."""
+
+    name = ""
+    numbers: tuple[str, ...] = ()
+
+    def __init__(self, dtype: str, lanes: int) -> None:
+        self.dtype = dtype
+        self.size = np.dtype(dtype).itemsize
+        self.bytes_of_vector = lanes * self.size
+        self.code = Code(lanes, compiler.PROCESSOR)
+        self.given = {
+            name: self.load("i64", self.at("%numbers", 8 * place))
+            for place, name in enumerate(self.numbers)
+        }
+
+    def write(self) -> None:
+        """Write the body."""
+        raise NotImplementedError
+
+    def load(self, kind: str, pointer: str) -> str:
+        """Load a number."""
+        name = self.code.fresh()
+        self.code.lines.append(f"{name} = load {kind}, ptr {pointer}")
+        return name
+
+    def do(self, instruction: str, x: object, y: object) -> str:
+        """Compute with two integers."""
+        name = self.code.fresh()
+        self.code.lines.append(f"{name} = {instruction} i64 {x}, {y}")
+        return name
+
+    def at(self, pointer: str, offset: object) -> str:
+        """Return the place so many bytes later."""
+        name = self.code.fresh()
+        self.code.lines.append(f"{name} = getelementptr i8, ptr {pointer}, i64 {offset}")
+        return name
+
+    def beyond(self, pointer: str, count: object, size: object) -> str:
+        """Return the place of an element of ``size`` bytes."""
+        return self.at(pointer, self.do("mul", count, size))
+
+    def vector(self, pointer: str) -> Value:
+        """Load elements that lie one after another."""
+        kind = self.code.vector(self.dtype)
+        return self.code.emit(self.dtype, f"load {kind}, ptr {pointer}, align {self.size}")
+
+    def element(self, pointer: str) -> Value:
+        """Load one element, into all places of a vector."""
+        kind, vector = LLVM_TYPES[self.dtype], self.code.vector(self.dtype)
+        element, first = self.code.fresh(), self.code.fresh()
+        self.code.lines += [
+            f"{element} = load {kind}, ptr {pointer}, align {self.size}",
+            f"{first} = insertelement {vector} poison, {kind} {element}, i32 0",
+        ]
+        places = f"<{self.code.lanes} x i32> zeroinitializer"
+        return self.code.emit(
+            self.dtype, f"shufflevector {vector} {first}, {vector} poison, {places}"
+        )
+
+    def store(self, value: Value, pointer: str, align: int) -> None:
+        """Store elements one after another."""
+        kind = self.code.vector(value.dtype)
+        self.code.lines.append(f"store {kind} {value.name}, ptr {pointer}, align {align}")
+
+    @contextmanager
+    def loop(self, first: object, end: object, step: int = 1) -> Iterator[str]:
+        """Count from ``first`` in steps, as long as a whole step is left before ``end``."""
+        code, cell = self.code, self.code.cell("i64")
+        head, body, done = code.label("head"), code.label("body"), code.label("done")
+        code.lines += [f"store i64 {first}, ptr {cell}", f"br label %{head}"]
+        code.start(head)
+        place, more = self.load("i64", cell), code.fresh()
+        after = self.do("add", place, step)
+        code.lines += [
+            f"{more} = icmp ule i64 {after}, {end}",
+            f"br i1 {more}, label %{body}, label %{done}",
+        ]
+        code.start(body)
+        yield place
+        code.lines += [f"store i64 {after}, ptr {cell}", f"br label %{head}"]
+        code.start(done)
+
+    def sums(self, count: int) -> list[str]:
+        """Make places for sums, with nothing in them; LLVM makes registers of them."""
+        kind = self.code.vector(self.dtype)
+        cells = [self.code.cell(kind) for _ in range(count)]
+        self.code.lines += [f"store {kind} zeroinitializer, ptr {cell}" for cell in cells]
+        return cells
+
+    def add(self, cell: str, x: Value, y: Value) -> None:
+        """Add a product to a sum."""
+        self.store(muladd(x, y, self.vector(cell)), cell, 64)
+
+
+class _Products(_Writer):
+    name, numbers = "products", NUMBERS
+
+    def write(self) -> None:
+        """Go over samples, and over vectors of windows: as many at once as a tile has."""
+        with self.loop(0, self.given["samples"]) as sample:
+            x = self.beyond("%x", sample, self.given["x_sample"])
+            out = self.beyond("%out", sample, self.given["out_sample"])
+            first = self.code.cell("i64")
+            self.code.lines.append(f"store i64 0, ptr {first}")
+            for columns in range(tiles().products[1], 0, -1):
+                with self.loop(self.load("i64", first), self.given["strips"], columns) as strip:
+                    self._strip(
+                        self.beyond(out, strip, self.bytes_of_vector),
+                        self.beyond(x, strip, self.bytes_of_vector),
+                        columns,
+                    )
+                    self.code.lines.append(
+                        f"store i64 {self.do('add', strip, columns)}, ptr {first}"
+                    )
+
+    def _strip(self, out: str, x: str, columns: int) -> None:
+        rows, depth = tiles().products[0], self.given["depth"]
+        with self.loop(0, self.given["blocks"]) as block:
+            weights = self.beyond("%factors", self.do("mul", block, depth), rows * self.size)
+            sums = self.sums(rows * columns)
+            with self.loop(0, depth) as k:
+                self._add_products(sums, x, self.beyond(weights, k, rows * self.size), k, columns)
+            for row in range(rows):
+                number = self.do("add", self.do("mul", block, rows), row)
+                place = self.beyond(out, number, self.given["out_row"])
+                for column in range(columns):
+                    total = self.vector(sums[row * columns + column])
+                    self.store(
+                        total, self.at(place, column * self.code.lanes * self.size), self.size
+                    )
+
+    def _add_products(self, sums: list[str], x: str, weights: str, k: str, columns: int) -> None:
+        read = self.at(x, self.load("i64", self.beyond("%offsets", k, 8)))
+        bytes_of_vector = self.code.lanes * self.size
+        windows = [
+            self.vector(self.at(read, column * bytes_of_vector)) for column in range(columns)
+        ]
+        for row in range(len(sums) // columns):
+            weight = self.element(self.at(weights, row * self.size))
+            for column, window in enumerate(windows):
+                self.add(sums[row * columns + column], weight, window)
+
+
+class _Dots(_Writer):
+    name, numbers = "dots", NUMBERS_OF_DOTS
+
+    def write(self) -> None:
+        """Go over blocks of outputs and blocks of places, and add each tile to what is there."""
+        rows, columns = tiles().dots
+        depth, row = self.given["depth"], self.given["y_row"]
+        padded = -(-rows * columns // self.code.lanes) * self.code.lanes * self.size
+        with self.loop(0, self.given["blocks"]) as block:
+            y = self.beyond("%factors", self.do("mul", block, rows), row)
+            with self.loop(0, depth) as group:
+                offsets = self.beyond("%offsets", group, 8 * columns)
+                sums = self.sums(rows * columns)
+                self._tile(sums, y, offsets)
+                number = self.do("add", self.do("mul", block, depth), group)
+                self._keep(sums, self.beyond("%out", number, padded))
+
+    def _tile(self, sums: list[str], y: str, offsets: str) -> None:
+        rows, columns = tiles().dots
+        places = [self.load("i64", self.at(offsets, 8 * k)) for k in range(columns)]
+        with self.loop(0, self.given["samples"]) as sample:
+            x = self.beyond("%x", sample, self.given["x_sample"])
+            reads = [self.at(x, place) for place in places]
+            of_sample = self.beyond(y, sample, self.given["y_sample"])
+            lines = [self.beyond(of_sample, row, self.given["y_row"]) for row in range(rows)]
+            with self.loop(0, self.given["strips"]) as strip:
+                offset = self.do("mul", strip, self.bytes_of_vector)
+                outputs = [self.vector(self.at(line, offset)) for line in lines]
+                for column, read in enumerate(reads):
+                    window = self.vector(self.at(read, offset))
+                    for row, output in enumerate(outputs):
+                        self.add(sums[row * columns + column], output, window)
+
+    def _keep(self, sums: list[str], out: str) -> None:
+        lanes = self.code.lanes
+        for start in range(0, len(sums), lanes):
+            totals = self._totals([self.vector(cell) for cell in sums[start : start + lanes]])
+            place = self.at(out, start * self.size)
+            self.store(totals + self.vector(place), place, self.size)
+
+    def _totals(self, vectors: list[Value]) -> Value:
+        """Add up the elements of each of at most as many vectors as a vector has elements."""
+        nothing = vectors[0].like(0.0)
+        vectors += [nothing] * (self.code.lanes - len(vectors))
+        while len(vectors) > 1:
+            pairs = zip(vectors[::2], vectors[1::2], strict=True)
+            vectors = [self._every_second(x, y, 0) + self._every_second(x, y, 1) for x, y in pairs]
+        return vectors[0]
+
+    def _every_second(self, x: Value, y: Value, first: int) -> Value:
+        vector, lanes = self.code.vector(self.dtype), self.code.lanes
+        places = ", ".join(f"i32 {2 * i + first}" for i in range(lanes))
+        return self.code.emit(
+            self.dtype,
+            f"shufflevector {vector} {x.name}, {vector} {y.name}, <{lanes} x i32> <{places}>",
+        )

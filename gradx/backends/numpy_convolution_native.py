@@ -1,0 +1,325 @@
+"""Convolution on NumPy's arrays by loops of machine code, which read windows where they lie.
+
+A block of samples is copied once, with zeros between its rows: windows along an axis may then
+run over the end of a row, and all windows of a sample are one line of elements to each place in
+the kernel, begun at another offset. `native/windows.py` has the loops over such lines. So there
+are no columns to copy for each place in the kernel, as a product of matrices would need.
+
+The windows that begin between two rows are computed too, and left out when results are copied
+to their place. Where these would be many, and along axes with a stride, each place in the kernel
+has a copy of what it reads instead: a *part*.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import product
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradx.backends import numpy_convolution_stacked
+from gradx.backends.base import Kernel
+from gradx.backends.native import threads
+from gradx.backends.native.optional import machine_code
+from gradx.backends.numpy_convolution import Lengths, Windows, alike, overlap
+
+BLOCK = 1 << 19  # bytes of copies and results at a time: half of a core's second cache
+TILE = 1 << 14  # bytes of outputs that a tile of dots reads again and again: half of the first
+WASTE = 1.25  # windows that are computed, of those that are wanted
+WORTH_IT = 1 << 18  # multiplications; below, what surrounds the loops takes longer than they do
+WORTH_A_THREAD = 1 << 24
+DTYPES = ("float32", "float64")
+
+Copy = tuple[int, slice, slice]  # the part, where to, and from where
+
+
+class Axis(NamedTuple):
+    """How one spatial axis lies in memory."""
+
+    length: int  # of a line, zeros included
+    parts: int
+    copies: list[Copy]
+    places: list[tuple[int, int]]  # for each place in the kernel: which part, begun where
+
+
+def _cropped(length: int, windows: Windows) -> Axis:
+    """Keep what the windows reach over, with all padding."""
+    (kernel,), (count,), _, (before,), (dilation,) = windows
+    whole = count + dilation * (kernel - 1)
+    to, source = overlap(length, whole, 1, -before)
+    return Axis(whole, 1, [(0, to, source)], [(0, dilation * k) for k in range(kernel)])
+
+
+def _shared(length: int, windows: Windows) -> Axis:
+    """Let what pads the end of a line pad the beginning of the next."""
+    (kernel,), (count,), _, (before,), (dilation,) = windows
+    reach = dilation * (kernel - 1)
+    whole = max(length + before, count + reach - before, length, count)
+    copies = [(0, slice(0, length), slice(0, length))]
+    return Axis(whole, 1, copies, [(0, dilation * k - before) for k in range(kernel)])
+
+
+def _apart(length: int, windows: Windows) -> Axis:
+    """Copy what each place in the kernel reads."""
+    (kernel,), (count,), (stride,), (before,), (dilation,) = windows
+    pairs = [overlap(length, count, stride, dilation * k - before) for k in range(kernel)]
+    copies = [(k, to, source) for k, (to, source) in enumerate(pairs)]
+    return Axis(count, kernel, copies, [(k, 0) for k in range(kernel)])
+
+
+def _axis(number: int, length: int, windows: Windows) -> Axis:
+    (stride,), (count,) = windows.stride, windows.outputs
+    if stride > 1:
+        return _apart(length, windows)
+    if number == 0:
+        return _cropped(length, windows)
+    shared = _shared(length, windows)
+    return shared if shared.length <= WASTE * count else _apart(length, windows)
+
+
+class Layout:
+    """Where the elements of a sample lie in memory, and where each place in the kernel reads."""
+
+    def __init__(
+        self, channels: int, lengths: Lengths, windows: Windows, groups: int, unit: int
+    ) -> None:
+        alone = [Windows(*[(part[a],) for part in windows]) for a in range(len(lengths))]
+        axes = [_axis(a, n, w) for a, (n, w) in enumerate(zip(lengths, alone, strict=True))]
+        self.outputs = windows.outputs
+        self.lines = (windows.outputs[0], *[axis.length for axis in axes[1:]])
+        self.windows = prod(self.lines)
+        self.padded = _up(self.windows, unit) * unit
+        axes[0] = self._spaced(axes)
+        self.shape = (channels, *[a.parts for a in axes], *[a.length for a in axes])
+        self.size = prod(self.shape)
+        self.copies = []
+        for parts in product(*[axis.copies for axis in axes]):
+            numbers, to, source = zip(*parts, strict=True)
+            self.copies.append(((..., *numbers, *to), (..., *source)))
+
+        steps = [int(step) for step in np.cumprod([1, *self.shape[:0:-1]])[::-1]]
+        inside = channels // groups
+        offsets = steps[0] * np.arange(inside)
+        for a, axis in enumerate(axes):
+            of_part, of_place = steps[1 + a], steps[1 + len(axes) + a]
+            places = [of_part * part + of_place * begun for part, begun in axis.places]
+            offsets = np.add.outer(offsets, places)
+        self.offsets = offsets.reshape(-1)
+        self.group = inside * steps[0]  # elements from one group's channels to the next's
+        self.front = max(0, -int(self.offsets.min()))
+
+    def _spaced(self, axes: list[Axis]) -> Axis:
+        """Keep channels so far apart that no window of a last vector reads the next one's."""
+        row = prod(self.lines[1:])
+        furthest, step = 0, 1
+        for axis in reversed(axes[1:]):
+            furthest += step * max(begun for _, begun in axis.places)
+            step *= axis.length
+        return axes[0]._replace(
+            length=axes[0].length + _up(self.padded - self.windows + furthest, row)
+        )
+
+
+@lru_cache(maxsize=256)
+def bands(
+    channels: int, lengths: Lengths, windows: Windows, groups: int, unit: int, most: int
+) -> list[tuple[slice, Layout]]:
+    """Cut windows along the first axis into bands whose copies of a sample are not too large."""
+    whole = Layout(channels, lengths, windows, groups, unit)
+    count, stride = windows.outputs[0], windows.stride[0]
+    rows = max(2 * windows.kernel[0] * windows.dilation[0], count * most // whole.size)
+    if rows >= count:
+        return [(slice(0, count), whole)]
+    found = []
+    for start in range(0, count, rows):
+        stop = min(start + rows, count)
+        band = windows._replace(
+            outputs=(stop - start, *windows.outputs[1:]),
+            before=(windows.before[0] - start * stride, *windows.before[1:]),
+        )
+        found.append((slice(start, stop), Layout(channels, lengths, band, groups, unit)))
+    return found
+
+
+def _aligned(shape: tuple[int, ...], dtype: Any) -> Any:
+    """Return zeros that begin where a line of the cache does."""
+    size = prod(shape) * dtype.itemsize
+    memory = np.zeros(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+class Block:
+    """Scratch memory for some samples: their lines, and a line of windows for each output."""
+
+    def __init__(self, layout: Layout, dtype: Any, samples: int, groups: int, outputs: int) -> None:
+        self.layout, self.itemsize = layout, dtype.itemsize
+        memory = _aligned((layout.front + samples * layout.size,), dtype)
+        self.lines = memory[layout.front :].reshape(samples, *layout.shape)
+        self.windows = _aligned((samples, groups, outputs, layout.padded), dtype)
+        wanted = self.windows[..., : layout.windows]
+        wanted = wanted.reshape(*wanted.shape[:3], *layout.lines, copy=False)
+        self.wanted = wanted[(..., *map(slice, layout.outputs))]
+
+    def fill(self, x: Any) -> None:
+        """Copy samples to their lines; what is padding stays 0."""
+        lines = self.lines[: len(x)]
+        for to, source in self.layout.copies:
+            lines[to] = x[source]
+
+    def run(self, loop: Any, group: int, factors: Any, out: Any, offsets: Any, *sizes: int) -> None:
+        """Run a loop over the lines of a group; ``sizes`` are its first numbers."""
+        size = self.itemsize
+        steps = [self.layout.padded * size, self.windows[0].nbytes, self.layout.size * size]
+        numbers = np.asarray([*sizes, *steps], np.int64)
+        loop(
+            out.ctypes.data,
+            self.lines.ctypes.data + group * self.layout.group * size,
+            factors.ctypes.data,
+            offsets.ctypes.data,
+            numbers.ctypes.data,
+        )
+
+
+def _up(count: int, unit: int) -> int:
+    """Return how many units hold so many."""
+    return -(-count // unit)
+
+
+def _parts(count: int, work: int) -> list[slice]:
+    """Cut so many things into a part for each thread that is worth it."""
+    most = max(1, min(threads.limit(), count, work // WORTH_A_THREAD))
+    return [slice(count * i // most, count * (i + 1) // most) for i in range(most)]
+
+
+def _at_once(function: Callable[..., int], calls: list[tuple[Any, ...]]) -> None:
+    if len(calls) == 1:
+        function(*calls[0])
+    else:
+        threads.run(function, calls)
+
+
+def _convolve(out: Any, x: Any, weight: Any, windows: Windows, groups: int, loops: Any) -> None:
+    """Write to ``out`` the sums over inputs and places in the kernel."""
+    rows, _ = loops.tiles.products
+    of_one = len(weight) // groups
+    blocks = _up(of_one, rows)
+    factors = np.zeros((groups, blocks * rows, weight[0].size), x.dtype)
+    factors[:, :of_one] = weight.reshape(groups, of_one, -1)
+    factors = np.ascontiguousarray(factors.reshape(groups, blocks, rows, -1).swapaxes(2, 3))
+    most = 4 * BLOCK // x.itemsize
+    parts = _parts(len(x), len(x) * factors.size * prod(windows.outputs))
+    for band, layout in bands(x.shape[1], x.shape[2:], windows, groups, loops.lanes, most):
+        calls = [(out[part, :, band], x[part], factors, layout, loops) for part in parts]
+        _at_once(_convolve_samples, calls)
+
+
+def _convolve_samples(out, x, factors, layout, loops) -> int:
+    groups, blocks, depth, rows = factors.shape
+    of_sample = layout.size + groups * blocks * rows * layout.padded
+    count = max(1, min(len(x), BLOCK // (of_sample * x.itemsize)))
+    block = Block(layout, x.dtype, count, groups, blocks * rows)
+    of_one = out.shape[1] // groups
+    offsets = layout.offsets * x.itemsize
+    for start in range(0, len(x), count):
+        part = x[start : start + count]
+        block.fill(part)
+        sizes = (len(part), layout.padded // loops.lanes, blocks, depth)
+        for group in range(groups):
+            made = block.windows[0, group]
+            block.run(loops.products, group, factors[group], made, offsets, *sizes)
+        target = out[start : start + count]
+        target = target.reshape(len(part), groups, of_one, *layout.outputs, copy=False)
+        target[...] = block.wanted[: len(part), :, :of_one]
+    return 0
+
+
+def _kernels(x: Any, y: Any, windows: Windows, groups: int, loops: Any) -> Any:
+    """Return sums over samples and windows: (groups, outputs of one, inputs and places)."""
+    rows, columns = loops.tiles.dots
+    of_one = y.shape[1] // groups
+    depth = x.shape[1] // groups * prod(windows.kernel)
+    tile = _up(rows * columns, loops.lanes) * loops.lanes
+    found = np.zeros((groups, _up(of_one, rows), _up(depth, columns), tile), x.dtype)
+    most = 4 * BLOCK // x.itemsize
+    y = y.reshape(len(y), groups, of_one, *windows.outputs)
+    parts = _parts(found.shape[1], y.size * depth)
+    for band, layout in bands(x.shape[1], x.shape[2:], windows, groups, loops.lanes, most):
+        calls = [
+            (found[:, part], x, y[:, :, part.start * rows : part.stop * rows, band], layout, loops)
+            for part in parts
+        ]
+        _at_once(_add_kernels, calls)
+    found = found[..., : rows * columns].reshape(*found.shape[:3], rows, columns).swapaxes(2, 3)
+    return found.reshape(groups, found.shape[1] * rows, -1)[:, :of_one, :depth]
+
+
+def _add_kernels(found, x, y, layout, loops) -> int:
+    rows, _ = loops.tiles.dots
+    groups, blocks, places, _ = found.shape
+    count = max(1, min(len(x), TILE // (rows * layout.padded * x.itemsize)))
+    block = Block(layout, x.dtype, count, groups, blocks * rows)
+    offsets = np.resize(layout.offsets * x.itemsize, places * loops.tiles.dots[1])
+    for start in range(0, len(x), count):
+        part = x[start : start + count]
+        block.fill(part)
+        block.wanted[: len(part), :, : y.shape[2]] = y[start : start + count]
+        sizes = (len(part), layout.padded // loops.lanes, blocks, places)
+        for group in range(groups):
+            made = block.windows[0, group]
+            block.run(loops.dots, group, made, found[group], offsets, *sizes)
+    return 0
+
+
+def _loops_for(x: Any, y: Any, multiplications: int, kernel: Lengths) -> Any:
+    """Return the loops for these arrays; None where NumPy's own ways are taken."""
+    if multiplications < WORTH_IT or prod(kernel) == 1 or np.result_type(x, y).name not in DTYPES:
+        return None
+    native = machine_code("windows")
+    return None if native is None else native.loops(np.result_type(x, y).name)
+
+
+def convolution(xp, x, weight, /, *, outputs, stride, before, dilation, groups):
+    """Add up products in registers, where windows lie in memory."""
+    work = len(x) * weight.size * prod(outputs)
+    loops = _loops_for(x, weight, work, weight.shape[2:])
+    if loops is None:
+        settings = {"stride": stride, "before": before, "dilation": dilation, "groups": groups}
+        return numpy_convolution_stacked.convolution(xp, x, weight, outputs=outputs, **settings)
+    x, weight = alike(x, weight)
+    out = np.empty((len(x), len(weight), *outputs), x.dtype)
+    windows = Windows(weight.shape[2:], outputs, stride, before, dilation)
+    _convolve(out, x, weight, windows, groups, loops)
+    return out
+
+
+def convolution_kernel(xp, x, y, /, *, kernel, stride, before, dilation, groups):
+    """Multiply outputs with what each place in the kernel read."""
+    work = y.size * x.shape[1] // groups * prod(kernel)
+    loops = _loops_for(x, y, work, kernel)
+    if loops is None:
+        settings = {"stride": stride, "before": before, "dilation": dilation, "groups": groups}
+        return numpy_convolution_stacked.convolution_kernel(xp, x, y, kernel=kernel, **settings)
+    x, y = alike(x, y)
+    windows = Windows(tuple(kernel), y.shape[2:], stride, before, dilation)
+    found = _kernels(x, y, windows, groups, loops)
+    return found.reshape(y.shape[1], x.shape[1] // groups, *kernel)
+
+
+def convolution_transpose(xp, y, weight, /, *, lengths, stride, before, dilation, groups):
+    """Convolve outputs with the kernel from its end to its beginning, where strides are 1."""
+    settings = {"stride": stride, "dilation": dilation, "groups": groups}
+    if set(stride) != {1}:
+        return numpy_convolution_stacked.convolution_transpose(
+            xp, y, weight, lengths=lengths, before=before, **settings
+        )
+    turned, before = numpy_convolution_stacked.turned(weight, before, dilation, groups)
+    return convolution(xp, y, turned, outputs=lengths, before=before, **settings)
+
+
+KERNELS: dict[str, Kernel] = {
+    "convolution": convolution,
+    "convolution_kernel": convolution_kernel,
+    "convolution_transpose": convolution_transpose,
+}
