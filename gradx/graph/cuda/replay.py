@@ -15,8 +15,12 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from gradx.backends import backend_for_device
 from gradx.errors import GradxError
+from gradx.graph.cuda.calls import Call
 from gradx.graph.cuda.group import compile_group
+from gradx.graph.cuda.lowering import lowered
+from gradx.graph.cuda.packing import Pack, compile_pack
 from gradx.graph.equations import Equation, Group, Variable
 from gradx.graph.executors.by_op import compile_by_op, function_of
 from gradx.graph.executors.source import last_uses
@@ -111,7 +115,7 @@ class Replay:
                     a if x.weak else _buffer_for(cupy, a)
                     for x, a in zip(graph.inputs, arrays, strict=True)
                 ]
-                self._capture(cupy, stream, Steps(graph))
+                self._capture(cupy, stream, Steps(lowered(graph)))
 
     def _capture(self, cupy: Any, stream: Any, steps: "Steps") -> None:
         for _ in range(WARM_UPS):
@@ -150,6 +154,7 @@ class Steps:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
+        self._constants = {variable: _laid_out(value) for variable, value in graph.constants}
         kept = [*graph.outputs, *(constant.variable for constant in graph.constants)]
         dead = last_uses(graph.equations, kept)
         calls = map(_function_of, graph.equations)
@@ -158,7 +163,7 @@ class Steps:
     def run(self, arrays: list[Any]) -> tuple[Any, ...]:
         """Run on one array for each input; the results are the graph's outputs."""
         known: dict[Any, Any] = dict(zip(self._graph.inputs, arrays, strict=True))
-        known |= {constant.variable: constant.value for constant in self._graph.constants}
+        known |= self._constants
         for equation, call, dead in self._steps:
             values = [known[x] if type(x) is Variable else x for x in equation.inputs]
             try:
@@ -175,20 +180,45 @@ class Steps:
         return tuple([known[x] if type(x) is Variable else x for x in self._graph.outputs])
 
 
+def _laid_out(constant: Any) -> Any:
+    """Return a constant; one that is a broadcast number as an array that kernels can read."""
+    return constant.copy() if constant.size and 0 in constant.strides else constant
+
+
 def _function_of(equation: Equation) -> Any:
     """Return a function from the values of the inputs to the tuple of results."""
-    if type(equation.op) is not Group:
-        function, params = function_of(equation), equation.params
-        if getattr(equation.op, "results", None):
-            return lambda values: tuple(function(*values, **params))
-        return lambda values: (function(*values, **params),)
+    make = MAKERS.get(type(equation.op))
+    if make is not None:
+        return make(equation)
+    function, params = function_of(equation), equation.params
+    if getattr(equation.op, "results", None):
+        return lambda values: tuple(function(*values, **params))
+    return lambda values: (function(*values, **params),)
+
+
+def _call(equation: Equation) -> Any:
+    """Return the function that a library or a module of kernels has."""
+    backend, params = backend_for_device(equation.device)[0], equation.params
+    function, xp = equation.op.function, backend.xp
+    return lambda values: function(xp, *values, **params)
+
+
+def _group(equation: Equation) -> Any:
     kernel = compile_group(equation.op.graph)
     if kernel is None:
         return Steps(equation.op.graph).run
-    return lambda values: _run_group(kernel, equation, values)
+    return lambda values: _launched(kernel, equation, values)
 
 
-def _run_group(kernel: Any, equation: Equation, values: list[Any]) -> tuple[Any, ...]:
+def _pack(equation: Equation) -> Any:
+    kernel = compile_pack(equation.op)
+    return lambda values: _launched(kernel, equation, values)
+
+
+MAKERS = {Call: _call, Group: _group, Pack: _pack}
+
+
+def _launched(kernel: Any, equation: Equation, values: list[Any]) -> tuple[Any, ...]:
     cupy = import_module("cupy")
     outputs = tuple([cupy.empty(x.shape, dtype=x.dtype) for x in equation.outputs])
     kernel(*values, *outputs)
