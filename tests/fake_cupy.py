@@ -250,6 +250,8 @@ def make_array_type(cuda, machine: Machine) -> type:
             return np.array(bare(self))
 
         def set(self, array, stream=None):
+            if machine.capturing:
+                raise FakeRuntimeError("the current stream is capturing")
             np.copyto(bare(self), array)
 
         def copy(self):

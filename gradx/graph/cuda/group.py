@@ -8,6 +8,7 @@ computes again from the inputs, which are in the cache by then.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from math import prod
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from gradx.backends.cuda_kernels.launching import contiguous, launch
 from gradx.backends.cuda_kernels.prelude import COMMON, THREADS, blocks_for
 from gradx.backends.cuda_kernels.rows import REDUCE, grid_for
+from gradx.core.op import PYTHON_SCALARS
 from gradx.graph.cuda.expressions import (
     COMPARISONS,
     COMPUTED,
@@ -46,6 +48,8 @@ struct Least {
 };
 """
 FREE = {"astype", "broadcast_to", "zeros_like", "ones_like"}  # of one number: nothing to do
+# Python number -> how it lies in memory: a captured kernel reads today's from there.
+WEAK = {"bool": "int64", "int64": "int64", "float64": "double"}
 WIDEST = 1 << 16  # elements of a row; longer ones leave most of the device idle
 
 
@@ -81,10 +85,14 @@ def compile_group(graph: Graph) -> GroupKernel | None:
 
 
 def argument(value: Any, weak: bool) -> Any:
-    """Return an input as a kernel takes it: a number, or an array in row-major order."""
-    if not weak:
-        return contiguous(value)
-    return int(value) if type(value) is bool else value
+    """Return an input as a kernel takes it: in row-major order, a number in an array too."""
+    return number_on_device(value) if weak and type(value) in PYTHON_SCALARS else contiguous(value)
+
+
+def number_on_device(value: Any) -> Any:
+    """Return a Python number in the memory of the current device, as kernels read it."""
+    cupy = import_module("cupy")
+    return cupy.full((), value, dtype=np.float64 if type(value) is float else np.int64)
 
 
 @dataclass
@@ -222,10 +230,8 @@ class Writer:
         for i, out in enumerate(self.graph.outputs):
             yield f"{STORED[out.dtype]}*", f"out{i}"  # type: ignore[union-attr]
         for i, x in enumerate(self.graph.inputs):
-            if x.weak:
-                yield "double" if x.dtype == "float64" else "int64", f"in{i}"
-            else:
-                yield f"const {STORED[x.dtype]}*", f"in{i}"
+            kind = WEAK[x.dtype] if x.weak else STORED[x.dtype]
+            yield f"const {kind}*", f"in{i}"
 
     def element_lines(self) -> list[str]:
         """Return lines that compute all outputs at the element ``at``."""
@@ -297,7 +303,7 @@ class Writer:
     def _loaded(self, x: Any, shape: Shape) -> str:
         """Return what reads an input, whose elements lie as an array of ``shape``."""
         name = f"in{self.graph.inputs.index(x)}"
-        return name if x.weak else f"loaded({name}[{self._place(shape)}])"
+        return f"{name}[0]" if x.weak else f"loaded({name}[{self._place(shape)}])"
 
     def _value(self, equation: Equation) -> str:
         name, out = equation.op.name, equation.outputs[0]

@@ -8,6 +8,7 @@ that are alike one kernel.
 from gradx.graph.cuda.epilogues import with_epilogues
 from gradx.graph.cuda.expressions import is_known
 from gradx.graph.cuda.group import REDUCTIONS, has_kernel
+from gradx.graph.cuda.numbers import with_numbers_in_groups
 from gradx.graph.cuda.packing import packed
 from gradx.graph.cuda.rules import with_kernels
 from gradx.graph.equations import Equation
@@ -17,7 +18,7 @@ from gradx.graph.native.grouping import FREE, Loops, in_loops
 
 def lowered(graph: Graph) -> Graph:
     """Return the graph with each of its equations a call of a library or one kernel."""
-    for improve in (with_epilogues, with_kernels, grouped, packed):
+    for improve in (with_epilogues, with_kernels, grouped, with_numbers_in_groups, packed):
         graph = improve(graph)
     return graph
 
