@@ -158,11 +158,12 @@ def losses(update: Callable[..., Any], device: str, steps: int) -> list[float]:
 
 
 def replay() -> dict[str, Any]:
-    """Replayed steps have the bits of eager ones, and the numbers of the CPU."""
+    """Replayed steps have the numbers of eager ones, and of the CPU."""
     eager, replayed = losses(update, "cuda", 20), losses(gx.compile(update), "cuda", 20)
     on_cpu = losses(update, "cpu", 20)
     apart = max(abs(x - y) / abs(y) for x, y in zip(eager, on_cpu, strict=True))
-    return {"same bits": eager == replayed, "relative to the CPU": apart, "last": eager[-1]}
+    replay = max(abs(x - y) / abs(y) for x, y in zip(replayed, eager, strict=True))
+    return {"relative to eager": replay, "relative to the CPU": apart, "last": eager[-1]}
 
 
 def launches() -> dict[str, Any]:
@@ -227,7 +228,6 @@ def products() -> dict[str, Any]:
 def bandwidth() -> dict[str, Any]:
     """Gigabytes a second of a copy, of a fused chain, and of Adam over 100 M parameters."""
     xp = backend_for_device("cuda")[0].xp
-    kernels = import_module("gradx.backends.cuda_kernels.multi_tensor")
     group = import_module("gradx.graph.cuda.group")
     x, y = xp.ones(MANY, dtype=xp.float32), xp.ones(MANY, dtype=xp.float32)
     out = xp.empty_like(x)
@@ -236,13 +236,28 @@ def bandwidth() -> dict[str, Any]:
     graph = gx.capture(lambda x, y: gx.tanh(x * y + 1.0) * x)(x, y)
     fused = group.compile_group(graph)
     found["fused chain"] = 3 * size / microseconds(lambda: fused(x, y, out)) / 1e3
-    mean, square = xp.zeros_like(x), xp.zeros_like(x)
-    table = kernels.make_table(xp, [kernels.Leaf(out, y, x, mean, square, mean, square)])
-    scales, count = xp.asarray([1e-3, 0.0, 0.0]), xp.zeros(1, dtype=xp.int64)
-    betas = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
-    adam = microseconds(lambda: kernels.adam(table, scales, count, **betas))
-    found["adam"] = 6 * size / adam / 1e3
+    adam = microseconds(adam_on(x, y))
+    found["adam"] = 7 * size / adam / 1e3
     return found | {f"{name} / copy": found[name] / found["copy"] for name in list(found)[1:]}
+
+
+def adam_on(params: Any, grads: Any) -> Callable[[], Any]:
+    """Return a call of the kernel of Adam's update; 4 arrays are read and 3 written."""
+    xp = backend_for_device("cuda")[0].xp
+    lowering = import_module("gradx.graph.cuda.lowering")
+    group = import_module("gradx.graph.cuda.group")
+    graph = gx.compile(update_of_tree).graph(params, grads, OPTIMIZER.init(params))
+    updates = [e for e in lowering.lowered(graph).equations if e.outputs[0].shape == params.shape]
+    (equation,) = updates
+    kernel = group.compile_group(equation.op.graph)
+    arrays = [xp.ones(v.shape, dtype=xp.float32) for v in (*equation.inputs, *equation.outputs)]
+    return lambda: kernel(*arrays)
+
+
+def update_of_tree(params: Any, grads: Any, state: Any) -> Any:
+    """Return what one step of the optimizer makes of parameters and state."""
+    updates, state = OPTIMIZER.update(grads, state, params)
+    return gx.optim.apply_updates(params, updates), state
 
 
 def leak() -> dict[str, Any]:

@@ -8,7 +8,7 @@ number of devices. With it the branches of the CUDA backend run without a GPU.
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -29,15 +29,17 @@ class Machine:
     pool_bytes: int = 0
     stream: Any = None  # the one that was entered
     recorded: list[Any] | None = None  # what is launched while a stream is captured
+    launches: list[str] = field(default_factory=list)  # what the last capture recorded, by name
 
     @property
     def capturing(self) -> bool:
         return self.recorded is not None
 
-    def record(self, command: Callable[[], Any]) -> None:
+    def record(self, command: Callable[[], Any], name: str) -> None:
         """Keep a command for the CUDA graph that is being captured, if one is."""
         if self.recorded is not None:
             self.recorded.append(command)
+            self.launches.append(name)
 
     missing_libraries: tuple[str, ...] = ()
 
@@ -70,7 +72,7 @@ def make_cupy(machine: Machine) -> dict[str, ModuleType]:
         setattr(cupy, name, on_current_device(getattr(np, name), cupy.ndarray))
     cupy.asarray = make_asarray(cupy.ndarray, machine)
     cupy.broadcast_to = partial(np.broadcast_to, subok=True)
-    cupy.copyto = lambda to, x: launched(machine, lambda: np.copyto(bare(to), bare(x)))
+    cupy.copyto = lambda to, x: launched(machine, lambda: np.copyto(bare(to), bare(x)), "copyto")
     cupy.RawModule = recording_module(machine)
     return {
         "cupy": cupy,
@@ -149,7 +151,7 @@ def add_streams(cuda, runtime, machine: Machine) -> None:
             return machine.capturing
 
         def begin_capture(self, mode):
-            machine.recorded = []
+            machine.recorded, machine.launches = [], []
 
         def end_capture(self):
             commands, machine.recorded = machine.recorded, None
@@ -181,9 +183,9 @@ def run_all(commands):
         command()
 
 
-def launched(machine: Machine, command):
+def launched(machine: Machine, command, name):
     """Run a command, and again in each replay of the graph that is being captured."""
-    machine.record(command)
+    machine.record(command, name)
     return command()
 
 
@@ -193,7 +195,7 @@ def recording_module(machine: Machine) -> type:
     class RawModule(cuda_emulation.Module):
         def get_function(self, name):
             run = super().get_function(name)
-            return lambda *launch: launched(machine, lambda: run(*launch))
+            return lambda *launch: launched(machine, lambda: run(*launch), name)
 
     return RawModule
 
@@ -218,9 +220,10 @@ def make_array_type(cuda, machine: Machine) -> type:
                 return NotImplemented
             plain = bare(inputs)
             if out is not None:
-                launched(machine, lambda: getattr(ufunc, method)(*plain, out=bare(out), **params))
+                compute = lambda: getattr(ufunc, method)(*plain, out=bare(out), **params)
+                launched(machine, compute, ufunc.__name__)
                 return out[0]
-            return made(lambda: getattr(ufunc, method)(*plain, **params))
+            return made(lambda: getattr(ufunc, method)(*plain, **params), ufunc.__name__)
 
         def __array_function__(self, function, types, args, params):
             plain, named = bare(args), {name: bare(value) for name, value in params.items()}
@@ -231,7 +234,7 @@ def make_array_type(cuda, machine: Machine) -> type:
                 view = found.view(ndarray)
                 view._index = self._index
                 return view
-            return made(lambda: function(*plain, **named))
+            return made(lambda: function(*plain, **named), function.__name__)
 
         @property
         def device(self):
@@ -247,24 +250,29 @@ def make_array_type(cuda, machine: Machine) -> type:
             return np.array(bare(self))
 
         def set(self, array, stream=None):
+            if machine.capturing:
+                raise FakeRuntimeError("the current stream is capturing")
             np.copyto(bare(self), array)
 
         def copy(self):
-            return made(lambda: np.array(bare(self), order="C"))
+            return made(lambda: np.array(bare(self), order="C"), "copy")
 
         def astype(self, dtype, copy=True):
-            return made(lambda: bare(self).astype(dtype)) if copy or dtype != self.dtype else self
+            if not copy and dtype == self.dtype:
+                return self
+            return made(lambda: bare(self).astype(dtype), "astype")
 
         def __bool__(self):
             return bool(self.get())
 
-    def made(compute):
+    def made(compute, name):
         """Compute new arrays, and compute them again where they lie in a replay."""
         found = compute()
         if isinstance(found, tuple):
-            return tuple([made(lambda i=i: compute()[i]) for i in range(len(found))])
+            return tuple([made(lambda i=i: compute()[i], name) for i in range(len(found))])
         array = own(np.asarray(found), ndarray)
-        machine.record(lambda: np.copyto(bare(array), compute()))
+        if name not in ("empty", "empty_like"):  # nothing runs for these
+            machine.record(lambda: np.copyto(bare(array), compute()), name)
         return array
 
     ndarray.__module__ = "cupy"
@@ -278,7 +286,7 @@ def on_current_device(create, array_type):
     def created(*args, **parameters):
         assert "device" not in parameters, "CuPy's creation functions know no device"
         plain = bare(args)
-        return array_type.made(lambda: create(*plain, **parameters))
+        return array_type.made(lambda: create(*plain, **parameters), create.__name__)
 
     return created
 
@@ -348,5 +356,6 @@ def wraps_cupy(module: str) -> bool:
         "gradx.backends.cupy",
         "gradx.backends.cuda_",
         "gradx.backends.cublaslt",
+        "gradx.graph.cuda",
     )
     return module.startswith(("cupy", "cuda", *wrapping))

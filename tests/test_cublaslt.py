@@ -221,8 +221,9 @@ ACTIVATIONS = {
 def test_affine_map_activation_and_their_derivatives_are_epilogues(width, activation, cuda, lt):
     x, w, b, v = drawn(6, 4), drawn(4, width), drawn(width), drawn(width, 3)
     g = drawn(6, 3)
+    device = cuda.put(x).device
     kept = lt.empty_auxiliary(
-        cuda.backend.xp, f"{activation}_aux", cuda.put(np.empty((6, width), np.float32))
+        cuda.backend.xp, f"{activation}_aux", (6, width), np.dtype("float32"), device
     )
 
     hidden, _ = multiplied(cuda, lt, x, w, f"{activation}_aux_bias", b, kept)

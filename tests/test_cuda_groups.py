@@ -5,7 +5,7 @@ import pytest
 
 import gradx as gx
 from gradx.core.op import OPS
-from gradx.graph.cuda import expressions, group
+from gradx.graph.cuda import expressions, group, lowering, packing
 from gradx.ops import elementwise as ops
 from tests import nvrtc
 from tests.cuda_emulation import needs_compiler
@@ -279,4 +279,21 @@ def test_generated_sources_compile_for(architecture, dtype):
         with np.errstate(all="ignore"):
             graph = gx.capture(f)(*arrays)
         source = group.Writer(graph).source()
+        assert nvrtc.compiled(source, architecture, ("-std=c++17",))[:4] == b"\x7fELF"
+
+
+@pytest.mark.skipif(
+    nvrtc.library() is None, reason="NVRTC is not installed: pip install nvidia-cuda-nvrtc"
+)
+@every("architecture", ["sm_80", "sm_90"])
+@every("count", [2, 60])
+def test_source_of_a_pack_compiles_for(architecture, count):
+    optimizer = gx.optim.adamw(1e-3)
+    params = [drawn(n) for n in range(2, 2 + count)]
+    graph = gx.compile(optimizer.update).graph(params, optimizer.init(params), params)
+    packs = [e.op for e in lowering.lowered(graph).equations if e.op.name == "pack"]
+
+    assert sum(len(pack.groups) for pack in packs) == count
+    for pack in packs:
+        source, _ = packing._source([one.graph for one in pack.groups])
         assert nvrtc.compiled(source, architecture, ("-std=c++17",))[:4] == b"\x7fELF"

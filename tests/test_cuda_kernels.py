@@ -255,37 +255,37 @@ def test_cross_entropy_refuses_a_label_that_is_no_class_unless_it_is_captured(cu
     assert_close(captured, [math.log(3), np.nan])
 
 
-def layer_norm_of(x, weight, bias, eps):
-    x = np.asarray(x, dtype=np.float64)
-    normal = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + eps)
-    return normal * weight + bias
-
-
 @every("dtype", ["float64", "float32", "float16"])
-@every("shape", [(1, 1), (3, 7), (130, 33), (2, 3, 40), (2, 2050), (0, 4)])
-def test_layer_norm_and_its_derivatives(shape, dtype, cuda):
-    rng = np.random.default_rng(4)
-    x, g = (rng.normal(size=shape).astype(dtype) + 2 for _ in range(2))
-    weight, bias = (rng.normal(size=shape[-1]).astype(dtype) for _ in range(2))
-    module, eps = cuda.modules.layer_norm, 1e-5
+@every("keepdims", [False, True])
+@every(
+    ("shape", "axis"),
+    [
+        *[((1, 1), 0), ((3, 7), (0,)), ((130, 33), -2), ((2, 30, 40), (0, 1)), ((700, 2), (0,))],
+        *[((2, 3, 4), 0), ((0, 4), 0), ((4, 0), 0)],
+    ],
+)
+def test_sums_over_the_first_axes(shape, axis, keepdims, dtype, cuda):
+    x = np.random.default_rng(4).normal(size=shape).astype(dtype)
+    module = cuda.modules.column_sums
 
-    out, means, scales = cuda(module.layer_norm, x, weight, bias, eps=eps)
-    pulled = cuda(module.layer_norm_backward, g, x, weight, means, scales)
+    assert module.is_over_columns(cuda.put(x), axis)
+    out = cuda(cuda.kernel("sum"), x, axis=axis, keepdims=keepdims)
 
-    exact = [array.astype(np.float64) for array in (x, weight, bias)]
-    _, pullback = gx.vjp(composed_layer_norm(eps), *exact)
-    assert_close(out, layer_norm_of(*exact, eps))
-    for actual, expected in zip(pulled, pullback(g.astype(np.float64)), strict=True):
-        assert_close(actual, expected)
+    assert_close(out, x.astype(float).sum(axis=axis, keepdims=keepdims))
 
 
-def composed_layer_norm(eps):
-    def norm(x, weight, bias):
-        deviation = x - gx.mean(x, axis=-1, keepdims=True)
-        variance = gx.mean(deviation * deviation, axis=-1, keepdims=True)
-        return deviation / gx.sqrt(variance + eps) * weight + bias
+@every(
+    ("shape", "axis"), [((3, 4), 1), ((3, 4), None), ((3,), 0), ((2, 3, 4), (1, 0)), ((3, 4), ())]
+)
+def test_other_sums_are_those_of_cupy(shape, axis, cuda):
+    x = np.random.default_rng(4).normal(size=shape)
+    is_over_columns = cuda.modules.column_sums.is_over_columns
 
-    return norm
+    out = cuda(cuda.kernel("sum"), x, axis=axis)
+
+    assert_close(np.asarray(out), x.sum(axis=axis))
+    assert is_over_columns(cuda.put(x), axis) == (axis == (1, 0))
+    assert not is_over_columns(cuda.put(x).T, 0)
 
 
 # Elements
@@ -426,105 +426,6 @@ def test_dropout_is_that_of_the_layer_and_its_own_derivative(shape, rate, dtype,
     assert np.array_equal(out, expected)
     _, pullback = gx.vjp(lambda x: drop(x, key=key, train=True), x)
     assert np.array_equal(pulled, pullback(np.ones_like(x))[0])
-
-
-# Optimizers
-
-SIZES = [(3, 5), (), (16385,), (1,), (0,), (40000,)]
-
-
-def leaves_for(cuda, params, grads, averages):
-    module = cuda.modules.multi_tensor
-    leaves = []
-    for index, (parameter, gradient) in enumerate(zip(params, grads, strict=True)):
-        update = cuda.put(np.empty_like(parameter))
-        ones = [cuda.put(average[index]) for average in averages]
-        # Averages are written over; nobody else has these.
-        leaves.append(
-            module.Leaf(
-                update, cuda.put(gradient), cuda.put(parameter), *padded(ones), *padded(ones)
-            )
-        )
-    return leaves
-
-
-def padded(arrays):
-    return (*arrays, None, None)[:2]
-
-
-def update_by_kernel(cuda, rule, averages):
-    def update(params, grads):
-        leaves = leaves_for(cuda, params, grads, averages)
-        rule(cuda.modules.multi_tensor.make_table(cuda.backend.xp, leaves))
-        for average, index in zip(averages, (3, 4), strict=False):
-            average[:] = [cuda.get(leaf[index]) for leaf in leaves]
-        return [cuda.get(leaf.update) for leaf in leaves]
-
-    return update
-
-
-def rules(cuda):
-    """Return an optimizer, and as many averages and the launch that are the same."""
-    kernels = cuda.modules.multi_tensor
-    rate = cuda.put(np.asarray([0.1, 0.0, 0.0]))
-    steps = cuda.put(np.zeros(1, np.int64))
-    betas = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
-    return {
-        "sgd": (gx.optim.sgd(0.1), 0, lambda table: kernels.sgd(table, rate)),
-        "momentum": (
-            gx.optim.sgd(0.1, momentum=0.8),
-            1,
-            lambda table: kernels.momentum(table, rate, momentum=0.8, nesterov=False),
-        ),
-        "nesterov": (
-            gx.optim.sgd(0.1, momentum=0.8, nesterov=True),
-            1,
-            lambda table: kernels.momentum(table, rate, momentum=0.8, nesterov=True),
-        ),
-        "adam": (gx.optim.adam(0.1), 2, lambda table: kernels.adam(table, rate, steps, **betas)),
-        "adamw": (
-            gx.optim.adamw(0.1, weight_decay=0.3),
-            2,
-            lambda table: kernels.adam(table, rate, steps, **betas, weight_decay=0.3),
-        ),
-    }
-
-
-@every("dtype", ["float64", "float32"])
-@every("name", ["sgd", "momentum", "nesterov", "adam", "adamw"])
-def test_one_launch_updates_a_whole_tree_as_the_optimizer_does(name, dtype, cuda):
-    rng = np.random.default_rng(7)
-    optimizer, count, rule = rules(cuda)[name]
-    params = [rng.normal(size=shape) for shape in SIZES]
-    state = optimizer.init(params)
-    averages = [[np.zeros(shape, dtype) for shape in SIZES] for _ in range(count)]
-    update = update_by_kernel(cuda, rule, averages)
-
-    for _ in range(3):
-        grads = [rng.normal(size=shape).astype(dtype) for shape in SIZES]
-        actual = update([p.astype(dtype) for p in params], grads)
-        expected, state = optimizer.update(grads_as(grads, float), state, params)
-
-        for one, other in zip(actual, expected, strict=True):
-            assert_close(one, other, dtype)
-
-
-def grads_as(grads, dtype):
-    return [np.asarray(g, dtype=dtype) for g in grads]
-
-
-def test_leaves_of_a_table_have_one_dtype_and_one_size(cuda):
-    kernels, x, y = cuda.modules.multi_tensor, np.ones(3), np.ones(3, np.float32)
-    put = cuda.put
-
-    with pytest.raises(ShapeError, match=r"one dtype, got \['float32', 'float64'\]"):
-        cuda(
-            lambda xp: kernels.make_table(
-                xp, [kernels.Leaf(put(x), put(x)), kernels.Leaf(put(y), put(y))]
-            )
-        )
-    with pytest.raises(ShapeError, match=r"one size, got \[\(3,\), \(2,\)\]"):
-        cuda(lambda xp: kernels.make_table(xp, [kernels.Leaf(put(x), put(x[:2]))]))
 
 
 # Adding at places

@@ -24,9 +24,8 @@ pytestmark = needs_compiler
 def products_are_recorded(cuda, monkeypatch):
     functions = import_module("gradx.backends.cublaslt")._library()
     multiply = functions["Matmul"]
-    monkeypatch.setitem(
-        functions, "Matmul", lambda *args: launched(cuda.machine, lambda: multiply(*args))
-    )
+    recorded = lambda *args: launched(cuda.machine, lambda: multiply(*args), "product")
+    monkeypatch.setitem(functions, "Matmul", recorded)
 
 
 def drawn(*shape, seed=0, dtype="float32"):
@@ -78,12 +77,12 @@ def test_training_step_is_replayed_to_the_numbers_of_the_cpu(cuda):
         assert_close(cuda.get(actual), wanted.astype(float))
 
 
-def test_replay_has_the_bits_of_the_same_step_op_by_op(cuda):
+def test_replay_has_the_numbers_of_the_same_step_op_by_op(cuda):
     losses, params = train(gx.compile(step), cuda.put, steps=3)
     eager_losses, eager_params = train(step, cuda.put, steps=3)
 
     for one, other in zip([*losses, *params], [*eager_losses, *eager_params], strict=True):
-        assert np.array_equal(cuda.get(one), cuda.get(other))
+        assert_close(cuda.get(one), cuda.get(other).astype(float))
 
 
 def test_replay_runs_nothing_of_python(cuda, monkeypatch):
@@ -129,13 +128,13 @@ def test_key_is_data_of_a_replay(cuda):
 
 
 def test_what_cannot_be_captured_runs_op_by_op_after_one_warning(cuda, monkeypatch):
-    def reads(xp, x, /):
+    def reads(xp, x, /, **params):
         return x if x.get()[0] > 0 else -x
 
-    monkeypatch.setitem(cuda.backend.kernels, "sin", reads)
-    f = gx.compile(lambda x: gx.sin(x) * 2)
+    monkeypatch.setitem(cuda.backend.kernels, "sort", reads)
+    f = gx.compile(lambda x: gx.sort(x) * 2)
 
-    with pytest.warns(UserWarning, match=r"f: sin at .*cannot be captured \(the current stream"):
+    with pytest.warns(UserWarning, match=r"f: sort at .*cannot be captured \(the current stream"):
         first = f(cuda.put(np.ones(2)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -171,17 +170,114 @@ def test_capture_that_allocates_is_not_replayed(cuda, monkeypatch):
     assert np.array_equal(cuda.get(out), np.ones(2))
 
 
-def test_python_numbers_are_part_of_a_capture_of_which_few_are_kept(cuda):
-    scaled = gx.compile(lambda x, rate: x * rate)
-    x = cuda.put(np.ones(2))
+@pytest.fixture
+def silent():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
 
-    for rate in (0.5, 2.5, 0.5):
-        assert np.array_equal(cuda.get(scaled(x, rate)), np.full(2, rate))
-    assert len(program_of(scaled)._captures) == 2
+
+@pytest.mark.usefixtures("silent")
+def test_python_number_that_changes_is_todays_in_one_capture(cuda):
+    scaled = gx.compile(lambda x, rate: (x * rate, x + rate**2, rate * 2, gx.exp(x) * -rate))
+    x = cuda.put(np.ones(2, np.float32))
+
+    for i in range(40):
+        rate = (i - 3) / 3
+        product, total, double, power = scaled(x, rate)
+        assert product.dtype == total.dtype == np.float32
+        assert double == rate * 2
+        assert_close(cuda.get(product), np.full(2, rate))
+        assert_close(cuda.get(total), np.full(2, 1 + rate**2))
+        assert_close(cuda.get(power), np.full(2, -np.e * rate))
+    assert len(program_of(scaled)._captures) == 1
+
+
+@pytest.mark.usefixtures("silent")
+def test_rate_that_is_an_argument_or_a_schedule_needs_no_new_capture(cuda):
+    schedule = gx.optim.schedules.cosine(0.1, steps=20)
+    scheduled = gx.optim.adam(schedule)
+
+    def step(params, state, key, rate, x):
+        def loss(w):
+            return gx.sum((gx.nn.Dropout(0.5)(x, key=key, train=True) @ w - 1) ** 2)
+
+        updates, state = scheduled.update(gx.grad(loss)(params), state, params)
+        return gx.optim.apply_updates(params, updates) * (1 - rate), state
+
+    compiled, x, start = gx.compile(step), drawn(4, 3), drawn(3, 2, seed=1)
+    found, expected = cuda.put(start), start.astype(float)
+    state, expected_state = scheduled.init(found), scheduled.init(expected)
+    for i in range(20):
+        key, rate = gx.random.key(i), 0.01 / (i + 1)
+        found, state = compiled(found, state, key, rate, cuda.put(x))
+        expected, expected_state = step(expected, expected_state, key, rate, x.astype(float))
+
+    assert len(program_of(compiled)._captures) == 1
+    assert np.allclose(cuda.get(found), expected, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("silent")
+def test_number_that_python_cannot_compute_with_is_said_as_in_eager_code(cuda):
+    f = gx.compile(lambda x, rate: x * (1 / rate))
+    f(cuda.put(np.ones(2)), 2.0)
+
+    with pytest.raises(ZeroDivisionError):
+        f(cuda.put(np.ones(2)), 0.0)
+
+
+def test_number_that_no_kernel_reads_is_part_of_a_capture_of_which_few_are_kept(cuda):
+    power = gx.compile(lambda x, n: x**n)
+    x = cuda.put(np.full(2, 3))
+
+    for n in (2, 3, 2):
+        assert np.array_equal(cuda.get(power(x, n)), np.full(2, 3**n))
+    assert len(program_of(power)._captures) == 2
 
     with pytest.warns(UserWarning, match=r"Python numbers \(input 1\) differ from call to call"):
-        outs = [cuda.get(scaled(x, i / 3)) for i in range(40)]
-    assert np.array_equal(outs, np.repeat(np.arange(40)[:, None] / 3, 2, axis=1))
+        outs = [cuda.get(power(x, n)) for n in range(30)]
+    assert np.array_equal(outs, np.repeat(3 ** np.arange(30)[:, None], 2, axis=1))
+
+
+def test_settings_are_part_of_a_capture(cuda):
+    f = gx.compile(lambda x, places: gx.sum(gx.take(x, places, axis=0) * 2))
+    grad = gx.compile(lambda x, places: gx.grad(f)(x, places))
+    product = gx.compile(lambda x, y: x @ y)
+    x, places = cuda.put(drawn(4, 64)), cuda.put(np.asarray([0, 1, 0]))
+
+    exact = cuda.get(product(x, x.T))
+    with gx.matmul_precision("bf16"):
+        rounded = cuda.get(product(x, x.T))
+    grad(x, places)
+    atomic = cuda.machine.launches
+    with gx.deterministic():
+        grad(x, places)
+
+    assert np.array_equal(cuda.get(product(x, x.T)), exact)
+    assert not np.array_equal(exact, rounded)
+    assert "add_at_atomic" in atomic
+    assert "add_at_sorted" in cuda.machine.launches
+
+
+@pytest.mark.usefixtures("silent")
+def test_losses_that_check_their_targets_are_captured(cuda):
+    losses = {
+        "cross entropy": (gx.nn.cross_entropy, drawn(4, 3), np.asarray([0, 2, 1, 1])),
+        "binary": (gx.nn.binary_cross_entropy, drawn(4), np.asarray([0.0, 1.0, 0.5, 1.0])),
+        "hinge": (gx.nn.hinge, drawn(4), np.asarray([1, -1, -1, 1])),
+    }
+    for f, scores, targets in losses.values():
+        compiled = gx.compile(lambda x, t, f=f: gx.value_and_grad(lambda x: f(x, t))(x))
+        given = (cuda.put(scores), cuda.put(targets))
+        compiled(*given)
+        value, gradient = compiled(*given)
+
+        expected = gx.value_and_grad(lambda x, f=f, t=targets: f(x, t))(scores.astype(float))
+        assert_close(np.asarray(cuda.get(value)), np.asarray(expected[0]), "float32")
+        assert_close(cuda.get(gradient), expected[1])
+        assert len(program_of(compiled)._captures) == 1
+        wrong, _ = compiled(given[0], given[1] + 7)
+        assert np.isnan(cuda.get(wrong))
 
 
 def test_group_is_a_step_of_a_replay(cuda):

@@ -341,16 +341,21 @@ def _places_of(rows: Any) -> tuple[int, int] | None:
     return row, steps[-1] if steps else 0
 
 
-def empty_auxiliary(xp: Any, epilogue: str, out: Any, /) -> Any:
-    """Return room for what an activation leaves for its derivative, for the result ``out``.
+def auxiliary_type(epilogue: str, shape: tuple[int, ...], dtype: str) -> tuple[Any, str]:
+    """Return the shape and dtype of what an activation leaves for its derivative.
 
-    ReLU leaves a bit for each element, GELU what it was given.
+    ReLU leaves a bit for each element of its result of ``shape``, GELU what it was given.
     """
-    leading = _auxiliary_leading(epilogue, out.shape[-1])
-    rows = prod(out.shape[:-1])
-    if "gelu" in epilogue:
-        return xp.empty((rows, leading), dtype=out.dtype, device=out.device)
-    return xp.empty((rows, leading // 8), dtype=xp.uint8, device=out.device)
+    leading, rows = _auxiliary_leading(epilogue, shape[-1]), prod(shape[:-1])
+    return ((rows, leading), dtype) if "gelu" in epilogue else ((rows, leading // 8), "uint8")
+
+
+def empty_auxiliary(
+    xp: Any, epilogue: str, shape: tuple[int, ...], dtype: Any, device: Any, /
+) -> Any:
+    """Return room for what an activation leaves, for a result of ``shape``."""
+    room, name = auxiliary_type(epilogue, shape, np.dtype(dtype).name)
+    return xp.empty(room, dtype=np.dtype(name), device=device)
 
 
 def _auxiliary_leading(epilogue: str, columns: int) -> int:

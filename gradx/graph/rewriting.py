@@ -31,3 +31,26 @@ def read_by(graph: Any) -> dict[Variable, list[Equation]]:
 def written_by(graph: Any) -> dict[Variable, Equation]:
     """Return the equation that writes each variable."""
     return {out: equation for equation in graph.equations for out in equation.outputs}
+
+
+def in_order(equations: Iterable[Equation]) -> list[Equation]:
+    """Sort so that each comes after what it reads, otherwise as they are."""
+    equations = list(equations)
+    made_by = {out: e for e in equations for out in e.outputs}
+    ordered: list[Equation] = []
+    done: set[Equation] = set()
+    for equation in equations:
+        pending = [equation]
+        while pending:
+            last = pending[-1]
+            missing = [
+                made_by[x] for x in last.variables if x in made_by and made_by[x] not in done
+            ]
+            if missing and last not in done:
+                pending += missing
+                continue
+            pending.pop()
+            if last not in done:
+                done.add(last)
+                ordered.append(last)
+    return ordered

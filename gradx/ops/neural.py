@@ -63,7 +63,7 @@ NORMAL_PEAK = 1 / math.sqrt(2 * math.pi)
 TANH_SCALE, TANH_CUBIC = math.sqrt(2 / math.pi), 0.044715
 
 
-def _gelu_partial(x, approximate):
+def gelu_partial(x, approximate):
     if approximate == "none":
         return 0.5 * (1 + erf(ROOT_HALF * x)) + x * (NORMAL_PEAK * exp(-0.5 * x * x))
     bent = tanh(TANH_SCALE * (x + TANH_CUBIC * x * x * x))
@@ -77,7 +77,7 @@ def _gelus(draw):
         yield Sample((draw(4) * 3 - 3.5,), {"approximate": approximate})
 
 
-@elementwise(partials={"x": _gelu_partial}, samples=_gelus)
+@elementwise(partials={"x": gelu_partial}, samples=_gelus)
 def gelu(xp, x, /, *, approximate="none"):
     """Multiply by the normal distribution's probability of a smaller number.
 
@@ -150,7 +150,7 @@ def class_mask(xp, labels, /, *, classes):
     return xp.expand_dims(labels, axis=-1) == numbers
 
 
-def _surplus(logits, labels):
+def surplus(logits, labels):
     """Return by how much each class is too probable: the derivative of the loss."""
     probabilities = softmax(logits, axis=-1)
     mask = class_mask(labels, classes=logits.shape[-1])
@@ -165,8 +165,8 @@ def _losses(draw):
 
 
 @primitive(
-    vjp={"logits": lambda g, logits, labels: expand_dims(g, -1) * _surplus(logits, labels)},
-    jvp={"logits": lambda g, logits, labels: sum(g * _surplus(logits, labels), axis=-1)},
+    vjp={"logits": lambda g, logits, labels: expand_dims(g, -1) * surplus(logits, labels)},
+    jvp={"logits": lambda g, logits, labels: sum(g * surplus(logits, labels), axis=-1)},
     samples=_losses,
 )
 def softmax_cross_entropy(xp, logits, labels, /):

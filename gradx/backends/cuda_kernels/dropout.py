@@ -48,9 +48,12 @@ def dropout(xp: Any, x: Any, key: Any, /, *, rate: float) -> Any:
     Its own transpose: called with a cotangent and the same key it is the derivative. For
     DropConnect ``x`` is a weight, and the key that of its place.
     """
+    return dropped(xp, x, key, limit=round((1 - rate) * 2**32), scale=1 / (1 - rate))
+
+
+def dropped(xp: Any, x: Any, key: Any, /, *, limit: int, scale: float) -> Any:
+    """Keep, times ``scale``, elements whose 32 bits are below ``limit``; the others are 0."""
     text, x, key = code(real_number("dropout", x.dtype)), contiguous(x), contiguous(key)
     out = xp.empty_like(x)
-    limit, scale = round((1 - rate) * 2**32), 1 / (1 - rate)
-    blocks = blocks_for(-(-x.size // 8))
-    launch(text, "dropout", blocks, THREADS, out, x, key, x.size, limit, scale)
+    launch(text, "dropout", blocks_for(-(-x.size // 8)), THREADS, out, x, key, x.size, limit, scale)
     return out

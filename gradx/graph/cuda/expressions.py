@@ -50,6 +50,7 @@ TEMPLATES = {
     "conj": "{0}",
     "broadcast_to": "{0}",
     "astype": "{0}",
+    "number_as_array": "{0}",
     "zeros_like": "({T})0",
     "ones_like": "({T})1",
     **{name: f"{name}({{0}})" for name in _FUNCTIONS},
@@ -74,7 +75,7 @@ COMPARISONS = {
 # Functions of one type alone: of integers NumPy would compute otherwise.
 ONLY_REAL = {*_FUNCTIONS, *_BINARY_FUNCTIONS, "pow", "quiet_pow", "sigmoid", "softplus"} | {
     *("logaddexp", "floor", "ceil", "trunc", "round", "reciprocal", "divide", "quotient"),
-    *("isinf", "isfinite", "isnan"),
+    *("isinf", "isfinite", "isnan", "checked_targets"),
 }
 
 HELPERS = """
@@ -132,7 +133,21 @@ def _clip(params: dict[str, Any], type_name: str, operands: Sequence[str]) -> st
     return f"smaller({x}, {high})" if high else x
 
 
+LAWS = {
+    "probability": "{0} >= 0 && {0} <= 1",
+    "sign": "{0} == 1 || {0} == -1",
+    "class": "{0} >= 0 && {0} < {classes}",
+}
+
+
+def _checked_targets(params: dict[str, Any], type_name: str, operands: Sequence[str]) -> str:
+    # A kernel cannot raise: what breaks the law makes a loss that is not finite.
+    holds = LAWS[params["law"]].format(operands[0], classes=params.get("classes", 0))
+    return f"({holds}) ? {operands[0]} : ({type_name})not_a_number()"
+
+
 SPECIAL: dict[str, Callable[[dict[str, Any], str, Sequence[str]], str]] = {
+    "checked_targets": _checked_targets,
     "gelu": _gelu,
     "where": _where,
     "clip_between": _clip,

@@ -8,6 +8,7 @@ computes again from the inputs, which are in the cache by then.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from math import prod
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from gradx.backends.cuda_kernels.launching import contiguous, launch
 from gradx.backends.cuda_kernels.prelude import COMMON, THREADS, blocks_for
 from gradx.backends.cuda_kernels.rows import REDUCE, grid_for
+from gradx.core.op import PYTHON_SCALARS
 from gradx.graph.cuda.expressions import (
     COMPARISONS,
     COMPUTED,
@@ -28,6 +30,8 @@ from gradx.graph.cuda.expressions import (
 )
 from gradx.graph.equations import Equation, Variable
 from gradx.graph.ir import Graph, GroupKernel
+from gradx.graph.native.analysis import ALIGNED_AGAIN
+from gradx.graph.rewriting import read_by
 
 Shape = tuple[int, ...]
 
@@ -43,11 +47,24 @@ struct Least {
     static __device__ __forceinline__ Real of(Real x, Real y) { return x < y || is_nan(x) ? x : y; }
 };
 """
+FREE = {"astype", "broadcast_to", "zeros_like", "ones_like"}  # of one number: nothing to do
+# Python number -> how it lies in memory: a captured kernel reads today's from there.
+WEAK = {"bool": "int64", "int64": "int64", "float64": "double"}
 WIDEST = 1 << 16  # elements of a row; longer ones leave most of the device idle
 
 
 class NoKernelError(Exception):
     """The group has something that this file cannot write: it runs op by op."""
+
+
+def has_kernel(graph: Graph) -> bool:
+    """Tell whether a group has a kernel, and is better as one."""
+    try:
+        written = Writer(graph)
+        written.source()
+    except NoKernelError:
+        return False
+    return not written.repeats_numbers
 
 
 def compile_group(graph: Graph) -> GroupKernel | None:
@@ -61,17 +78,21 @@ def compile_group(graph: Graph) -> GroupKernel | None:
     count, grid = len(graph.inputs), written.grid
 
     def kernel(*arrays: Any) -> None:
-        inputs = [
-            _number(x) if is_weak else contiguous(x)
-            for x, is_weak in zip(arrays, weak, strict=False)
-        ]
+        inputs = [argument(x, is_weak) for x, is_weak in zip(arrays, weak, strict=False)]
         launch(text, "group", *grid, *arrays[count:], *inputs)
 
     return kernel
 
 
-def _number(value: Any) -> Any:
-    return int(value) if type(value) is bool else value
+def argument(value: Any, weak: bool) -> Any:
+    """Return an input as a kernel takes it: in row-major order, a number in an array too."""
+    return number_on_device(value) if weak and type(value) in PYTHON_SCALARS else contiguous(value)
+
+
+def number_on_device(value: Any) -> Any:
+    """Return a Python number in the memory of the current device, as kernels read it."""
+    cupy = import_module("cupy")
+    return cupy.full((), value, dtype=np.float64 if type(value) is float else np.int64)
 
 
 @dataclass
@@ -98,6 +119,7 @@ class Writer:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.made = {out: equation for equation in graph.equations for out in equation.outputs}
+        self.readers = read_by(graph)
         self.reductions = [e for e in graph.equations if e.op.name in REDUCTIONS]
         self.rows = Rows(*self._common_shape())
         self.names = {x: f"v{i}" for i, x in enumerate([*graph.inputs, *self.made])}
@@ -126,13 +148,19 @@ class Writer:
             ):
                 raise NoKernelError
             return
-        if name == "reshape" and self._adds_kept_axes(equation):
+        if self._is_view_of_input(equation):
+            return
+        if name in ALIGNED_AGAIN and self._adds_kept_axes(equation):
             return
         if not is_known(name) or len(equation.outputs) != 1:
             raise NoKernelError
         kinds = [np.dtype(x.dtype).kind for x in equation.variables if x.dtype in COMPUTED]
         if name in ONLY_REAL and "f" not in kinds:
             raise NoKernelError
+
+    def _is_view_of_input(self, equation: Equation) -> bool:
+        # In row-major order, which inputs are in, elements keep their places.
+        return equation.op.name in ALIGNED_AGAIN and equation.inputs[0] in self.graph.inputs
 
     def _adds_kept_axes(self, equation: Equation) -> bool:
         (x,) = equation.inputs
@@ -151,9 +179,10 @@ class Writer:
         for x in (*self.graph.inputs, *self.made):
             if x.dtype not in COMPUTED:
                 raise NoKernelError
-            if self._is_reduced(x) and x.shape == dropped:
-                readers = [e for e in self.graph.equations if x in e.variables]
-                if any(e.op.name != "reshape" for e in readers):
+            if x in self.graph.inputs and all(map(self._is_view_of_input, self.readers.get(x, ()))):
+                continue
+            if self._is_reduced(x) and x.shape == dropped and dropped:
+                if any(e.op.name not in ALIGNED_AGAIN for e in self.readers.get(x, ())):
                     raise NoKernelError
             elif not _broadcasts(x.shape, shape):
                 raise NoKernelError
@@ -162,6 +191,19 @@ class Writer:
         whole = {shape, self.rows.kept, dropped} if self.rows.axes else {shape}
         if any(type(out) is not Variable or out.shape not in whole for out in self.graph.outputs):
             raise NoKernelError
+
+    @property
+    def repeats_numbers(self) -> bool:
+        """Tell whether each thread would compute what is one number for all of them.
+
+        Bias corrections, in float64, would take longer than all the rest of an update.
+        """
+        single = [
+            e
+            for e in self.graph.equations
+            if prod(e.outputs[0].shape) == 1 and not self.levels[e.outputs[0]]
+        ]
+        return prod(self.rows.shape) > 1 and any(e.op.name not in FREE for e in single)
 
     @property
     def grid(self) -> tuple[Any, Any]:
@@ -180,23 +222,25 @@ class Writer:
         head = f"{COMMON}typedef {real} Real;\n{HELPERS}"
         if self.reductions:
             head += REDUCE + LEAST
-        parameters = ", ".join(self._parameters())
+        parameters = ", ".join(f"{kind} {name}" for kind, name in self.parameters())
         return f'{head}\nextern "C" __global__ void group({parameters}) {{\n{body}}}\n'
 
-    def _parameters(self) -> Iterator[str]:
+    def parameters(self) -> Iterator[tuple[str, str]]:
+        """Yield the type and the name of each parameter of the kernel."""
         for i, out in enumerate(self.graph.outputs):
-            yield f"{STORED[out.dtype]}* out{i}"  # type: ignore[union-attr]
+            yield f"{STORED[out.dtype]}*", f"out{i}"  # type: ignore[union-attr]
         for i, x in enumerate(self.graph.inputs):
-            if x.weak:
-                yield f"{'double' if x.dtype == 'float64' else 'int64'} in{i}"
-            else:
-                yield f"const {STORED[x.dtype]}* in{i}"
+            kind = WEAK[x.dtype] if x.weak else STORED[x.dtype]
+            yield f"const {kind}*", f"in{i}"
+
+    def element_lines(self) -> list[str]:
+        """Return lines that compute all outputs at the element ``at``."""
+        lines = self._computing({x for x in self.graph.outputs if type(x) is Variable}, set())
+        return [*lines, *[self._writing(i) for i in range(len(self.graph.outputs))]]
 
     def _element_body(self) -> str:
         count = prod(self.rows.shape)
-        lines = self._computing({x for x in self.graph.outputs if type(x) is Variable}, set())
-        lines += [self._writing(i) for i in range(len(self.graph.outputs))]
-        return f"FOR_EACH(at, {count}ll) {{\n{_indented(lines)}}}\n"
+        return f"FOR_EACH(at, {count}ll) {{\n{_indented(self.element_lines())}}}\n"
 
     def _row_body(self) -> str:
         width = self.rows.width
@@ -242,20 +286,28 @@ class Writer:
         lines: list[str] = []
         for equation in reversed(self.graph.equations):
             (out, *_) = equation.outputs
-            if out in needed and out not in known:
+            if out in needed and self._is_view_of_input(equation):
+                place = self._loaded(equation.inputs[0], out.shape)
+                lines.append(f"const {COMPUTED[out.dtype]} {self.names[out]} = {place};")
+            elif out in needed and out not in known:
                 needed.update(x for x in equation.variables if x not in known)
                 lines.append(
                     f"const {COMPUTED[out.dtype]} {self.names[out]} = {self._value(equation)};"
                 )
-        for i, x in enumerate(self.graph.inputs):
+        for x in self.graph.inputs:
             if x in needed:
-                value = f"in{i}" if x.weak else f"loaded(in{i}[{self._place(x.shape)}])"
+                value = self._loaded(x, x.shape)
                 lines.append(f"const {COMPUTED[x.dtype]} {self.names[x]} = {value};")
         return lines[::-1]
 
+    def _loaded(self, x: Any, shape: Shape) -> str:
+        """Return what reads an input, whose elements lie as an array of ``shape``."""
+        name = f"in{self.graph.inputs.index(x)}"
+        return f"{name}[0]" if x.weak else f"loaded({name}[{self._place(shape)}])"
+
     def _value(self, equation: Equation) -> str:
         name, out = equation.op.name, equation.outputs[0]
-        if name == "reshape":
+        if name in ALIGNED_AGAIN:
             return self.names[equation.inputs[0]]  # type: ignore[index]
         dtype = _compared_dtype(equation) if name in COMPARISONS else out.dtype
         if dtype not in COMPUTED:

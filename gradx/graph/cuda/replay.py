@@ -15,8 +15,15 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from gradx.backends import backend_for_device
+from gradx.backends.settings import current_matmul_precision, is_deterministic
+from gradx.core.op import PYTHON_SCALARS
 from gradx.errors import GradxError
+from gradx.graph.cuda.calls import Call
 from gradx.graph.cuda.group import compile_group
+from gradx.graph.cuda.lowering import lowered
+from gradx.graph.cuda.numbers import Held, Numbers
+from gradx.graph.cuda.packing import Pack, compile_pack
 from gradx.graph.equations import Equation, Group, Variable
 from gradx.graph.executors.by_op import compile_by_op, function_of
 from gradx.graph.executors.source import last_uses
@@ -24,7 +31,7 @@ from gradx.graph.ir import Graph, Program
 from gradx.graph.moving import moved
 
 WARM_UPS = 2  # runs that compile kernels, choose algorithms and fill the pool
-KEPT = 8  # captures with different Python numbers, which are part of one
+KEPT = 8  # captures with different settings, and Python numbers that are part of one
 
 
 class NotCapturedError(Exception):
@@ -41,12 +48,13 @@ def compile_cuda(graph: Graph) -> Program:
 
 
 class CudaProgram:
-    """A program, and its captures: one for each set of Python numbers among the inputs."""
+    """A program, and its captures: one for each set of what is part of a capture."""
 
     def __init__(self, graph: Graph, on_device: Graph) -> None:
-        self._graph = on_device
+        self._graph = lowered(on_device)
         self._by_op = compile_by_op(graph)
-        self._numbers = [i for i, x in enumerate(graph.inputs) if x.weak]
+        self._numbers = Numbers(self._graph)
+        self._given = [(i, x) for i, x in enumerate(self._graph.inputs) if x.weak]
         # Keys that are results go back to the CPU, which waits for them.
         self._to_cpu = [type(x) is Variable and x.device == "cpu" for x in graph.outputs]
         self._refused = False
@@ -55,23 +63,35 @@ class CudaProgram:
         self._lock = threading.Lock()
 
     def __call__(self, *arrays: Any) -> tuple[Any, ...]:
-        with self._lock:
-            replay = None if self._refused else self._replay(arrays)
-            results = None if replay is None else replay(arrays)
+        numbers = self._numbers_of(arrays)
+        results = None
+        if numbers is not None:
+            with self._lock:
+                replay = None if self._refused else self._replay(arrays, numbers)
+                results = None if replay is None else replay(arrays, numbers)
         if results is None:
             return self._by_op(*arrays)
         pairs = zip(results, self._to_cpu, strict=True)
         return tuple([x.get() if to_cpu and hasattr(x, "get") else x for x, to_cpu in pairs])
 
-    def _replay(self, arrays: tuple[Any, ...]) -> "Replay | None":
-        key = tuple([(type(arrays[i]), arrays[i]) for i in self._numbers])
+    def _numbers_of(self, arrays: tuple[Any, ...]) -> dict[Variable, Any] | None:
+        """Compute what is a Python number; None where Python cannot, which is said op by op."""
+        try:
+            return self._numbers.computed({x: arrays[i] for i, x in self._given})
+        except ArithmeticError:
+            return None
+
+    def _replay(self, arrays: tuple[Any, ...], numbers: dict[Variable, Any]) -> "Replay | None":
+        baked = [(type(numbers[x]), numbers[x]) for x in self._numbers.baked]
+        key = (*baked, current_matmul_precision(), is_deterministic())
         replay = self._captures.get(key)
         if replay is not None:
             self._captures.move_to_end(key)
             return replay
         try:
-            self._require_few_numbers()
-            replay = self._captures[key] = Replay(self._graph, arrays)
+            self._require_few_captures()
+            replay = Replay(self._graph, self._numbers, arrays, numbers)
+            self._captures[key] = replay
         except GradxError:
             return None  # what is wrong with the arguments is said op by op
         except NotCapturedError as error:
@@ -79,13 +99,13 @@ class CudaProgram:
             warnings.warn(f"{self._graph.name}: {error}; it runs op by op", stacklevel=4)
         return replay
 
-    def _require_few_numbers(self) -> None:
+    def _require_few_captures(self) -> None:
         if len(self._captures) < KEPT:
             return
         self._captures.popitem(last=False)
         self._evicted += 1
         if self._evicted > KEPT:
-            names = ", ".join(self._graph.inputs[i].name or f"input {i}" for i in self._numbers)
+            names = ", ".join(self._graph.inputs[i].name or f"input {i}" for i, _ in self._given)
             raise NotCapturedError(
                 f"Python numbers ({names}) differ from call to call and are part of a CUDA graph: "
                 "pass them as arrays of the device"
@@ -95,23 +115,33 @@ class CudaProgram:
 class Replay:
     """A CUDA graph, the buffers that it reads and writes, and the pool that they lie in."""
 
-    def __init__(self, graph: Graph, arrays: tuple[Any, ...]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        numbers: Numbers,
+        arrays: tuple[Any, ...],
+        values: dict[Variable, Any],
+    ) -> None:
         cupy = import_module("cupy")
         self._copyto = cupy.copyto
         self._current_stream = cupy.cuda.get_current_stream
         self._done = cupy.cuda.Event(disable_timing=True)
         self._last_stream: Any = None
+        outputs = enumerate(graph.outputs)
+        self._weak = {i: x for i, x in outputs if type(x) is Variable and x.weak}
         self._device = graph.backend.native_device(_device(graph))
         with self._device:
             self._device.synchronize()  # what is read was written on other streams
             stream = cupy.cuda.Stream(non_blocking=True)
             self._pool = cupy.cuda.MemoryPool()
             with stream, cupy.cuda.using_allocator(self._pool.malloc):
+                self._held = Held(numbers.on_device, values)
+                known = values | self._held.arrays
                 self._inputs = [
-                    a if x.weak else _buffer_for(cupy, a)
+                    known[x] if x.weak else _buffer_for(cupy, a)
                     for x, a in zip(graph.inputs, arrays, strict=True)
                 ]
-                self._capture(cupy, stream, Steps(graph))
+                self._capture(cupy, stream, Steps(graph, known))
 
     def _capture(self, cupy: Any, stream: Any, steps: "Steps") -> None:
         for _ in range(WARM_UPS):
@@ -130,35 +160,39 @@ class Replay:
             raise NotCapturedError("it took more memory while it was captured than before")
         self._graph.upload()
 
-    def __call__(self, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+    def __call__(self, arrays: tuple[Any, ...], numbers: dict[Variable, Any]) -> tuple[Any, ...]:
         with self._device:
             stream = self._current_stream()
             if self._last_stream not in (None, stream.ptr):
                 stream.wait_event(self._done)  # another stream may still use the buffers
+            self._held.update(numbers, stream)
             for buffer, array in zip(self._inputs, arrays, strict=True):
-                if hasattr(buffer, "set"):
+                if type(array) not in PYTHON_SCALARS:
                     _fill(self._copyto, buffer, array, stream)
             self._graph.launch(stream)
-            results = tuple([x.copy() if hasattr(x, "copy") else x for x in self._outputs])
+            results = [x.copy() if hasattr(x, "copy") else x for x in self._outputs]
             self._done.record(stream)
             self._last_stream = stream.ptr
-        return results
+        for i, x in self._weak.items():
+            results[i] = numbers[x]
+        return tuple(results)
 
 
 class Steps:
     """The equations of a graph one after another; each says where it failed."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, numbers: dict[Variable, Any] | None = None) -> None:
         self._graph = graph
-        kept = [*graph.outputs, *(constant.variable for constant in graph.constants)]
-        dead = last_uses(graph.equations, kept)
-        calls = map(_function_of, graph.equations)
-        self._steps = list(zip(graph.equations, calls, dead, strict=True))
+        self._known = {variable: _laid_out(value) for variable, value in graph.constants}
+        self._known |= numbers or {}
+        equations = tuple([e for e in graph.equations if e.outputs[0] not in self._known])
+        dead = last_uses(equations, [*graph.outputs, *self._known])
+        self._steps = list(zip(equations, map(_function_of, equations), dead, strict=True))
 
     def run(self, arrays: list[Any]) -> tuple[Any, ...]:
         """Run on one array for each input; the results are the graph's outputs."""
         known: dict[Any, Any] = dict(zip(self._graph.inputs, arrays, strict=True))
-        known |= {constant.variable: constant.value for constant in self._graph.constants}
+        known |= self._known
         for equation, call, dead in self._steps:
             values = [known[x] if type(x) is Variable else x for x in equation.inputs]
             try:
@@ -175,20 +209,45 @@ class Steps:
         return tuple([known[x] if type(x) is Variable else x for x in self._graph.outputs])
 
 
+def _laid_out(constant: Any) -> Any:
+    """Return a constant; one that is a broadcast number as an array that kernels can read."""
+    return constant.copy() if constant.size and 0 in constant.strides else constant
+
+
 def _function_of(equation: Equation) -> Any:
     """Return a function from the values of the inputs to the tuple of results."""
-    if type(equation.op) is not Group:
-        function, params = function_of(equation), equation.params
-        if getattr(equation.op, "results", None):
-            return lambda values: tuple(function(*values, **params))
-        return lambda values: (function(*values, **params),)
+    make = MAKERS.get(type(equation.op))
+    if make is not None:
+        return make(equation)
+    function, params = function_of(equation), equation.params
+    if getattr(equation.op, "results", None):
+        return lambda values: tuple(function(*values, **params))
+    return lambda values: (function(*values, **params),)
+
+
+def _call(equation: Equation) -> Any:
+    """Return the function that a library or a module of kernels has."""
+    backend, params = backend_for_device(equation.device)[0], equation.params
+    function, xp = equation.op.function, backend.xp
+    return lambda values: function(xp, *values, **params)
+
+
+def _group(equation: Equation) -> Any:
     kernel = compile_group(equation.op.graph)
     if kernel is None:
         return Steps(equation.op.graph).run
-    return lambda values: _run_group(kernel, equation, values)
+    return lambda values: _launched(kernel, equation, values)
 
 
-def _run_group(kernel: Any, equation: Equation, values: list[Any]) -> tuple[Any, ...]:
+def _pack(equation: Equation) -> Any:
+    kernel = compile_pack(equation.op)
+    return lambda values: _launched(kernel, equation, values)
+
+
+MAKERS = {Call: _call, Group: _group, Pack: _pack}
+
+
+def _launched(kernel: Any, equation: Equation, values: list[Any]) -> tuple[Any, ...]:
     cupy = import_module("cupy")
     outputs = tuple([cupy.empty(x.shape, dtype=x.dtype) for x in equation.outputs])
     kernel(*values, *outputs)

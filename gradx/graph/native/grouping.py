@@ -6,7 +6,9 @@ Views cost nothing, so each group that reads one has its own. Arithmetic on sing
 stays outside: NumPy's is quicker than any call.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 from gradx.graph.equations import Equation, Group, Input, Variable
 from gradx.graph.ir import Graph
@@ -14,6 +16,7 @@ from gradx.graph.native.analysis import ALIGNED_AGAIN, REDUCTIONS, analyse
 from gradx.graph.native.expanding import expanded
 from gradx.graph.native.operations import FILLED, SUPPORTED, UnsupportedError
 from gradx.graph.passes.dead import without_dead
+from gradx.graph.rewriting import in_order
 
 VIEWS = ALIGNED_AGAIN | {"broadcast_to"}
 FREE = VIEWS | FILLED.keys()  # nothing is computed
@@ -29,14 +32,26 @@ class _Cluster:
         self.plain = plain  # nothing but elementwise ops of one shape
 
 
+class Loops(NamedTuple):
+    """A kind of loops: which equations may be in one for their own sake, which graphs are one."""
+
+    computes: Callable[[Equation], bool]
+    has_loop: Callable[[Graph], bool]
+
+
 def grouped(graph: Graph) -> Graph:
-    """Make groups of the equations that have a loop together."""
-    return _Grouping(expanded(graph)).result()
+    """Make groups of the equations that have a loop of machine code together."""
+    return in_loops(expanded(graph), Loops(_computes, _has_loop))
+
+
+def in_loops(graph: Graph, loops: Loops) -> Graph:
+    """Make groups of the equations that have a loop together, of any kind of loops."""
+    return _Grouping(graph, loops).result()
 
 
 class _Grouping:
-    def __init__(self, graph: Graph) -> None:
-        self.graph, self.equations = graph, graph.equations
+    def __init__(self, graph: Graph, loops: Loops) -> None:
+        self.graph, self.equations, self.loops = graph, graph.equations, loops
         self.made_at = {out: i for i, e in enumerate(self.equations) for out in e.outputs}
         self.sources = [
             {self.made_at[x] for x in e.variables if x in self.made_at} for e in self.equations
@@ -50,7 +65,7 @@ class _Grouping:
                 self.readers.setdefault(x, set()).add(place)
         self.results = {x for x in graph.outputs if type(x) is Variable}
         for place, equation in enumerate(self.equations):
-            if _computes(equation):
+            if loops.computes(equation):
                 self._join_sources(place)
 
     def _plain(self, place: int) -> bool:
@@ -67,7 +82,7 @@ class _Grouping:
             own = self._widened(own, views)
         for source in sorted(sources, reverse=True):
             other = self.cluster_of[source]
-            if other is own or not _computes(self.equations[source]):
+            if other is own or not self.loops.computes(self.equations[source]):
                 continue
             both = _Cluster(
                 own.places | other.places, own.views | other.views, own.plain and other.plain
@@ -79,7 +94,7 @@ class _Grouping:
     def _widened(self, own: _Cluster, views: set[int]) -> _Cluster:
         """Give a group copies of the views that it reads, if there is a loop for that."""
         wider = _Cluster(own.places, own.views | views, False)
-        if not self._has_loop(wider):
+        if not self.loops.has_loop(self._inner(wider)):
             return own
         self.cluster_of.update(dict.fromkeys(wider.places, wider))
         return wider
@@ -103,17 +118,10 @@ class _Grouping:
             return False
         if both.plain and self._shape(own) == self._shape(other):
             return True
-        return self._has_loop(both)
+        return self.loops.has_loop(self._inner(both))
 
     def _shape(self, cluster: _Cluster) -> tuple[int, ...]:
         return self.equations[next(iter(cluster.places))].outputs[0].shape
-
-    def _has_loop(self, cluster: _Cluster) -> bool:
-        try:
-            analyse(self._inner(cluster))
-        except UnsupportedError:
-            return False
-        return True
 
     def _is_interrupted(self, cluster: _Cluster) -> bool:
         """Tell whether something outside reads from a group what the group reads from it."""
@@ -160,7 +168,7 @@ class _Grouping:
         """Return the graph with groups, in an order in which it can run."""
         clusters = list(dict.fromkeys(self.cluster_of.values()))
         equations = [e for cluster in clusters for e in self._as_equations(cluster)]
-        return without_dead(replace(self.graph, equations=tuple(_in_order(equations))))
+        return without_dead(replace(self.graph, equations=tuple(in_order(equations))))
 
     def _as_equations(self, cluster: _Cluster) -> list[Equation]:
         inside = [self.equations[place] for place in sorted(cluster.places)]
@@ -181,23 +189,9 @@ def _computes(equation: Equation) -> bool:
     return any(shapes)
 
 
-def _in_order(equations: list[Equation]) -> list[Equation]:
-    """Sort so that each comes after what it reads, otherwise as they are."""
-    made_by = {out: e for e in equations for out in e.outputs}
-    ordered: list[Equation] = []
-    done: set[Equation] = set()
-    for equation in equations:
-        pending = [equation]
-        while pending:
-            last = pending[-1]
-            missing = [
-                made_by[x] for x in last.variables if x in made_by and made_by[x] not in done
-            ]
-            if missing and last not in done:
-                pending += missing
-                continue
-            pending.pop()
-            if last not in done:
-                done.add(last)
-                ordered.append(last)
-    return ordered
+def _has_loop(graph: Graph) -> bool:
+    try:
+        analyse(graph)
+    except UnsupportedError:
+        return False
+    return True
