@@ -50,8 +50,9 @@ SMOOTH = names(
     """
     abs add atan cofactors conj convolution convolution_kernel convolution_transpose cos cross
     cumulative_prod det fft fftn gelu hfft ifft ifftn ihfft imag irfft log_softmax matmul
-    multiply negative positive prod real rfft sigmoid sign sin softmax softmax_cross_entropy
-    softplus square subtract tanh var vecdot
+    multiply negative normal_probability one_minus_square positive prod real rfft sech_squared
+    sigmoid sigmoid_slope sign sin softmax softmax_cross_entropy softplus square subtract tanh
+    var vecdot
     """
 )
 HARMLESS = SMOOTH | SELECTING | MOVING
