@@ -1,25 +1,31 @@
 """Differentiate random programs in every way there is, and compare.
 
-    python -m tests.fuzz [--programs 1000] [--seed S] [--first N]
+    python -m tests.fuzz [--programs 1000] [--seed S] [--first N] [--processes P]
 
 The derivative of a program along a direction is computed in reverse mode, in
 forward mode, by linearizing, on the tape of ``gx.tensor``, as a batched
 Jacobian, through a checkpoint, mapped over two copies, and from finite
-differences; its second derivatives in the four mixes of two modes, its third in
-three of the eight. The seed is printed, and every disagreement with the number
-of its program: ``--seed S --only N`` runs that one and prints its steps.
+differences; its second derivatives in the four mixes of two modes, its third,
+unless the program is long, in two of the eight, drawn for each program. The seed
+is printed, and every disagreement with the number of its program: ``--seed S
+--only N`` runs that one and prints its steps.
 """
 
 import argparse
+import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial, reduce
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 import gradx as gx
-from tests.programs import DEPENDENT, PARTIAL, Program, make_program, run
+from tests.programs import DEPENDENT, LONG, PARTIAL, Program, make_program, run
 
 STEPS = (1e-6, 1e-5, 1e-4)  # of finite differences; more than one, for one may cross a kink
 # Relative to the largest derivative of the program, by precision.
@@ -52,19 +58,27 @@ def first_derivatives(
 
 
 def higher_derivatives(
-    f: Callable[..., Any], inputs: tuple[Any, ...], along: tuple[Any, ...]
+    f: Callable[..., Any],
+    inputs: tuple[Any, ...],
+    along: tuple[Any, ...],
+    mixes: Iterable[tuple[str, ...]],
 ) -> Iterator[tuple[int, str, Any]]:
-    """Yield derivatives of second and third order along a direction, with their order."""
+    """Yield derivatives along a direction, with their order, in each mix of modes, outer first."""
     everything = tuple(range(len(inputs)))
-    forward = lambda f: lambda *xs: gx.jvp(f, xs, along)[1]
-    reverse = lambda f: lambda *xs: _pairing_of_tensors(gx.grad(f, everything)(*xs), along)
-    mixes = {"reverse": reverse, "forward": forward}
-    for outer, outermost in mixes.items():
-        for inner, innermost in mixes.items():
-            yield 2, f"{outer} over {inner}", outermost(innermost(f))(*inputs)
-    yield 3, "forward, forward, forward", forward(forward(forward(f)))(*inputs)
-    yield 3, "forward, reverse, forward", forward(reverse(forward(f)))(*inputs)
-    yield 3, "reverse, forward, reverse", reverse(forward(reverse(f)))(*inputs)
+    modes = {
+        "forward": lambda f: lambda *xs: gx.jvp(f, xs, along)[1],
+        "reverse": lambda f: lambda *xs: _pairing_of_tensors(gx.grad(f, everything)(*xs), along),
+    }
+    for mix in mixes:
+        derivative = reduce(lambda g, mode: modes[mode](g), reversed(mix), f)
+        yield len(mix), " over ".join(mix), derivative(*inputs)
+
+
+def _drawn_mixes(program: Program, rng: np.random.Generator) -> list[tuple[str, ...]]:
+    """Return all mixes of two modes, and two of three."""
+    second, third = (list(product(("reverse", "forward"), repeat=n)) for n in (2, 3))
+    chosen = rng.choice(len(third), 2, replace=False)
+    return second + [third[i] for i in chosen if len(program.steps) < LONG]
 
 
 def _pairing(gradients, along):
@@ -93,7 +107,7 @@ def disagreements(program: Program, rng: np.random.Generator) -> list[str]:
     if precision == "d" and not program.hard and not names & PARTIAL:
         found.append(_compare_with_differences(f, inputs, along, reverse, scale))
     seen: dict[int, Any] = {}
-    for order, name, value in higher_derivatives(f, inputs, along):
+    for order, name, value in higher_derivatives(f, inputs, along, _drawn_mixes(program, rng)):
         value = np.asarray(value)
         expected = seen.setdefault(order, value)
         tolerance = {2: SECOND, 3: THIRD}[order][precision] * scale**order
@@ -147,22 +161,33 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32))
     parser.add_argument("--first", type=int, default=0, help="number of the first program")
     parser.add_argument("--only", type=int, help="number of the one program to run")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
-    numbers = range(options.first, options.first + options.programs)
-    if options.only is not None:
-        numbers = [options.only]
+    if options.only is None:
+        numbers = range(options.first, options.first + options.programs)
+        failed = run_many(options.seed, numbers, options.processes)
+    else:
         program = make_program(np.random.default_rng([options.seed, options.only]))
         print([(x.shape, x.dtype) for x in program.inputs], *program.steps, sep="\n")
-    failed = 0
-    for done, number in enumerate(numbers, start=1):
-        for message in check(options.seed, number):
-            print(f"program {number}: {message}", flush=True)
-            failed += 1
-        if done % 1000 == 0:
-            print(f"{done} programs so far", flush=True)
-    print(f"{len(numbers)} programs, {failed} disagreements")
+        failed = run_many(options.seed, [options.only], 1)
     sys.exit(failed > 0)
+
+
+def run_many(seed: int, numbers: Sequence[int], processes: int) -> int:
+    """Check programs, print what disagrees and a summary, and return how many disagree."""
+    started, failed = time.perf_counter(), 0
+    with ProcessPoolExecutor(processes) as pool:
+        results = pool.map(partial(check, seed), numbers, chunksize=16)
+        for done, (number, messages) in enumerate(zip(numbers, results, strict=True), start=1):
+            for message in messages:
+                print(f"program {number}: {message}", flush=True)
+            failed += bool(messages)
+            if done % 1000 == 0 or done == len(numbers):
+                rate = done / (time.perf_counter() - started)
+                summary = f"{done} programs of seed {seed}, {failed} with disagreements"
+                print(f"{summary}, {rate:.1f} a second", flush=True)
+    return failed
 
 
 if __name__ == "__main__":

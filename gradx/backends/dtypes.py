@@ -4,6 +4,7 @@ NumPy and CuPy share their dtypes; other libraries have their own objects, which
 the array API standard gives the same names.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,11 @@ def native_dtype(backend: Backend, dtype: Any) -> Any:
 
     A library that lacks it says so itself when it is used.
     """
+    return _own(backend, dtype if isinstance(dtype, np.dtype) else numpy_dtype(dtype))
+
+
+@cache  # casts are frequent in rules
+def _own(backend: Backend, dtype: np.dtype) -> Any:
     found = numpy_dtype(dtype)
     own = getattr(backend.xp, found.name, found)
     # NumPy's classes, which CuPy has too, stand for dtypes but have none of their attributes.

@@ -7,6 +7,7 @@ from gradx.core.samples import Sample, broadcast_pairs, single_arrays
 from gradx.ops.arithmetic import where
 from gradx.ops.comparison import equal, isinf, logical_and
 from gradx.ops.creation import zeros_like
+from gradx.ops.trigonometric import decay_of, tanh
 
 
 def _signed_or_complex(draw):
@@ -27,7 +28,8 @@ def exp(xp, x, /):
     return xp.exp(x)
 
 
-@elementwise(partials={"x": lambda out: out + 1}, samples=_signed_or_complex)
+# Not out + 1, which is 0 in the tail.
+@elementwise(partials={"x": lambda x: exp(x)}, samples=_signed_or_complex)
 def expm1(xp, x, /):
     """Compute ``exp(x) - 1``, accurately near 0."""
     return xp.expm1(x)
@@ -69,11 +71,24 @@ def _signed_real(draw):
     yield Sample((draw(4) * 8 - 10.0,))
 
 
-@elementwise(partials={"x": lambda out: out * (1 - out)}, samples=_signed_real)
-def sigmoid(xp, x, /):
-    """Compute ``1 / (1 + exp(-x))``, without overflow."""
+def sigmoid_of(xp, x):
+    """Compute ``sigmoid`` of a plain array of library ``xp``."""
     small = xp.exp(-xp.abs(x))
     return xp.where(x < 0, small, xp.ones_like(x)) / (1 + small)
+
+
+# Not out * (1 - out): of 1 - out nothing is left where out is nearly 1.
+@elementwise(partials={"x": lambda x: sigmoid_slope(x)}, samples=_signed_real)
+def sigmoid(xp, x, /):
+    """Compute ``1 / (1 + exp(-x))``, without overflow."""
+    return sigmoid_of(xp, x)
+
+
+@elementwise(partials={"x": lambda x, out: -tanh(0.5 * x) * out}, samples=_signed_real)
+def sigmoid_slope(xp, x, /):
+    """Compute the derivative of ``sigmoid``, accurately in both tails."""
+    small = decay_of(xp, x)
+    return small / ((1 + small) * (1 + small))
 
 
 def _share_of_sum(x, y):

@@ -23,9 +23,14 @@ def _any(draw):
     yield Sample((draw(3) - 1j * draw(3),))
 
 
+@elementwise(partials={"x": lambda x: -2 * x}, samples=_any)
+def one_minus_square(xp, x, /):
+    """Compute ``1 - x**2``, accurately near 1; its own rule makes it so near 0 too."""
+    return (1 - x) * (1 + x)
+
+
 def _root(x):
-    """Return ``sqrt(1 - x**2)``, accurately near 1."""
-    return sqrt((1 - x) * (1 + x))
+    return sqrt(one_minus_square(x))
 
 
 def _hyperbolic_root(x):
@@ -76,7 +81,7 @@ def acosh(xp, x, /):
     return xp.acosh(x)
 
 
-@elementwise(partials={"x": lambda x: 1 / ((1 - x) * (1 + x))}, samples=_within_one)
+@elementwise(partials={"x": lambda x: 1 / one_minus_square(x)}, samples=_within_one)
 def atanh(xp, x, /):
     """Return the number with this hyperbolic tangent."""
     return xp.atanh(x)

@@ -9,12 +9,11 @@ from gradx.errors import DTypeError, ShapeError
 from gradx.ops.arithmetic import where
 from gradx.ops.comparison import greater
 from gradx.ops.creation import place_of
-from gradx.ops.exponential import exp, expm1
+from gradx.ops.exponential import exp, expm1, sigmoid_of, sigmoid_slope
 from gradx.ops.exponential import sigmoid as sigmoid
 from gradx.ops.shapes import expand_dims, sum
-from gradx.ops.special import erf, erf_of
+from gradx.ops.special import NORMAL_PEAK, normal_probability, normal_probability_of
 from gradx.ops.statistical import largest_real
-from gradx.ops.trigonometric import tanh
 
 
 def _signed(draw):
@@ -57,18 +56,22 @@ def silu(x, /):
     return x * sigmoid(x)
 
 
-ROOT_HALF = math.sqrt(0.5)
-NORMAL_PEAK = 1 / math.sqrt(2 * math.pi)
 # The cubic that makes tanh follow erf: D. Hendrycks and K. Gimpel, arXiv:1606.08415.
 TANH_SCALE, TANH_CUBIC = math.sqrt(2 / math.pi), 0.044715
 
 
+def _bend(x):
+    """Return what the logistic function is taken of; ``tanh`` would be of half of it."""
+    return (2 * TANH_SCALE) * (x + TANH_CUBIC * x * x * x)
+
+
 def gelu_partial(x, approximate):
     if approximate == "none":
-        return 0.5 * (1 + erf(ROOT_HALF * x)) + x * (NORMAL_PEAK * exp(-0.5 * x * x))
-    bent = tanh(TANH_SCALE * (x + TANH_CUBIC * x * x * x))
-    slope = TANH_SCALE * (1 + 3 * TANH_CUBIC * x * x)
-    return 0.5 * (1 + bent) + 0.5 * x * (1 - bent * bent) * slope
+        return normal_probability(x) + x * (NORMAL_PEAK * exp(-0.5 * x * x))
+    bend = _bend(x)
+    slope = (2 * TANH_SCALE) * sigmoid_slope(bend)
+    # Where x * x overflows the slope is 0, and so it stays when it is multiplied first.
+    return sigmoid(bend) + x * (slope + 3 * TANH_CUBIC * (slope * x * x))
 
 
 def _gelus(draw):
@@ -90,9 +93,9 @@ def gelu(xp, x, /, *, approximate="none"):
     if not xp.isdtype(x.dtype, "real floating"):
         raise DTypeError(f"gelu: expected real floating-point numbers, got {x.dtype}")
     if approximate == "none":
-        return 0.5 * x * (1 + erf_of(xp, ROOT_HALF * x))
+        return x * normal_probability_of(xp, x)
     if approximate == "tanh":
-        return 0.5 * x * (1 + xp.tanh(TANH_SCALE * (x + TANH_CUBIC * x * x * x)))
+        return x * sigmoid_of(xp, _bend(x))
     raise ShapeError(f'gelu: approximate={approximate!r}, expected "none" or "tanh"')
 
 

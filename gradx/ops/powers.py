@@ -121,12 +121,28 @@ def _plane(draw):
 
 
 @elementwise(
-    partials={
-        "x": lambda x, out: part_of_length(x, out),
-        "y": lambda y, out: part_of_length(y, out),
-    },
+    partials={"x": lambda x, y: direction(x, y), "y": lambda x, y: direction(y, x)},
     samples=_plane,
 )
 def hypot(xp, x, y, /):
     """Return the length of the vector ``(x, y)``, without overflow."""
     return xp.hypot(x, y)
+
+
+# Not from the length: 1 / h - x**2 / h**3 would cancel where y is small.
+def _along(x, y):
+    across = direction(y, x)
+    return part_of_length(across * across, hypot(x, y))
+
+
+def _across(x, y):
+    return -part_of_length(direction(x, y) * direction(y, x), hypot(x, y))
+
+
+@elementwise(partials={"x": _along, "y": _across}, samples=_plane)
+def direction(xp, x, y, /):
+    """Compute ``x / hypot(x, y)``: 0 at the origin, the sign of ``x`` where that is infinite."""
+    length = xp.hypot(x, y)
+    x = x + xp.zeros_like(length)
+    special = (length == 0) | xp.isinf(x)
+    return xp.where(special, xp.sign(x), x / xp.where(special, xp.ones_like(length), length))

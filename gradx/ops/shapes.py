@@ -350,9 +350,7 @@ def astype(xp, x, /, dtype, *, copy=True, device=None):
             f"astype: x is on {backend.device_of(x)!r}; move it with gx.to_device(x, {device!r})"
         )
     dtype = native_dtype(backend, dtype)
-    if xp.isdtype(x.dtype, "complex floating") and not xp.isdtype(
-        dtype, ("complex floating", "bool")
-    ):
+    if is_kind(x, "complex floating") and not xp.isdtype(dtype, ("complex floating", "bool")):
         raise DTypeError(
             f"astype: {x.dtype} to {dtype} loses a part: take gx.real(x) or gx.imag(x)"
         )

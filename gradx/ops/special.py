@@ -1,72 +1,62 @@
-"""Special functions of mathematics that array libraries lack or name differently."""
+"""The error function, and the normal distribution's probability, which array libraries lack.
+
+Near 0 and beyond they are the formulas of ``gradx/backends/native/special.py``, with the
+same coefficients.
+"""
 
 import math
 
+from gradx.backends.native.coefficients import ERF, SCALED_ERFC
 from gradx.core.op import elementwise
 from gradx.core.samples import Sample, single_arrays
 from gradx.errors import DTypeError
 from gradx.ops.exponential import exp
 
-# From S. L. Moshier's Cephes library, ndtr.c: rational approximations with relative
-# errors below 4e-16, highest power first. On [-1, 1] erf(x) = x T(x**2) / U(x**2);
-# beyond, erfc(x) = exp(-x**2) P(x) / Q(x) for x up to 8.
-T = (
-    9.60497373987051638749e0,
-    9.00260197203842689217e1,
-    2.23200534594684319226e3,
-    7.00332514112805075473e3,
-    5.55923013010394962768e4,
-)
-U = (
-    1.0,
-    3.35617141647503099647e1,
-    5.21357949780152679795e2,
-    4.59432382970980127987e3,
-    2.26290000613890934246e4,
-    4.92673942608635921086e4,
-)
-P = (
-    2.46196981473530512524e-10,
-    5.64189564831068821977e-1,
-    7.46321056442269912687e0,
-    4.86371970985681366614e1,
-    1.96520832956077098242e2,
-    5.26445194995477358631e2,
-    9.34528527171957607540e2,
-    1.02755188689515710272e3,
-    5.57535335369399327526e2,
-)
-Q = (
-    1.0,
-    1.32281951154744992508e1,
-    8.67072140885989742329e1,
-    3.54937778887819891062e2,
-    9.75708501743205489753e2,
-    1.82390916687909736289e3,
-    2.24633760818710981792e3,
-    1.65666309194161350182e3,
-    5.57535340817727675546e2,
-)
-# erf is 1 to the last digit of float64 from here on.
-ERF_IS_ONE = 6.0
+ROOT_HALF = math.sqrt(0.5)
+NORMAL_PEAK = 1 / math.sqrt(2 * math.pi)
+
+# Beyond this erfc is 0.
+ERFC_BOUND = 27.5
 
 
 def _polynomial(x, coefficients):
-    value = coefficients[0] * x + coefficients[1]
-    for coefficient in coefficients[2:]:
+    *rest, value = coefficients
+    for coefficient in reversed(rest):
         value = value * x + coefficient
     return value
 
 
+def _near_zero(xp, x):
+    """Compute ``erf`` up to 1 of a plain array of library ``xp``; beyond it, no matter what."""
+    x = xp.clip(x, -1.0, 1.0)
+    return x + x * _polynomial(x * x, ERF[_precision(xp, x)])
+
+
+def _tail(xp, size):
+    """Compute ``erfc`` from 0.5 up; below, no matter what."""
+    size = xp.clip(size, 0.5, ERFC_BOUND)
+    scaled = _polynomial((size - 4) / (size + 4), SCALED_ERFC[_precision(xp, size)])
+    return scaled / (1 + 2 * size) * xp.exp(-size * size)
+
+
+def _precision(xp, x):
+    return "float32" if x.dtype == xp.float32 else "float64"
+
+
 def erf_of(xp, x):
     """Compute the error function of a plain array of library ``xp``."""
-    size = xp.clip(xp.abs(x), None, ERF_IS_ONE)
-    # Where the other formula holds, each is given what cannot overflow or divide by 0.
-    small = xp.clip(x, -1.0, 1.0)
-    squared = small * small
-    near = small * _polynomial(squared, T) / _polynomial(squared, U)
-    far = 1 - xp.exp(-size * size) * _polynomial(size, P) / _polynomial(size, Q)
-    return xp.where(size < 1, near, xp.where(x < 0, -far, far))
+    size = xp.abs(x)
+    far = 1 - _tail(xp, size)
+    return xp.where(size < 1, _near_zero(xp, x), xp.where(x < 0, -far, far))
+
+
+def normal_probability_of(xp, x):
+    """Compute the probability of a number below ``x`` in the normal distribution."""
+    x = ROOT_HALF * x
+    size = xp.abs(x)
+    tail = 0.5 * _tail(xp, size)
+    far = xp.where(x < 0, tail, 1 - tail)
+    return xp.where(size < 0.5, 0.5 + 0.5 * _near_zero(xp, x), far)
 
 
 def _signed(draw):
@@ -92,3 +82,9 @@ def erf(xp, x, /):
     if not xp.isdtype(x.dtype, "real floating"):
         raise DTypeError(f"erf: expected real floating-point numbers, got {x.dtype}")
     return erf_of(xp, x)
+
+
+@elementwise(partials={"x": lambda x: NORMAL_PEAK * exp(-0.5 * x * x)}, samples=_signed)
+def normal_probability(xp, x, /):
+    """Compute ``ndtr``, with no other library: what ``gelu`` multiplies by."""
+    return normal_probability_of(xp, x)

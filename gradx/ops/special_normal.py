@@ -7,10 +7,10 @@ from gradx.core.samples import Sample, single_within
 from gradx.ops.arithmetic import quotient, where
 from gradx.ops.comparison import greater
 from gradx.ops.exponential import exp
+from gradx.ops.special import NORMAL_PEAK, ROOT_HALF
 from gradx.ops.special_host import beside, through_numpy
 
-ROOT_PI, ROOT_HALF = math.sqrt(math.pi), math.sqrt(0.5)
-NORMAL_PEAK = 1 / math.sqrt(2 * math.pi)
+ROOT_PI = math.sqrt(math.pi)
 
 # Where the recurrence for repeated integrals is run backwards, and from which order:
 # there it has converged to the last digit of float64.

@@ -11,7 +11,7 @@ then an honest NaN.
 from collections.abc import Iterable
 from typing import Any
 
-from gradx.core.arrays import backend_for, reading_stalls, untracked
+from gradx.core.arrays import backend_for, is_kind, reading_stalls, untracked
 from gradx.core.op import PYTHON_SCALARS
 from gradx.ops.arithmetic import add, where
 from gradx.ops.comparison import equal, not_equal
@@ -57,8 +57,9 @@ SMOOTH = names(
     """
     abs add atan cofactors conj convolution convolution_kernel convolution_transpose cos cross
     cumulative_prod det fft fftn gelu hfft ifft ifftn ihfft imag irfft log_softmax matmul
-    multiply negative positive prod real rfft sigmoid sign sin softmax softmax_cross_entropy
-    softplus square subtract tanh var vecdot
+    multiply negative normal_probability one_minus_square positive prod real rfft sech_squared
+    sigmoid sigmoid_slope sign sin softmax softmax_cross_entropy softplus square subtract tanh
+    var vecdot
     """
 )
 HARMLESS = SMOOTH | SELECTING | MOVING
@@ -95,9 +96,13 @@ def constant_factor(node: Any) -> Any:
 def _may_hold_zero(seed):
     if reading_stalls(seed):
         return seed.shape != ()
-    seed = untracked(seed)
-    backend = backend_for(seed)
-    return backend.has_zero(backend.xp, seed)
+    return _holds_zero(seed)
+
+
+def _holds_zero(x):
+    x = untracked(x)
+    backend = backend_for(x)
+    return backend.has_zero(backend.xp, x)
 
 
 def _is_scaled_by_constant(node):
@@ -146,7 +151,7 @@ def follow(
     else:
         part = apply_rule(rule, g, saved, live)
     if selects or (op.name in MOVING and live is not None):
-        through = ones_like(real(g)) if live is None else live
+        through = ones_like(_real_part(g)) if live is None else live
         live = _indicator(rule.apply(beside(through, saved), *saved))
     elif not op.elementwise and not harmless and (live is not None or leaves_out):
         live = _after_mixing(part, rule, saved, g, live, leaves_out)
@@ -169,10 +174,14 @@ def _after_mixing(part, rule, saved, g, live, leaves_out):
 
 def _indicator(live):
     """Return 1 where ``live`` is not 0, so that counts of counts cannot overflow."""
-    nonzero = not_equal(live, 0)
-    if not reading_stalls(live) and not _any(equal(live, 0)):
+    if not reading_stalls(live) and not _holds_zero(live):
         return None
-    return astype(nonzero, real(live).dtype)
+    return astype(not_equal(live, 0), _real_part(live).dtype)
+
+
+def _real_part(x):
+    """Take the real part, without an op where ``x`` has no other."""
+    return real(x) if is_kind(x, "complex floating") else x
 
 
 def _any(condition):
@@ -185,7 +194,7 @@ def _has_zero(op, factor):
         return factor == 0
     if reading_stalls(factor):
         return op.elementwise
-    return _any(equal(factor, 0))
+    return _holds_zero(factor)
 
 
 def match(live: Any, shape: tuple[int, ...]) -> Any:

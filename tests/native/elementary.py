@@ -38,6 +38,15 @@ def _sigmoid(x):
     return np.where(x < 0, small, 1) / (1 + small)
 
 
+def _sigmoid_slope(x):
+    small = np.exp(-np.abs(x))
+    return small / (1 + small) ** 2
+
+
+def _sech_squared(x):
+    return 4 * _sigmoid_slope(2 * x)
+
+
 def _softplus(x):
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
@@ -54,7 +63,9 @@ REFERENCES = {
     "cos": np.cos,
     "tan": np.tan,
     "sqrt": np.sqrt,
+    "sech_squared": _sech_squared,
     "sigmoid": _sigmoid,
+    "sigmoid_slope": _sigmoid_slope,
     "softplus": _softplus,
     "erf": scipy.special.erf,
     "erfc": scipy.special.erfc,

@@ -16,25 +16,27 @@ from gradx.backends.cuda_kernels.prelude import (
 )
 from gradx.errors import ShapeError
 
-# The cubic that makes tanh follow erf: D. Hendrycks and K. Gimpel, arXiv:1606.08415.
+# The cubic that makes tanh follow erf: D. Hendrycks and K. Gimpel, arXiv:1606.08415. It is written
+# with the logistic function, 1 / (1 + exp(-2 x)) = (1 + tanh(x)) / 2, and the other formula with
+# erfc: both are accurate for negative numbers too, where 1 + tanh and 1 + erf would cancel.
 CONSTANTS = f"""
 constexpr Real HALF = 0.5, CUBIC = 0.044715;
 constexpr Real ROOT_HALF = {math.sqrt(0.5)!r}, NORMAL_PEAK = {1 / math.sqrt(2 * math.pi)!r};
-constexpr Real TANH_SCALE = {math.sqrt(2 / math.pi)!r};
+constexpr Real TANH_SCALE = {2 * math.sqrt(2 / math.pi)!r};
 """
 
 TEXT = """
 extern "C" __global__ void gelu(Stored* out, const Stored* inputs, int64 count) {
     FOR_EACH(i, count) {
         const Real x = loaded(inputs[i]);
-        keep(out + i, HALF * x * (1 + erf(ROOT_HALF * x)));
+        keep(out + i, HALF * x * erfc(-ROOT_HALF * x));
     }
 }
 
 extern "C" __global__ void gelu_tanh(Stored* out, const Stored* inputs, int64 count) {
     FOR_EACH(i, count) {
         const Real x = loaded(inputs[i]);
-        keep(out + i, HALF * x * (1 + tanh(TANH_SCALE * (x + CUBIC * x * x * x))));
+        keep(out + i, x / (1 + exp(-TANH_SCALE * (x + CUBIC * x * x * x))));
     }
 }
 
@@ -42,7 +44,7 @@ extern "C" __global__ void gelu_backward(
         Stored* to_x, const Stored* g, const Stored* inputs, int64 count) {
     FOR_EACH(i, count) {
         const Real x = loaded(inputs[i]);
-        const Real slope = HALF * (1 + erf(ROOT_HALF * x)) + x * (NORMAL_PEAK * exp(-HALF * x * x));
+        const Real slope = HALF * erfc(-ROOT_HALF * x) + x * (NORMAL_PEAK * exp(-HALF * x * x));
         keep(to_x + i, loaded(g[i]) * slope);
     }
 }
@@ -51,10 +53,11 @@ extern "C" __global__ void gelu_tanh_backward(
         Stored* to_x, const Stored* g, const Stored* inputs, int64 count) {
     FOR_EACH(i, count) {
         const Real x = loaded(inputs[i]);
-        const Real bent = tanh(TANH_SCALE * (x + CUBIC * x * x * x));
-        const Real inner = TANH_SCALE * (1 + 3 * CUBIC * x * x);
-        const Real slope = HALF * (1 + bent) + HALF * x * (1 - bent * bent) * inner;
-        keep(to_x + i, loaded(g[i]) * slope);
+        const Real bend = TANH_SCALE * (x + CUBIC * x * x * x);
+        const Real small = exp(bend < 0 ? bend : -bend), above = 1 + small;
+        const Real share = (bend < 0 ? small : 1) / above, steep = small / (above * above);
+        const Real inner = TANH_SCALE * (steep + 3 * CUBIC * (steep * x * x));
+        keep(to_x + i, loaded(g[i]) * (share + x * inner));
     }
 }
 """

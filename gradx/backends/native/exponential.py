@@ -45,8 +45,8 @@ EXP_ORDINARY = {"float32": (-87.0, 88.0), "float64": (-708.0, 709.0)}
 EXP_BOUNDS = {"float32": (-104.0, 89.0), "float64": (-746.0, 710.0)}
 # Beyond these expm1 is -1 to the last digit, or infinite.
 EXPM1_BOUNDS = {"float32": (-18.0, 89.0), "float64": (-39.0, 710.0)}
-# Beyond this tanh is 1 to the last digit.
-TANH_BOUND = {"float32": 10.0, "float64": 20.0}
+# Up to this exp(2 x) is far from overflow.
+TANH_BOUND = {"float32": 40.0, "float64": 350.0}
 
 
 def _reduced(x: Value) -> tuple[Value, Value]:
@@ -92,17 +92,44 @@ def _expm1_of_positive(x: Value) -> Value:
 
 def tanh(x: Value) -> Value:
     """Take the hyperbolic tangent: of |x| it is e / (e + 2) with e = expm1(2 |x|)."""
+    _, grown = _grown(x)
+    return with_sign_of(grown / (grown + 2.0), x)
+
+
+def _grown(x: Value) -> tuple[Value, Value]:
+    """Return |x|, at most the bound, and ``expm1(2 |x|)``."""
     size = magnitude(x)
     bound = TANH_BOUND[x.dtype]
     size = (size > bound).where(bound, size)
-    grown = _expm1_of_positive(size + size)
-    return with_sign_of(grown / (grown + 2.0), x)
+    return size, _expm1_of_positive(size + size)
+
+
+def sech_squared(x: Value) -> Value:
+    """Compute ``1 / cosh(x)**2`` of what ``tanh`` computes: in one loop that is done once."""
+    size, grown = _grown(x)
+    above = grown + 2.0
+    result = (4.0 / above) * ((grown + 1.0) / above)
+    beyond = (magnitude(x) > size) | x.differs(x)
+    rare = lambda: x.code.apart(f"sech_squared_{x.dtype}", _sech_squared_of_large, x)
+    return x.code.branch(beyond, result, rare)
+
+
+def _sech_squared_of_large(x: Value) -> Value:
+    small = exp(-2.0 * magnitude(x))
+    return (4.0 * small) / ((1.0 + small) * (1.0 + small))
 
 
 def sigmoid(x: Value) -> Value:
     """Compute ``1 / (1 + exp(-x))``, without overflow and without underflow to 0."""
     small = exp(-magnitude(x))
     return (x < 0.0).where(small, 1.0) / (1.0 + small)
+
+
+def sigmoid_slope(x: Value) -> Value:
+    """Compute the derivative of ``sigmoid``."""
+    small = exp(-magnitude(x))
+    above = 1.0 + small
+    return small / (above * above)
 
 
 class Logarithm(NamedTuple):

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gradx.backends.cuda_kernels.prelude import INTEGERS, REALS
-from gradx.ops.neural import ROOT_HALF, TANH_CUBIC, TANH_SCALE
+from gradx.ops.neural import TANH_CUBIC, TANH_SCALE
+from gradx.ops.special import ROOT_HALF
 
 # Dtype -> how it is stored, and what it is computed in.
 STORED = {name: number.stored for name, number in (REALS | INTEGERS).items()} | {"bool": "bool"}
@@ -37,6 +38,11 @@ TEMPLATES = {
     "minimum": "smaller({0}, {1})",
     "relu": "larger({0}, ({T})0)",
     "sigmoid": "1 / (1 + exp(-{0}))",
+    "sigmoid_slope": "slope_of({0})",
+    "sech_squared": "4 * slope_of(2 * {0})",
+    "one_minus_square": "(1 - {0}) * (1 + {0})",
+    "normal_probability": f"({{T}})0.5 * erfc(({{T}}){-ROOT_HALF!r} * {{0}})",
+    "direction": "direction_of({0}, {1})",
     "softplus": "log_of_sum({0}, ({T})0)",
     "logaddexp": "log_of_sum({0}, {1})",
     "floor": "floor({0})",
@@ -75,7 +81,8 @@ COMPARISONS = {
 # Functions of one type alone: of integers NumPy would compute otherwise.
 ONLY_REAL = {*_FUNCTIONS, *_BINARY_FUNCTIONS, "pow", "quiet_pow", "sigmoid", "softplus"} | {
     *("logaddexp", "floor", "ceil", "trunc", "round", "reciprocal", "divide", "quotient"),
-    *("isinf", "isfinite", "isnan", "checked_targets"),
+    *("isinf", "isfinite", "isnan", "sigmoid_slope", "sech_squared", "normal_probability"),
+    *("direction", "one_minus_square", "checked_targets"),
 }
 
 HELPERS = """
@@ -90,6 +97,14 @@ template <class T> __device__ __forceinline__ T larger(T x, T y) {
 }
 template <class T> __device__ __forceinline__ T smaller(T x, T y) {
     return x < y || x != x ? x : y;
+}
+template <class T> __device__ __forceinline__ T slope_of(T x) {  // of the logistic function
+    const T small = exp(-absolute(x)), above = 1 + small;
+    return small / (above * above);
+}
+template <class T> __device__ __forceinline__ T direction_of(T x, T y) {
+    const T length = hypot(x, y);
+    return length == 0 || (x - x != x - x && x == x) ? sign_of(x) : x / length;
 }
 template <class T> __device__ __forceinline__ T log_of_sum(T x, T y) {
     const T most = larger(x, y), least = smaller(x, y);
@@ -114,11 +129,9 @@ def literal(value: Any) -> str:
 def _gelu(params: dict[str, Any], type_name: str, operands: Sequence[str]) -> str:
     x = operands[0]
     if params.get("approximate", "none") == "none":
-        inner = f"erf(({type_name}){ROOT_HALF!r} * {x})"
-    else:
-        cubic = f"{x} + ({type_name}){TANH_CUBIC!r} * {x} * {x} * {x}"
-        inner = f"tanh(({type_name}){TANH_SCALE!r} * ({cubic}))"
-    return f"({type_name})0.5 * {x} * (1 + {inner})"
+        return f"({type_name})0.5 * {x} * erfc(({type_name}){-ROOT_HALF!r} * {x})"
+    cubic = f"{x} + ({type_name}){TANH_CUBIC!r} * {x} * {x} * {x}"
+    return f"{x} / (1 + exp(({type_name}){-2 * TANH_SCALE!r} * ({cubic})))"
 
 
 def _where(params: dict[str, Any], type_name: str, operands: Sequence[str]) -> str:

@@ -10,6 +10,8 @@ from gradx.backends.native import exponential, library, powers, special, trigono
 from gradx.backends.native.values import Code, Value, magnitude, with_sign_of
 from gradx.errors import GradxError
 from gradx.graph.equations import Equation, Input, Variable
+from gradx.ops.neural import TANH_CUBIC, TANH_SCALE
+from gradx.ops.special import ROOT_HALF
 
 Emit = Callable[..., Value]
 
@@ -105,9 +107,19 @@ def _relu(x: Value) -> Value:
 
 def _gelu(x: Value, *, approximate: str = "none") -> Value:
     if approximate == "none":
-        return (0.5 * x) * (1.0 + special.erf(math.sqrt(0.5) * x))
-    bent = math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
-    return (0.5 * x) * (1.0 + exponential.tanh(bent))
+        return x * _normal_probability(x)
+    bend = (2 * TANH_SCALE) * (x + TANH_CUBIC * x * x * x)
+    return x * exponential.sigmoid(bend)
+
+
+def _normal_probability(x: Value) -> Value:
+    return 0.5 * special.erfc(-ROOT_HALF * x)
+
+
+def _direction(x: Value, y: Value) -> Value:
+    length = library.from_library("hypot", x, y)
+    special = length.equal(0.0) | magnitude(x).equal(math.inf)
+    return special.where(_sign(x), x / length)
 
 
 def _library(name: str) -> Emit:
@@ -170,6 +182,11 @@ _declare(
     log10=exponential.log10,
     logaddexp=exponential.logaddexp,
     sigmoid=exponential.sigmoid,
+    sigmoid_slope=exponential.sigmoid_slope,
+    sech_squared=exponential.sech_squared,
+    one_minus_square=lambda x: (1.0 - x) * (1.0 + x),
+    direction=_direction,
+    normal_probability=_normal_probability,
     softplus=exponential.softplus,
     tanh=exponential.tanh,
     sin=trigonometric.sin,

@@ -1,0 +1,132 @@
+"""Derivatives far out, near 0 and at the ends of domains: relative errors of a few roundings.
+
+The truth is mpmath's, with enough digits that its own differences do not cancel. A rounding of
+the argument alone changes a derivative ``d`` by ``eps * |x d'|``: what is asked is a few times
+that and the rounding of ``d`` itself.
+"""
+
+from functools import cache
+
+import mpmath
+import numpy as np
+import pytest
+
+import gradx as gx
+
+DIGITS = 700  # tanh(700) is 1 to 608 of them
+ROUNDINGS = 16
+
+FAR = (1e-20, 1e-8, 1e-3, 0.1, 0.5, 1.0, 2.0, 5.0, 8.0, 15.0, 20.0, 37.0, 40.0, 100.0, 300.0, 700.0)
+NEAR_ONE = (1e-20, 1e-8, 1e-3, 0.5, 0.9, 1 - 1e-6, 1 - 2.0**-20)
+ABOVE_ONE = (1 + 2.0**-20, 1 + 1e-6, 1.5, 10.0, 1e8, 1e30)
+POSITIVE = (1e-30, 1e-8, 1e-3, 0.5, 1 - 2.0**-20, 1.0, 3.0, 1e8, 1e30)
+
+
+def both_signs(points):
+    return tuple(sign * x for x in points for sign in (-1.0, 1.0))
+
+
+def _probability(x):
+    return mpmath.erfc(-x / mpmath.sqrt(2)) / 2
+
+
+def _sigmoid(x):
+    return 1 / (1 + mpmath.exp(-x))
+
+
+def _softplus(x):
+    return mpmath.log1p(mpmath.exp(x))
+
+
+def _bent(x):
+    return 2 * mpmath.sqrt(2 / mpmath.pi) * (x + mpmath.mpf(0.044715) * x**3)
+
+
+# Name -> the function, the same of mpmath's numbers, and where to look.
+FUNCTIONS = {
+    "tanh": (gx.tanh, mpmath.tanh, both_signs(FAR)),
+    "sigmoid": (gx.nn.sigmoid, _sigmoid, both_signs(FAR)),
+    "softplus": (gx.nn.softplus, _softplus, both_signs(FAR)),
+    "log_expit": (gx.special.log_expit, lambda x: -_softplus(-x), both_signs(FAR)),
+    "silu": (gx.nn.silu, lambda x: x * _sigmoid(x), both_signs(FAR)),
+    "gelu": (gx.nn.gelu, lambda x: x * _probability(x), both_signs(FAR[:-2])),
+    "gelu by tanh": (
+        lambda x: gx.nn.gelu(x, approximate="tanh"),
+        lambda x: x * _sigmoid(_bent(x)),
+        both_signs(FAR[:-5]),
+    ),
+    "elu": (gx.nn.elu, mpmath.expm1, tuple(-x for x in FAR)),
+    "logaddexp": (lambda x: gx.logaddexp(x, 0.0), _softplus, both_signs(FAR)),
+    "logsumexp": (lambda x: gx.logsumexp(gx.stack([x, 0 * x])), _softplus, both_signs(FAR)),
+    "erf": (gx.special.erf, mpmath.erf, both_signs(FAR[:-2])),
+    "erfc": (gx.special.erfc, mpmath.erfc, both_signs(FAR[:-2])),
+    "ndtr": (gx.special.ndtr, _probability, both_signs(FAR[:-2])),
+    "exp": (gx.exp, mpmath.exp, both_signs(FAR)),
+    "expm1": (gx.expm1, mpmath.expm1, both_signs(FAR)),
+    "log": (gx.log, mpmath.log, POSITIVE),
+    "log1p": (gx.log1p, mpmath.log1p, (-1 + 2.0**-20, -0.9, -1e-8, *POSITIVE)),
+    "sinh": (gx.sinh, mpmath.sinh, both_signs(FAR)),
+    "cosh": (gx.cosh, mpmath.cosh, both_signs(FAR)),
+    "asinh": (gx.asinh, mpmath.asinh, both_signs(POSITIVE)),
+    "acosh": (gx.acosh, mpmath.acosh, ABOVE_ONE),
+    "atanh": (gx.atanh, mpmath.atanh, both_signs(NEAR_ONE)),
+    "asin": (gx.asin, mpmath.asin, both_signs(NEAR_ONE)),
+    "acos": (gx.acos, mpmath.acos, both_signs(NEAR_ONE)),
+    "atan": (gx.atan, mpmath.atan, both_signs(POSITIVE)),
+    "hypot": (lambda x: gx.hypot(x, 1.0), lambda x: mpmath.sqrt(x * x + 1), both_signs(POSITIVE)),
+}
+
+MODES = {
+    "forward": lambda f: lambda x: gx.jvp(f, (x,), (gx.ones_like(x),))[1],
+    "reverse": gx.grad,
+}
+MIXES = {
+    1: list(MODES.values()),
+    2: [
+        lambda f, outer=outer, inner=inner: outer(inner(f))
+        for outer in MODES.values()
+        for inner in MODES.values()
+    ],
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("order", MIXES)
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_derivatives_are_right_to_a_few_roundings(name, order, dtype):
+    function, exact, points = FUNCTIONS[name]
+    limits = np.finfo(dtype)
+
+    for x in np.asarray(points, dtype):
+        truth, slope = _true_derivatives(exact, float(x))[order - 1 : order + 1]
+        for mix in MIXES[order]:
+            found = mix(function)(np.asarray(x))
+            if abs(truth) > limits.max:
+                assert found == np.sign(float(mpmath.sign(truth))) * np.inf, x
+                continue
+            allowed = ROUNDINGS * limits.eps * (abs(truth) + abs(float(x) * slope))
+            assert abs(mpmath.mpf(float(found)) - truth) <= allowed + ROUNDINGS * limits.tiny, x
+
+
+@cache
+def _true_derivatives(exact, x):
+    """Return the first three derivatives."""
+    with mpmath.workdps(DIGITS):
+        h = mpmath.mpf(10) ** (-DIGITS // 5)
+        at = [exact(mpmath.mpf(x) + n * h) for n in (-2, -1, 0, 1, 2)]
+        first, second = (at[3] - at[1]) / (2 * h), (at[3] - 2 * at[2] + at[1]) / h**2
+        third = (at[4] - 2 * at[3] + 2 * at[1] - at[0]) / (2 * h**3)
+        return first, second, third
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("x", [-1e300, -1e100, -1e5, 1e5, 1e100, 1e300])
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_no_derivative_is_nan_however_large_the_argument(name, x):
+    function, _, points = FUNCTIONS[name]
+    if (x < 0 and min(points) > -1.5) or name in ("atanh", "asin", "acos"):
+        pytest.skip("outside the domain")
+
+    for derivative in MIXES[1]:
+        assert not np.isnan(derivative(function)(np.asarray(x)))
