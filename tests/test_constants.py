@@ -152,7 +152,7 @@ def test_code_that_knows_only_numpy_takes_masks_and_places():
             2,
         )
         assert str(mask) == str(X > 0)
-        assert (mask & [True, True, False]).tolist() == (~~mask & (X < 1)).tolist()
+        assert (mask & np.asarray([True, True, False])).tolist() == (~~mask & (X < 1)).tolist()
         return gx.sum(x[place:] * x[mask][1:] + x[place] * plain[place])
 
     assert gx.grad(f)(X).tolist() == [0.0, 0.0, 2 * 2.0 + 6.0]
