@@ -12,7 +12,7 @@ from gradx.backends import Backend, backend_for_device, current_device, find_bac
 from gradx.core.arrays import backend_for, is_array, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
-from gradx.core.views import new_tensor
+from gradx.core.views import new_tensor, without_constants
 from gradx.errors import DTypeError, ShapeError, TrackedError
 from gradx.ops.creation import empty_like as empty_like
 from gradx.ops.creation import ones_like as ones_like
@@ -71,6 +71,7 @@ def _place(device: Any, dtype: Any) -> tuple[Any, dict[str, Any]]:
 def _create(name: str, arguments: tuple[Any, ...], dtype: Any, device: Any, **settings: Any) -> Any:
     """Call a creation function of the device's library, and retell its errors."""
     xp, place = _place(device, dtype)
+    arguments = tuple(map(without_constants, arguments))
     for argument in arguments:
         if type(argument) is Tensor:
             raise TrackedError(f"{name}: its arguments are plain numbers, got a Tensor")

@@ -29,7 +29,10 @@ CREATION = {
     "zeros",
 }
 
-# What may return new floating-point arrays where none was given.
+# Functions of ``fft`` that make arrays.
+FREQUENCIES = ("fftfreq", "rfftfreq")
+
+# What may return new arrays where no Tensor was given.
 MAKING = {*CREATION, "astype", "empty_like", "full_like", "ones_like", "where", "zeros_like"}
 
 # Answered by the array library itself: its dtypes may be its own.
@@ -94,10 +97,13 @@ class Namespace:
 
 
 class Beside(Namespace):
-    """The namespace of Tensors: new floating-point arrays are Tensors too, without derivative."""
+    """The namespace of Tensors: new arrays are Tensors too, without derivative."""
 
     def _find(self, name: str) -> Any:
         value = super()._find(name)
+        if name == "fft":
+            made = {key: _making(constant, getattr(value, key)) for key in FREQUENCIES}
+            return SimpleNamespace(**vars(value) | made)
         return _making(constant, value) if name in MAKING else value
 
 
@@ -136,7 +142,7 @@ def _told_by(
 def _fft_on(device: str, module: Any) -> SimpleNamespace:
     """Return the functions of ``gradx.fft``, with frequencies made on one device."""
     functions = {name: getattr(module, name) for name in module.__all__}
-    for name in ("fftfreq", "rfftfreq"):
+    for name in FREQUENCIES:
         functions[name] = _made_on(device, functions[name])
     return SimpleNamespace(**functions)
 

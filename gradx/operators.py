@@ -18,7 +18,6 @@ from gradx.errors import DTypeError, ShapeError, TrackedError
 from gradx.namespace import namespace_of
 from gradx.numpy_protocols import METHODS as NUMPY_METHODS
 from gradx.numpy_protocols import PYTHON_PROTOCOLS, array_function, array_ufunc
-from gradx.ops.creation import zeros_like
 from gradx.ops.elementwise import (
     abs,
     add,
@@ -45,7 +44,6 @@ from gradx.ops.elementwise import (
     real,
     remainder,
     subtract,
-    where,
 )
 from gradx.ops.indexing import (
     getitem,
@@ -70,18 +68,11 @@ def _swapped(op):
     return lambda x, y: op(y, x)
 
 
-def _held_by(x, updated):
-    """Return ``updated`` as a Tensor: without derivative it is an array, which ``x`` cannot be."""
-    if type(updated) is Tensor:
-        return updated
-    return where(zeros_like(updated, dtype="bool"), x, updated)
-
-
 def _in_place(op, sign):
     """Rebind the Tensor to the result of ``op``, as NumPy would overwrite it."""
 
     def write(x, y):
-        updated = _held_by(x, op(x, y))
+        updated = op(x, y)
         if updated.shape != x.shape:
             raise ShapeError(f"{sign}: {describe(x)} cannot hold a result of shape {updated.shape}")
         if updated.dtype != x.dtype:
@@ -116,6 +107,9 @@ def _to_array(x, *args, **kwargs):
 
 
 def _dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+    if self.trace is CONSTANTS:
+        settings = {"max_version": max_version, "dl_device": dl_device, "copy": copy}
+        return copied(self).__dlpack__(stream=stream, **settings)
     read_for(self, "DLPack export")
     raise TrackedError(
         f"DLPack export of a Tensor tracked by {self.trace.name} would lend its memory and lose "
@@ -136,7 +130,12 @@ def _iterate(self):
 def _repr(self):
     name = read_name(self)
     label = f", name={name!r}" if name else ""
-    return f"Tensor({self.value!r}{label}, tracked by {self.trace.name})"
+    tracked = "" if self.trace is CONSTANTS else f", tracked by {self.trace.name}"
+    return f"Tensor({self.value!r}{label}{tracked})"
+
+
+def _text(self):
+    return str(self.value) if self.trace is CONSTANTS else repr(self)
 
 
 def _flexible_reshape(self, *shape, copy=None):
@@ -176,6 +175,7 @@ OPERATORS: dict[str, Any] = {
     "__len__": _length,
     "__iter__": _iterate,
     "__repr__": _repr,
+    "__str__": _text,
     "__hash__": None,
 }
 

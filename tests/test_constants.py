@@ -1,4 +1,7 @@
-"""Arrays that code makes with the namespace of a Tensor: Tensors too, without derivative."""
+"""Tensors that vary with nothing: masks, places, and arrays made with the namespace of a Tensor."""
+
+import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -94,3 +97,129 @@ def test_zero_that_code_makes_is_structural():
 
     assert gx.grad(f)(np.zeros(2)).tolist() == [1.0, 1.0]
     assert gx.jvp(f, (np.zeros(2),), (np.ones(2),))[1] == 2.0
+
+
+def everything_about(x):
+    """Return all kinds of things that have no derivative but are made of ``x``."""
+    return {
+        "a comparison": x > 0,
+        "of two": x <= x[::-1],
+        "a test": gx.isfinite(x),
+        "a place": gx.argmax(x),
+        "an order": gx.argsort(x),
+        "places": gx.nonzero(x)[0],
+        "a count": gx.count_nonzero(x > 0),
+        "whole numbers": gx.astype(x, "int64"),
+        "truths": gx.astype(x, "bool"),
+        "a sum of whole numbers": gx.sum(x > 0, dtype="int32"),
+        "of NumPy": np.digitize(x, [0.0, 1.0]),
+        "a constant": gx.stop_gradient(x),
+        "zeros": np.zeros_like(x),
+    }
+
+
+@pytest.mark.parametrize("name", everything_about(X))
+def test_what_is_made_of_a_tensor_has_its_namespace(name):
+    def f(x):
+        made = everything_about(x)[name]
+        assert beside(made) is beside(x)
+        return gx.sum(x), made
+
+    for _, left in (
+        gx.value_and_grad(f, has_aux=True)(X)[0],
+        gx.jvp(f, (X,), (X,))[0],
+        gx.vjp(f, X)[0],
+    ):
+        assert type(left) is not gx.Tensor
+        np.testing.assert_array_equal(left, everything_about(X)[name])
+
+
+def test_code_that_knows_only_numpy_takes_masks_and_places():
+    def f(x):
+        mask, place = x > 0, gx.argmax(x)
+        plain = np.asarray([1.0, 2.0, 3.0])
+        plain[mask] = 5.0
+        plain += mask
+        counted = np.add(mask, mask, out=np.zeros(3, dtype=int), dtype=int, casting="unsafe")
+        assert plain.tolist() == [6.0, 2.0, 6.0]
+        assert counted.tolist() == np.add(X > 0, X > 0, dtype=int).tolist()
+        assert plain[mask].tolist() == plain[X > 0].tolist() == [6.0, 6.0]
+        assert [plain[place], "abc"[place], len(range(place)), int(place)] == [6.0, "c", 2, 2]
+        assert f"{mask.astype(float).mean():.2f} {place}" == "0.67 2"
+        assert (bool(mask.any()), mask.tolist(), mask.sum().item()) == (
+            True,
+            [True, False, True],
+            2,
+        )
+        assert str(mask) == str(X > 0)
+        assert (mask & np.asarray([True, True, False])).tolist() == (~~mask & (X < 1)).tolist()
+        return gx.sum(x[place:] * x[mask][1:] + x[place] * plain[place])
+
+    assert gx.grad(f)(X).tolist() == [0.0, 0.0, 2 * 2.0 + 6.0]
+
+
+def test_masks_are_written_to():
+    def f(x):
+        mask = x > 0
+        mask[0] = False
+        mask |= X < 0
+        return gx.sum(gx.where(mask, x**2, 0.0))
+
+    assert gx.grad(f)(X).tolist() == [0.0, -3.0, 4.0]
+
+
+def test_numpy_computes_what_varies_with_nothing_by_itself():
+    def f(x):
+        counts, edges = np.histogram(gx.stop_gradient(x), bins=2)
+        return gx.sum(x * counts[1] + edges[-1])
+
+    assert gx.grad(f)(X).tolist() == [2.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_copies_of_masks_are_masks(copied):
+    mask = gx.tensor(X) > 0
+
+    other = copied(mask)
+
+    assert beside(other) is beside(mask)
+    assert other.tolist() == mask.tolist()
+
+
+def test_memory_of_masks_is_not_lent():
+    mask = gx.tensor(X) > 0
+
+    lent = np.from_dlpack(mask)
+    if lent.flags.writeable:
+        lent[0] = False
+
+    assert mask.tolist() == [True, False, True]
+
+
+def test_whole_numbers_have_no_derivative():
+    f = lambda x: gx.sum(gx.astype(gx.astype(x, "int64"), "float64") * x)
+    counted = lambda x: gx.astype(gx.sum(x, dtype="int64"), "float64") * x[0]
+
+    assert gx.grad(f)(X).tolist() == [0.0, -1.0, 2.0]
+    assert gx.jvp(f, (X,), (np.ones(3),))[1] == 1.0
+    assert gx.grad(counted)(X).tolist() == [float(np.sum(X, dtype="int64")), 0.0, 0.0]
+
+
+def test_a_choice_by_a_mask_is_not_captured():
+    choosing = lambda x: x if (x > 0).any() else -x
+    inside = lambda x: gx.grad(lambda y: gx.sum(choosing(y)))(x)
+
+    for f in (choosing, inside):
+        with pytest.raises(gx.errors.CaptureError, match="asks for the number"):
+            gx.capture(f)(X)
+
+
+def test_masks_in_mapped_and_captured_functions():
+    f = lambda x: gx.where((x > 0) & beside(x).asarray([True, True, False]), x, 0.0)
+
+    graph = gx.capture(lambda x: gx.grad(lambda y: gx.sum(f(y) ** 2))(x))(X)
+
+    assert gx.vmap(f)(np.stack([X, -X])).tolist() == [[0.5, 0.0, 0.0], [0.0, 1.5, 0.0]]
+    assert graph(-X).tolist() == [0.0, 3.0, 0.0]

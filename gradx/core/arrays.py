@@ -6,6 +6,9 @@ from gradx.backends import Backend, backend_of
 from gradx.core.trace import capturing
 from gradx.core.views import Tensor
 
+# The kinds of dtypes that arrays have derivatives in.
+FLOATING = ("real floating", "complex floating")
+
 # The answers of is_kind: libraries take microseconds to find them, at every boundary.
 _KINDS: dict[tuple[type, Any, Any], bool] = {}
 

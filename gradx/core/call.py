@@ -29,7 +29,8 @@ def make_calls(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
         call = _call_unary(op)
         return (_linking(op, call) if op.view else call), run
     if len(inputs) == 2 and not params:
-        return (_call_binary(op) if all(op.vjp) else lambda x, y, /: run((x, y), {})), run
+        alike = all(op.vjp) or not any(op.vjp)
+        return (_call_binary(op) if alike else lambda x, y, /: run((x, y), {})), run
     return _front(op, run), run
 
 

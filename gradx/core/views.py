@@ -46,6 +46,11 @@ def held(x: Any) -> Any:
     return new_tensor(x.value, x.trace, x.payload) if x.trace.level >= 0 else x.value
 
 
+def without_constants(x: Any) -> Any:
+    """Return the plain array in a Tensor that varies with nothing; all else as it is."""
+    return x.value if type(x) is Tensor and x.trace.level < 0 else x
+
+
 class Links:
     """A Tensor's base, how it was read from it, and its own views."""
 

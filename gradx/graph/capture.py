@@ -19,14 +19,13 @@ from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.op import OPS, PYTHON_SCALARS
 from gradx.core.trace import Trace, capturing
-from gradx.core.views import new_tensor
+from gradx.core.views import new_tensor, without_constants
 from gradx.errors import CaptureError, TapeError
 from gradx.graph.equations import Constant, Equation, Input, Variable
 from gradx.graph.ir import Graph
 from gradx.graph.naming import leaf_names
 from gradx.graph.weak import DTYPES, OPERATORS
 from gradx.transforms.boundary import as_array, label_of, name_of
-from gradx.transforms.constants import without_constants
 from gradx.transforms.debugging import user_line
 
 NUMBERS = {int, float, complex}

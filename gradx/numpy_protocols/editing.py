@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from gradx.core.arrays import untracked
+from gradx.core.arrays import read_for
 from gradx.core.call import Tensor
 from gradx.numpy_protocols.arranging import array_of, chosen_axes, flat
+from gradx.numpy_protocols.constants import as_constants
 from gradx.numpy_protocols.refusals import unknown
 from gradx.ops import elementwise as ew
 from gradx.ops.along import add_at, take
@@ -58,10 +59,10 @@ def _unique(
     sorted=True,
 ):
     _, first, *rest = np.unique(
-        untracked(ar), True, return_inverse, return_counts, axis, equal_nan=equal_nan
+        read_for(ar, "np.unique"), True, return_inverse, return_counts, axis, equal_nan=equal_nan
     )
     values = take(flat(ar) if axis is None else ar, first, axis=axis or 0)
-    found = (values, *([first] if return_index else []), *rest)
+    found = (values, *as_constants([*([first] if return_index else []), *rest]))
     return found if len(found) > 1 else values
 
 
@@ -82,7 +83,7 @@ def _resize(a, new_shape):
 def _choose(a, choices, out=None, mode="raise"):
     if mode != "raise":
         raise unknown("np.choose", [f"mode={mode!r}"])
-    which = np.asarray(untracked(a))
+    which = np.asarray(read_for(a, "np.choose"))
     found = array_of(choices[0])
     if not np.all((which >= 0) & (which < len(choices))):
         raise ValueError("np.choose: an index is beyond the choices")
@@ -132,7 +133,7 @@ def _apply_over_axes(func, a, axes):
 
 def _unwrap(p, discont=None, axis=-1, *, period=2 * math.pi):
     steps = diff(p, axis=axis)
-    plain, half = untracked(steps), period / 2
+    plain, half = read_for(steps, "np.unwrap"), period / 2
     wrapped = np.mod(plain + half, period) - half
     wrapped = np.where((wrapped == -half) & (plain > 0), half, wrapped)
     jumps = np.where(np.abs(plain) < (half if discont is None else discont), 0, wrapped - plain)
@@ -144,9 +145,9 @@ def _unwrap(p, discont=None, axis=-1, *, period=2 * math.pi):
 
 
 def _bincount(x, weights=None, minlength=0):
-    x = np.asarray(untracked(x))
+    x = np.asarray(read_for(x, "np.bincount"))
     if type(weights) is not Tensor:
-        return np.bincount(x, weights, minlength)
+        return as_constants(np.bincount(x, weights, minlength))
     length = max(minlength, int(x.max()) + 1 if x.size else 0)
     return add_at(weights, x, length=length, axis=0)
 

@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from gradx.core.arrays import untracked
+from gradx.core.arrays import read_for
 from gradx.numpy_protocols.arranging import array_of, chosen_axes
 from gradx.ops import elementwise as ew
 from gradx.ops.along import take_along_axis
 from gradx.ops.shapes import moveaxis, permute_dims, reshape
 from gradx.ops.sorting import sort
+from gradx.ops.statistical import any
 
 
 def _quantile(
@@ -32,12 +33,18 @@ def _quantile(
 
 def _between(x, q, method, nan):
     """Return the quantiles of the last axis of ``x``, which is sorted: NaNs are at its end."""
-    count = np.sum(~np.isnan(untracked(x)), axis=-1, keepdims=True)
-    places = _places(count if nan else np.full_like(count, x.shape[-1]), q, method)
+    missing = ew.isnan(x)
+    if nan:
+        known = np.logical_not(read_for(missing, "a quantile beside NaNs"))
+        count = np.sum(known, axis=-1, keepdims=True)
+        missing = count == 0
+    else:
+        count = np.full((*x.shape[:-1], 1), x.shape[-1])
+        missing = any(missing, axis=-1, keepdims=True)
+    places = _places(count, q, method)
     below = np.floor(places).astype(np.intp)
     low = take_along_axis(x, below, axis=-1)
     high = take_along_axis(x, np.ceil(places).astype(np.intp), axis=-1)
-    missing = count == 0 if nan else count < x.shape[-1]
     # One element alone may be infinite, and has no gap to interpolate in.
     gap = ew.where(below == places, 0.0, high - low)
     return ew.where(missing, np.nan, low + gap * (places - below).astype(x.dtype))

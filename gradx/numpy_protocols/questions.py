@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from gradx.core.arrays import untracked
+from gradx.core.arrays import read_for, untracked
 from gradx.numpy_protocols.arranging import array_of, flat
+from gradx.numpy_protocols.constants import as_constants
 from gradx.ops import elementwise as ew
 from gradx.ops.joining import stack
 from gradx.ops.searching import argmax, argmin, count_nonzero, nonzero, searchsorted
@@ -60,15 +61,24 @@ def _searchsorted(a, v, side="left", sorter=None):
 def _like(function):
     def like(a, *values, shape=None, **options):
         shape = a.shape if shape is None else shape
-        return function(untracked(a), *values, shape=shape, **options)
+        return as_constants(function(untracked(a), *values, shape=shape, **options))
 
     return like
 
 
-def _plain(function):
-    """Ask NumPy about the plain array: the answer is not an array, or is of its dtype."""
-    of = lambda x: tuple(map(untracked, x)) if isinstance(x, tuple) else untracked(x)
-    return lambda *args, **options: function(*map(of, args), **options)
+def _of_dtype(function):
+    """Ask NumPy about what the plain array is, not about its numbers; or for a text of it."""
+    return _asked(function, untracked)
+
+
+def _of_numbers(function):
+    """Ask NumPy about the plain array's numbers: its answer has no derivative."""
+    return _asked(function, lambda x: read_for(x, f"np.{function.__name__}"))
+
+
+def _asked(function, plain):
+    of = lambda x: tuple(map(plain, x)) if isinstance(x, tuple) else plain(x)
+    return lambda *args, **options: as_constants(function(*map(of, args), **options))
 
 
 def _nan_place(op, least):
@@ -78,13 +88,12 @@ def _nan_place(op, least):
     return place
 
 
-# Their answers are numbers of places, truths and texts, which have no derivative.
-PLAIN = """
-    argpartition array2string array_equiv array_repr array_str can_cast common_type
-    diag_indices_from digitize einsum_path iscomplexobj isrealobj ix_ lexsort
-    may_share_memory min_scalar_type result_type shares_memory tril_indices_from
-    triu_indices_from unravel_index
+OF_DTYPES = """
+    array2string array_repr array_str can_cast common_type diag_indices_from einsum_path
+    iscomplexobj isrealobj may_share_memory result_type shares_memory tril_indices_from
+    triu_indices_from
 """
+OF_NUMBERS = "argpartition array_equiv digitize ix_ lexsort min_scalar_type unravel_index"
 
 FUNCTIONS: dict[Any, Any] = {
     np.allclose: _allclose,
@@ -115,4 +124,5 @@ FUNCTIONS: dict[Any, Any] = {
     np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
     np.zeros_like: _like(np.zeros_like),
 }
-FUNCTIONS |= {getattr(np, name): _plain(getattr(np, name)) for name in PLAIN.split()}
+FUNCTIONS |= {getattr(np, name): _of_dtype(getattr(np, name)) for name in OF_DTYPES.split()}
+FUNCTIONS |= {getattr(np, name): _of_numbers(getattr(np, name)) for name in OF_NUMBERS.split()}

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from gradx import special
-from gradx.core.arrays import untracked
+from gradx.core.arrays import read_for, untracked
+from gradx.numpy_protocols.constants import as_constants
 from gradx.ops import elementwise as ew
 from gradx.ops.linalg import matmul, vecdot
 from gradx.ops.products import cumulative_prod, prod
@@ -59,8 +60,8 @@ def _modf(x):
 
 
 def _frexp(x):
-    fraction, exponent = np.frexp(untracked(x))
-    return ew.multiply(x, np.exp2(-exponent.astype(fraction.dtype))), exponent
+    fraction, exponent = np.frexp(read_for(x, "np.frexp"))
+    return ew.multiply(x, np.exp2(-exponent.astype(fraction.dtype))), as_constants(exponent)
 
 
 def _ldexp(x, exponent):
@@ -155,7 +156,7 @@ UFUNCS: dict[Any, Any] = {
     np.rint: ew.round,
     np.sign: ew.sign,
     np.signbit: ew.signbit,
-    np.spacing: lambda x: np.spacing(untracked(x)),
+    np.spacing: lambda x: as_constants(np.spacing(read_for(x, "np.spacing"))),
     np.sin: ew.sin,
     np.sinh: ew.sinh,
     np.sqrt: ew.sqrt,

@@ -14,6 +14,7 @@ from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.op import composed, constant
 from gradx.core.samples import Sample
+from gradx.core.views import without_constants
 from gradx.device import array_to_device, asarray
 from gradx.errors import OutOfBoundsError
 from gradx.ops import slicing
@@ -82,6 +83,7 @@ def _as_part(part: Any, x: Any) -> Any:
     """Turn what may stand in a key into a basic part or an integer or boolean array."""
     if type(part) in BASIC:
         return part
+    part = without_constants(part)
     array = part if is_array(part) else _array_beside(part, x)
     if is_kind(array, "bool"):
         return array

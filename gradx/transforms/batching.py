@@ -13,7 +13,7 @@ from gradx.core.arrays import is_array, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.trace import Trace
-from gradx.core.views import held, new_tensor
+from gradx.core.views import held, new_tensor, without_constants
 from gradx.errors import AxisError, DTypeError, ShapeError
 from gradx.ops.creation import place_of
 from gradx.ops.shapes import broadcast_to, permute_dims
@@ -45,7 +45,7 @@ class Batching(Trace):
 
     def apply_general(self, op, arrays, params):
         mine = [type(a) is Tensor and a.trace is self for a in arrays]
-        values = [a.value if m else a for a, m in zip(arrays, mine, strict=True)]
+        values = [a.value if m else without_constants(a) for a, m in zip(arrays, mine, strict=True)]
         ranks = [len(getattr(a, "shape", ())) for a in arrays]
         if op.elementwise:
             out = op.run(aligned(values, mine, ranks), params)

@@ -9,16 +9,13 @@ from typing import Any
 
 from gradx.backends import backend_for_device, backend_of, current_device
 from gradx.core import tree
-from gradx.core.arrays import backend_for, is_array, is_kind, untracked
+from gradx.core.arrays import FLOATING, backend_for, is_array, is_kind, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.op import PYTHON_SCALARS
 from gradx.core.trace import Ended, Trace
-from gradx.core.views import new_tensor
+from gradx.core.views import new_tensor, without_constants
 from gradx.errors import DTypeError, ShapeError, TapeError
-from gradx.transforms.constants import without_constants
-
-DIFFERENTIABLE = ("real floating", "complex floating")
 
 
 def name_of(function: Any) -> str:
@@ -41,7 +38,7 @@ def is_differentiable(x: Any) -> bool:
     """Tell whether ``x`` is an array (or Python number) with a floating-point dtype."""
     if type(x) in (float, complex):
         return True
-    return is_array(x) and is_kind(x, DIFFERENTIABLE)
+    return is_array(x) and is_kind(x, FLOATING)
 
 
 def as_array(x: Any) -> Any:

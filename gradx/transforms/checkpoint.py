@@ -17,6 +17,7 @@ from gradx.core.call import Tensor
 from gradx.core.trace import Trace
 from gradx.core.views import freeze, held, new_tensor
 from gradx.transforms.boundary import copied, label_of, leave
+from gradx.transforms.constants import constant
 from gradx.transforms.reverse import Reverse
 
 # The segment of each tape whose results are in memory.
@@ -131,7 +132,7 @@ class Checkpointing(Trace):
             known = [a.payload if m else None for a, m in zip(arrays, mine, strict=True)]
             places = self.segment.note(op, list(zip(inner, known, strict=True)), params, outs)
         seen = [
-            new_tensor(o, self, place) if type(o) is Tensor else o
+            new_tensor(o, self, place) if type(o) is Tensor else constant(o)
             for o, place in zip(outs, places, strict=True)
         ]
         return seen[0] if out is not outs else op.results(*seen) if op.results else tuple(seen)

@@ -1,18 +1,18 @@
-"""Arrays that vary with nothing, as Tensors: what code makes beside the data it was given.
+"""Arrays that vary with nothing, as Tensors: masks, places, and what code makes beside its data.
 
 Array API code writes ``out = xp.zeros(...)`` and then ``out[0] = x``, asks for the namespace of
-``x`` and ``out`` together, and multiplies one by the other: both have to be of one type. So the
-namespace of a Tensor makes Tensors. They hold no derivative, may be converted to numbers and
-arrays, and leave every transform as plain arrays.
+``x`` and of ``x > 0`` together, and multiplies one by the other: all have to be of one type. So
+what ops make of Tensors is a Tensor, also where it has no derivative, and so is what the namespace
+of a Tensor makes. Such Tensors may be converted to numbers and arrays, and leave every transform
+as plain arrays.
 """
 
 from typing import Any
 
 from gradx.backends import find_backend
-from gradx.core.arrays import is_kind
-from gradx.core.call import Tensor
+from gradx.core.arrays import FLOATING, is_kind
 from gradx.core.trace import Trace
-from gradx.core.views import new_tensor
+from gradx.core.views import new_tensor, without_constants
 
 
 class Constants(Trace):
@@ -27,22 +27,41 @@ class Constants(Trace):
     def lift(self, constant):
         return new_tensor(constant, self, None)
 
+    def apply_unary(self, op, x):
+        return constant(op.call(x.value))
+
+    def apply_to_one(self, op, x, params):
+        return constants(op, op.run((x.value,), params))
+
+    def apply_binary(self, op, x, y):
+        return constant(op.call(without_constants(x), without_constants(y)))
+
     def apply_general(self, op, arrays, params):
-        out = op.run(tuple([a.value if type(a) is Tensor else a for a in arrays]), params)
-        return op.results(*map(constant, out)) if op.results else constant(out)
+        return constants(op, op.run(tuple(map(without_constants, arrays)), params))
+
+    def __reduce__(self):
+        return "CONSTANTS"  # a copy of such a Tensor, pickled or not, is one too
 
 
 CONSTANTS = Constants()
 
+# Whether arrays of a type are plain ones.
+_is_plain: dict[type, bool] = {}
+
 
 def constant(x: Any) -> Any:
-    """Return a floating-point array as a Tensor that varies with nothing; all else as it is."""
-    plain = find_backend(type(x)) is not None
-    if plain and is_kind(x, ("real floating", "complex floating")):
-        return new_tensor(x, CONSTANTS, None)
-    return x
+    """Return a plain array as a Tensor that varies with nothing; all else as it is."""
+    plain = _is_plain.get(type(x))
+    if plain is None:
+        plain = _is_plain[type(x)] = find_backend(type(x)) is not None
+    return new_tensor(x, CONSTANTS, None) if plain else x
 
 
-def without_constants(x: Any) -> Any:
-    """Return what ``x`` is but for being made beside the data: a plain array again."""
-    return x.value if type(x) is Tensor and x.trace is CONSTANTS else x
+def is_discrete(x: Any) -> bool:
+    """Tell whether ``x`` holds integers or booleans, which do not vary."""
+    return not is_kind(x, FLOATING)
+
+
+def constants(op: Any, out: Any) -> Any:
+    """Return what ``op`` made without derivative: its plain arrays as Tensors."""
+    return op.results(*map(constant, out)) if op.results else constant(out)

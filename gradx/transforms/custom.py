@@ -14,6 +14,7 @@ from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.op import Op, complete
 from gradx.core.rules import Needs, as_written, scaling_by
+from gradx.core.views import without_constants
 from gradx.errors import DTypeError, TrackedError
 from gradx.ops.creation import zeros_like
 from gradx.ops.shapes import conform
@@ -150,7 +151,7 @@ def _parameters(f, label):
 
 
 def _run(f, label, *arrays, **settings):
-    out = as_array(f(*arrays, **settings))
+    out = without_constants(as_array(f(*arrays, **settings)))
     if type(out) is Tensor:
         raise TrackedError(
             f"{label}: it uses a Tensor tracked by {out.trace.name} that is not among its "

@@ -11,13 +11,12 @@ from gradx.core.arrays import is_kind
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.trace import substitutes
-from gradx.core.views import freeze
+from gradx.core.views import freeze, without_constants
 from gradx.device import asarray
 from gradx.errors import DTypeError, ShapeError, TapeError
 from gradx.ops.complex import conj
 from gradx.ops.creation import ones_like
 from gradx.transforms.boundary import as_array, copied, require_differentiable, require_match
-from gradx.transforms.constants import without_constants
 from gradx.transforms.reverse import Node, Reverse, propagate
 
 

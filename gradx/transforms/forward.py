@@ -21,6 +21,7 @@ from gradx.transforms.boundary import (
     own,
     require_match,
 )
+from gradx.transforms.constants import constant, constants, is_discrete
 from gradx.transforms.honesty import PRODUCTS, apply_rule
 from gradx.transforms.structural import follow, join, match, of_seed
 
@@ -36,6 +37,8 @@ class Forward(Trace):
         mine = [type(a) is Tensor and a.trace is self for a in arrays]
         values = tuple([a.value if m else held(a) for a, m in zip(arrays, mine, strict=True)])
         out = op.run(values, params)
+        if not any(op.jvp) or (params.get("dtype") is not None and is_discrete(out)):
+            return constants(op, out)
         factor = _constant_factor(op, values, mine)
         with backend_for(next(a for a, m in zip(arrays, mine, strict=True) if m)).quiet():
             parts = [
@@ -53,7 +56,7 @@ class Forward(Trace):
     def _carry(self, out, parts):
         """Give ``out`` the sum of what each input contributes to its tangent."""
         if not parts:
-            return out
+            return constant(out)
         total, live = parts[0]
         for tangent, lives in parts[1:]:
             live = join(match(live, out.shape), match(lives, out.shape))

@@ -15,6 +15,7 @@ from gradx.core.arrays import backend_for, is_array, reading_stalls, untracked
 from gradx.core.call import Tensor
 from gradx.core.trace import Trace
 from gradx.core.views import new_tensor
+from gradx.transforms.constants import constants
 
 # Products of two arrays: what a constant one multiplies by 0 is left out.
 PRODUCTS = frozenset(
@@ -92,7 +93,7 @@ class Rules(Trace):
             ]
         out = op.run(tuple(values), params)
         if not any(op.vjp):
-            return out
+            return constants(op, out)
         return tree.map(self.lift, out) if isinstance(out, tuple) else self.lift(out)
 
     def _as_a_value(self, given, factor, other):

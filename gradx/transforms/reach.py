@@ -10,14 +10,12 @@ from math import prod
 from typing import Any
 
 from gradx.core import tree
-from gradx.core.arrays import backend_for, is_array, is_kind
+from gradx.core.arrays import FLOATING, backend_for, is_array, is_kind
 from gradx.core.call import Tensor
 from gradx.core.views import new_tensor
 from gradx.ops.arithmetic import multiply
 from gradx.ops.comparison import not_equal
 from gradx.ops.shapes import astype
-
-FLOATING = ("real floating", "complex floating")
 
 
 def reached_by(rule: Any, saved: Any, g: Any, live: Any, keep_zeros: bool) -> Any:

@@ -16,6 +16,7 @@ from gradx.core.views import held
 from gradx.errors import TapeError
 from gradx.ops.arithmetic import add
 from gradx.ops.shapes import conform
+from gradx.transforms.constants import constant, constants, is_discrete
 from gradx.transforms.structural import (
     constant_factor,
     follow,
@@ -105,8 +106,11 @@ class Reverse(Trace):
             out = op.implementations[type(x), type(y)](x, y)
         except MISSED:
             out = op.call(x, y)
+        all_edges = op.all_edges
+        if all_edges is None:
+            return constant(out)
         if x_node is not None and y_node is not None:
-            return self.record(op, op.all_edges(x_node, y_node, out, x, y, None), out)
+            return self.record(op, all_edges(x_node, y_node, out, x, y, None), out)
         node, rule = (x_node, op.vjp[0]) if y_node is None else (y_node, op.vjp[1])
         return self.record(op, ((node, rule, rule.pick(out, x, y, None)),), out)
 
@@ -116,8 +120,8 @@ class Reverse(Trace):
             out = op.implementations[type(value)](value, **params)
         except MISSED:
             out = op.run((value,), params)
-        if op.all_edges is None:
-            return out
+        if op.all_edges is None or (params.get("dtype") is not None and is_discrete(out)):
+            return constants(op, out)
         return self.record(op, op.all_edges(x.payload, out, value, params), out)
 
     def apply_general(self, op, arrays, params):
@@ -127,8 +131,8 @@ class Reverse(Trace):
         )
         out = op.run(values, params)
         edges = _edges(op, nodes, values, params, out)
-        if not edges:
-            return out
+        if not edges or (params.get("dtype") is not None and is_discrete(out)):
+            return constants(op, out)
         if op.results:
             return self._record_each(op, edges, out)
         return self.record(op, edges, out)
