@@ -10,7 +10,6 @@ from gradx import nn as nn
 from gradx import operators as operators  # gives Tensor its operators and methods
 from gradx import optim as optim
 from gradx import random as random
-from gradx import saving as saving
 from gradx import special as special
 from gradx.backends import default_device as default_device
 from gradx.backends import devices as devices

@@ -71,7 +71,7 @@ class History:
         for name in chosen:
             ax.plot(self["epoch"], self[name], label=name.replace("_", " "))
         ax.set_xlabel("epoch")
-        ticker = import_module("matplotlib.ticker")
+        ticker = optional("matplotlib.ticker", "drawing curves", "plot")
         ax.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))
         ax.legend()
         return ax
