@@ -10,8 +10,9 @@ from typing import Any
 
 from gradx.backends import canonical_device
 from gradx.core.arrays import backend_for, read_for, untracked
-from gradx.core.call import Tensor
+from gradx.core.call import Tensor, operator_of
 from gradx.core.explain import describe
+from gradx.core.op import OPS
 from gradx.core.views import rebind
 from gradx.device import LEAF_MOVES
 from gradx.errors import DTypeError, ShapeError, TrackedError
@@ -164,12 +165,6 @@ OPERATORS: dict[str, Any] = {
     "__invert__": bitwise_invert,
     "__neg__": negative,
     "__pos__": positive,
-    "__eq__": equal,
-    "__ne__": not_equal,
-    "__lt__": less,
-    "__le__": less_equal,
-    "__gt__": greater,
-    "__ge__": greater_equal,
     "__getitem__": getitem,
     "__setitem__": _set_item,
     "__len__": _length,
@@ -195,8 +190,20 @@ ARITHMETIC = {
     "matmul": matmul,
 }
 
-for _name, _op in ARITHMETIC.items():
-    OPERATORS[f"__{_name}__"] = _op
+COMPARISONS = {
+    "eq": equal,
+    "ne": not_equal,
+    "lt": less,
+    "le": less_equal,
+    "gt": greater,
+    "ge": greater_equal,
+}
+
+for _name, _function in COMPARISONS.items():
+    OPERATORS[f"__{_name}__"] = operator_of(OPS[_function.__name__])
+
+for _name, _function in ARITHMETIC.items():
+    _op = OPERATORS[f"__{_name}__"] = operator_of(OPS[_function.__name__])
     OPERATORS[f"__r{_name}__"] = _swapped(_op)
     OPERATORS[f"__i{_name}__"] = _in_place(_op, f"__i{_name}__")
 

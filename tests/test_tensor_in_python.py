@@ -84,3 +84,44 @@ def test_sort_in_place_moves_the_derivative():
 def test_trace_is_no_method():
     with pytest.raises(gx.GradxError, match=r"write np\.trace\(t\) or gx\.linalg\.trace\(t\)"):
         gx.grad(lambda x: x.trace())(X)
+
+
+LIST = [1.0, 2.0, 4.0]
+OPERATIONS = {
+    "x * list": lambda x: x * LIST,
+    "list - x": lambda x: LIST - x,
+    "x @ list": lambda x: x @ LIST,
+    "x ** tuple": lambda x: x ** tuple(LIST),
+    "list / x": lambda x: LIST / x,
+    "x of a list": lambda x: np.where(x > [1.0, 1.0, 1.0], x, -x),
+}
+
+
+@pytest.mark.parametrize("f", OPERATIONS.values(), ids=OPERATIONS)
+def test_operators_take_lists_as_those_of_numpy_do(f):
+    def in_arrays(x):
+        return np.sum(f(x) ** 2)
+
+    h = 1e-6
+    steps = h * np.eye(X.size).reshape(-1, *X.shape)
+    numeric = [(in_arrays(X + step) - in_arrays(X - step)) / (2 * h) for step in steps]
+    assert np.allclose(gx.grad(in_arrays)(X).ravel(), numeric)
+    compiled = gx.compile(gx.grad(in_arrays))(X)
+    np.testing.assert_allclose(compiled, gx.grad(in_arrays)(X), rtol=1e-14)
+    along = gx.jvp(gx.grad(in_arrays), (X,), (np.ones_like(X),))[1]
+    assert np.allclose(along, gx.hvp(in_arrays, (X,), (np.ones_like(X),)))
+
+
+def test_lists_are_taken_in_place_too():
+    def loss(x):
+        y = x * 1.0
+        y += LIST
+        y *= LIST
+        return gx.sum(y)
+
+    assert np.array_equal(gx.grad(loss)(X), [LIST, LIST])
+
+
+def test_functions_do_not_take_lists():
+    with pytest.raises(TypeError, match="multiply: expected an array, got 'list'"):
+        gx.grad(lambda x: gx.sum(gx.multiply(x, LIST)))(X)

@@ -76,6 +76,7 @@ class Backend:
     has_nan: Callable[[ModuleType, Any], bool] = _look_for_nan
     has_zero: Callable[[ModuleType, Any], bool] = _look_for_zero
     quiet: Callable[[], AbstractContextManager[Any]] = nullcontext  # no warnings of inf and NaN
+    takes_lists: bool = False  # operators of arrays take lists of numbers too
     reading_stalls: bool = False  # to look at a number waits for all that was launched
     kernels: dict[str, Kernel] = field(default_factory=dict)
     array_types: tuple[type, ...] = ()  # none: every type of the library's package

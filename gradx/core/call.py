@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from gradx.core.arrays import backend_for
 from gradx.core.explain import EXPLAINED, describe, explain
 from gradx.core.views import Tensor as Tensor
 from gradx.core.views import link
@@ -48,7 +49,12 @@ def _call_unary(op):
     return call
 
 
-def _call_binary(op):
+def operator_of(op: Any) -> Callable[[Any, Any], Any]:
+    """Return an op of two arrays as an operator: as NumPy's do, it takes lists of numbers."""
+    return _call_binary(op, takes_lists=True)
+
+
+def _call_binary(op, takes_lists=False):
     implementations, resolve = op.implementations, op.resolve
 
     def call(x, y, /):
@@ -62,9 +68,21 @@ def _call_binary(op):
                 return y.trace.apply_binary(op, x, y)
             return (implementations.get((type(x), type(y))) or resolve((x, y)))(x, y)
         except EXPLAINED as error:
+            if takes_lists and (pair := _with_a_list(x, y)):
+                return call(*pair)
             raise explain(op, error, (x, y), {}) from error
 
     return call
+
+
+def _with_a_list(x, y):
+    """Return the operands of an operator, the list among them as an array; None without one."""
+    (tensor, given) = (x, y) if type(x) is Tensor else (y, x)
+    backend = backend_for(tensor)
+    if not isinstance(given, list | tuple) or not backend.takes_lists:
+        return None
+    array = backend.xp.asarray(given)
+    return (x, array) if tensor is x else (array, y)
 
 
 def _run_any(op):
