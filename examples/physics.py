@@ -70,7 +70,7 @@ def main(output, device, seed):
     axes.plot(t, solution(t), "0.8", lw=6, label="solution")
     ways = {"measurements alone": None, "measurements and law": gx.to_device(t[::8], device)}
     for (name, everywhere), style in zip(ways.items(), ["C3--", "C0"], strict=True):
-        curve = gx.to_device(train(*given, everywhere, 8000), "cpu")(t)
+        curve = gx.to_device(train(*given, everywhere, 6000), "cpu")(t)
         print(f"{name}: largest error {np.max(np.abs(curve - solution(t))):.4f}")
         axes.plot(t, curve, style, label=name)
     axes.plot(times, solution(times), "ko", label="measurements")
