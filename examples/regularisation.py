@@ -80,18 +80,18 @@ def average(model, x, keys):
     return gx.mean(gx.vmap(draw)(keys), axis=0)
 
 
-def draw_curves(axes, name, history, accuracy):
-    axes.plot(history["epoch"], history["loss"], label="training")
-    axes.plot(history["epoch"], history["validation_loss"], label="validation")
-    axes.set(title=f"{name}: {accuracy:.1%}", xlim=(0, EPOCHS), ylim=(0, 1.8))
+def draw_curves(axes, title, history, **style):
+    axes.plot(history["epoch"], history["loss"], "C0", label="training", **style)
+    axes.plot(history["epoch"], history["validation_loss"], "C1", label="validation", **style)
+    axes.set(title=title, xlim=(0, EPOCHS), ylim=(0, 1.8))
 
 
 def draw_chances(axes, title, predict, points, labels):
     grid = np.stack(np.meshgrid(np.linspace(-2, 3, 100), np.linspace(-1.5, 2, 70)), axis=-1)
     chances = np.asarray(predict(grid.reshape(-1, 2).astype(np.float32)))[:, 1]
     levels = np.linspace(0, 1, 11)
-    axes.contourf(*np.moveaxis(grid, -1, 0), chances.reshape(70, 100), levels, cmap="RdBu_r")
-    axes.scatter(*points.T, c=labels, cmap="RdBu_r", edgecolors="k", s=14, lw=0.6)
+    axes.contourf(*np.moveaxis(grid, -1, 0), chances.reshape(70, 100), levels, cmap="PuOr")
+    axes.scatter(*points.T, c=labels, cmap="PuOr", edgecolors="w", s=30)
     axes.set(title=title, xticks=[], yticks=[])
 
 
@@ -101,33 +101,34 @@ def main(output, device, seed):
     points, labels = moons(keys[2], 2000, 0.0)
     figure = plt.figure(figsize=(15, 10), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=[3, 2])
-    panels, models = above.subplots(2, 5, sharex=True, sharey=True).flat, {}
+    above.suptitle("Losses by epoch, and the accuracy on 2,000 clean points")
+    panels, models, histories = above.subplots(2, 5, sharex=True, sharey=True).flat, {}, {}
     for axes, (name, (model, loss, optimizer)) in zip(panels, ways(keys[3]).items(), strict=True):
         stop = gx.train.EarlyStopping(patience=20, min_delta=1e-3)
         result = gx.train.fit(
             model, loss, optimizer, training, epochs=EPOCHS, validation=validation, device=device,
             early_stopping=stop if name == "early stopping" else None, key=keys[4], progress=None,
         )  # fmt: skip
-        models[name] = gx.to_device(result.model, "cpu")
+        models[name], histories[name] = gx.to_device(result.model, "cpu"), result.history
         accuracy = gx.train.accuracy(models[name](points), labels)
         print(f"{name:<16} test accuracy {accuracy:.1%} after {len(result.history)} epochs")
-        draw_curves(axes, name, result.history, accuracy)
+        draw_curves(axes, f"{name}: {accuracy:.1%}", result.history)
     axes.axvline(stop.best_epoch, color="k", ls=":", label=f"best: epoch {stop.best_epoch}")
     axes.axvline(len(result.history), color="k", label=f"stops after {len(result.history)}")
-    axes.legend(loc="upper right")
-    above.supylabel("cross-entropy")
+    axes.legend(loc="lower right")
+    draw_curves(axes, axes.get_title(), histories["none"], alpha=0.25)  # had it gone on
 
     connect, draws = models["DropConnect"], gx.random.split(keys[5], 200)
     averaged = lambda x: average(connect, x, draws)
-    accuracy = gx.train.accuracy(averaged(points), labels)
-    print(f"mean of 200 networks that DropConnect drew: test accuracy {accuracy:.1%}")
     maps = {
         "no regularisation": lambda x: nn.softmax(models["none"](x)),
         "DropConnect, all weights": lambda x: nn.softmax(connect(x)),
-        f"DropConnect, mean of 200 networks: {accuracy:.1%}": averaged,
+        "DropConnect, mean of 200 networks": averaged,
     }
     for axes, (title, predict) in zip(below.subplots(1, 3), maps.items(), strict=True):
-        draw_chances(axes, title, predict, *training)
+        surprise = -np.mean(np.log(predict(points)[np.arange(2000), labels]))
+        print(f"{title}: cross-entropy {surprise:.2f} on the 2,000 points")
+        draw_chances(axes, f"{title}: cross-entropy {surprise:.2f}", predict, *training)
     figure.savefig(Path(output, "regularisation.png"), dpi=110)
 
 
