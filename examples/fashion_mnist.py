@@ -36,6 +36,9 @@ def cnn(key):
     return nn.Sequential(*convolve(1, 16, keys[0]), *convolve(16, 32, keys[1]), *head)
 
 
+MODELS = {"mlp": (mlp, 128), "cnn": (cnn, 64)}  # and the rows in a batch
+
+
 def load(part):
     """Return images (n, 1, 28, 28) of mean 0 and variance 1 over the training set, and labels."""
     images, labels = gx.data.datasets.fashion_mnist(part)
@@ -63,15 +66,16 @@ def main(model, epochs, quick, output, device, seed):
     images, labels = load("test")
     if quick:
         epochs, training = 1, tuple(part[:5_000] for part in training)
-    steps = epochs * -(-len(training[0]) // 128)
+    make, size = MODELS[model]
+    steps = epochs * -(-len(training[0]) // size)
 
     result = gx.train.fit(
-        {"mlp": mlp, "cnn": cnn}[model](model_key),
+        make(model_key),
         nn.cross_entropy,
         gx.optim.adam(gx.optim.schedules.cosine(2e-3, steps)),
         training,
         epochs=epochs,
-        batch_size=128,
+        batch_size=size,
         validation=validation,
         metrics=[gx.train.accuracy],
         key=train_key,
@@ -87,7 +91,7 @@ def main(model, epochs, quick, output, device, seed):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", choices=["mlp", "cnn"], default="mlp")
+    parser.add_argument("--model", choices=MODELS, default="mlp")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="one epoch on 5,000 images")
     parser.add_argument("--output", default=".", help="folder for the pictures")

@@ -171,3 +171,23 @@ def test_jacobian_is_the_same_in_chunks_of_any_size(chunk_size):
 
     expected = np.diag(np.cos(x) * x.sum()) + np.sin(x)[:, None]
     np.testing.assert_allclose(gx.jacobian(f, chunk_size=chunk_size)(x), expected)
+
+
+@pytest.mark.parametrize(
+    "shapes", [((3,), (3, 2)), ((2, 3), (3,)), ((3,), (3,)), ((3,), (4, 3, 2))]
+)
+@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)])
+def test_products_with_vectors_are_run_on_the_whole_batch(shapes, axes):
+    count, rng = 40, np.random.default_rng(0)
+    x, y = (
+        rng.normal(size=shape if axis is None else (count, *shape))
+        for shape, axis in zip(shapes, axes, strict=True)
+    )
+    mapped = gx.vmap(lambda x, y: x @ y, in_axes=axes)
+
+    rows = [
+        tuple(v if a is None else v[i] for v, a in zip((x, y), axes, strict=True))
+        for i in range(count)
+    ]
+    np.testing.assert_allclose(mapped(x, y), [x @ y for x, y in rows], rtol=1e-12, atol=1e-12)
+    assert len(gx.capture(mapped)(x, y).equations) < 8

@@ -9,7 +9,7 @@ from typing import Any
 
 from gradx.errors import AxisError
 from gradx.ops.joining import stack
-from gradx.ops.shapes import broadcast_to, reshape
+from gradx.ops.shapes import broadcast_to, expand_dims, reshape, squeeze
 from gradx.ops.slicing import read_shape
 from gradx.transforms.structural import names
 
@@ -110,6 +110,19 @@ def _squeeze(op, values, mine, ranks, params, size):
 
 
 def _matmul(op, values, mine, ranks, params, size):
+    if 0 in ranks:
+        return one_by_one(op, values, mine, params, size)  # which says what is wrong
+    if ranks == [1, 2] and mine == [True, False]:
+        return op.run(tuple(values), params)  # a batch of rows is a matrix
+    row, column = ranks[0] == 1, ranks[1] == 1
+    x = expand_dims(values[0], axis=-2) if row else values[0]
+    y = expand_dims(values[1], axis=-1) if column else values[1]
+    out = op.run(aligned((x, y), mine, [max(rank, 2) for rank in ranks]), params)
+    extra = (-2,) * row + (-1,) * column
+    return squeeze(out, axis=extra) if extra else out
+
+
+def _on_matrices(op, values, mine, ranks, params, size):
     if min(ranks) < 2:
         return one_by_one(op, values, mine, params, size)
     return op.run(aligned(values, mine, ranks), params)
@@ -168,7 +181,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "expand_dims": _expand_dims,
     "getitem": _getitem,
     "matmul": _matmul,
-    "multiply_used_rows": _matmul,
+    "multiply_used_rows": _on_matrices,
     "permute_dims": _permute_dims,
     "reshape": _reshape,
     "scatter": _scatter,
