@@ -9,7 +9,7 @@ from operator import index
 from typing import Any
 
 from gradx.backends import canonical_device
-from gradx.core.arrays import backend_for, read_for, untracked
+from gradx.core.arrays import backend_for, is_kind, read_for, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.views import rebind
@@ -74,6 +74,8 @@ def _in_place(op, sign):
         updated = op(x, y)
         if updated.shape != x.shape:
             raise ShapeError(f"{sign}: {describe(x)} cannot hold a result of shape {updated.shape}")
+        if updated.dtype != x.dtype and is_kind(updated, "integral") and is_kind(x, "integral"):
+            updated = astype(updated, x.dtype)
         if updated.dtype != x.dtype:
             raise DTypeError(f"{sign}: {describe(x)} cannot hold a result of dtype {updated.dtype}")
         rebind(x, updated)
@@ -99,6 +101,19 @@ def _refuse(what, convert):
         raise self.trace.refusal(what)
 
     return method
+
+
+def _to_int(self):
+    # Whole numbers do not vary, so none is lost; but a batch has many.
+    plain = read_for(self, "int()")
+    if plain.shape != self.shape:
+        raise self.trace.refusal("int()")
+    return int(plain)
+
+
+def _reading(what, convert):
+    refusing = _refuse(what, convert)
+    return lambda self: convert(read_for(self, what)) if self.trace.gives_items else refusing(self)
 
 
 def _to_array(x, *args, **kwargs):
@@ -215,7 +230,7 @@ PROTOCOLS: dict[str, Any] = {
     "__float__": _refuse("float()", float),
     "__format__": _format,
     "__index__": _refuse("operator.index()", index),
-    "__int__": _refuse("int()", int),
+    "__int__": _to_int,
 }
 
 ATTRIBUTES = {
@@ -240,11 +255,11 @@ METHODS: dict[str, Any] = {
     "copy": positive,
     "detach": detach,
     "flatten": lambda self: +reshape(self, (-1,)),
-    "item": lambda self: read_for(self, "item()").item(),
+    "item": _reading("item()", lambda x: x.item()),
     "ravel": lambda self: reshape(self, (-1,)),
     "reshape": _flexible_reshape,
     "to_device": _to_device,
-    "tolist": lambda self: read_for(self, "tolist()").tolist(),
+    "tolist": _reading("tolist()", lambda x: x.tolist()),
     "transpose": _transpose,
 }
 
