@@ -67,6 +67,16 @@ def _swapped(op):
     return lambda x, y: op(y, x)
 
 
+def _times(y, x):
+    # A list times a count repeats it, which Python does once nobody multiplies.
+    if type(x) in SEQUENCES and y.trace is CONSTANTS:
+        return NotImplemented
+    return multiply(x, y)
+
+
+SEQUENCES = {list, str, tuple}
+
+
 def _in_place(op, sign):
     """Rebind the Tensor to the result of ``op``, as NumPy would overwrite it."""
 
@@ -217,6 +227,8 @@ for _name, _op in ARITHMETIC.items():
     OPERATORS[f"__{_name}__"] = _op
     OPERATORS[f"__r{_name}__"] = _swapped(_op)
     OPERATORS[f"__i{_name}__"] = _in_place(_op, f"__i{_name}__")
+
+OPERATORS["__rmul__"] = _times
 
 PROTOCOLS: dict[str, Any] = {
     "__array_ufunc__": array_ufunc,

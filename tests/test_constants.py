@@ -152,6 +152,8 @@ def test_code_that_knows_only_numpy_takes_masks_and_places():
             2,
         )
         assert str(mask) == str(X > 0)
+        assert ["a"] * place + [0] * mask.sum() == ["a", "a", 0, 0]
+        assert [np.arange(place).size, np.zeros((place, 3)).shape] == [2, (2, 3)]
         assert (mask & np.asarray([True, True, False])).tolist() == (~~mask & (X < 1)).tolist()
         return gx.sum(x[place:] * x[mask][1:] + x[place] * plain[place])
 
@@ -223,3 +225,27 @@ def test_masks_in_mapped_and_captured_functions():
 
     assert gx.vmap(f)(np.stack([X, -X])).tolist() == [[0.5, 0.0, 0.0], [0.0, 1.5, 0.0]]
     assert graph(-X).tolist() == [0.0, 3.0, 0.0]
+
+
+def test_whole_numbers_of_tensors_are_pythons():
+    assert gx.grad(lambda x: int(x[2]) * gx.sum(x))(X).tolist() == [2.0, 2.0, 2.0]
+    with pytest.raises(gx.errors.TrackedError, match=r"int\(\) of a Tensor tracked by vmap"):
+        gx.vmap(lambda x: x * int(x))(X)
+    with pytest.raises(gx.errors.CaptureError, match=r"int\(\) asks for the number"):
+        gx.capture(lambda x: x * int(x[0]))(X)
+
+
+@pytest.mark.parametrize("read", [lambda x: x[0].item(), lambda x: x.tolist()[0]])
+def test_a_number_is_not_read_without_its_derivative(read):
+    for differentiate in (gx.grad, lambda f: lambda x: gx.jvp(f, (x,), (x,))):
+        with pytest.raises(gx.errors.TrackedError, match="would lose its derivative"):
+            differentiate(lambda x: read(x) * gx.sum(x))(X)
+    assert read(gx.tensor(X)) == 0.5
+
+
+def test_counts_are_added_in_place_in_their_own_dtype():
+    counts = gx.astype(gx.tensor(X) > 0, "int32")
+
+    counts += gx.sum(counts, dtype="int64")
+
+    assert (counts.dtype, counts.tolist()) == (np.int32, [3, 2, 3])
