@@ -46,6 +46,7 @@ def test_constants_leave_transforms_as_plain_arrays():
         gx.vjp(f, X)[0],
         *gx.jvp(f, (X,), (X,)),
         gx.vmap(f)(X[None]),
+        gx.vmap(lambda x: x > 0)(X[None]),
         gx.value_and_grad(lambda x: (linear(x), f(x)), has_aux=True)(X)[0][1],
         gx.grad(linear)(X),
         gx.hessian(lambda x: linear(x) ** 2)(X),
@@ -186,6 +187,7 @@ def test_copies_of_masks_are_masks(copied):
 
     other = copied(mask)
 
+    assert copied(beside(mask)) is beside(mask)
     assert beside(other) is beside(mask)
     assert other.tolist() == mask.tolist()
 
