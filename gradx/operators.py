@@ -113,14 +113,6 @@ def _refuse(what, convert):
     return method
 
 
-def _to_int(self):
-    # Whole numbers do not vary, so none is lost; but a batch has many.
-    plain = read_for(self, "int()")
-    if plain.shape != self.shape:
-        raise self.trace.refusal("int()")
-    return int(plain)
-
-
 def _reading(what, convert):
     refusing = _refuse(what, convert)
     return lambda self: convert(read_for(self, what)) if self.trace.gives_items else refusing(self)
@@ -242,7 +234,7 @@ PROTOCOLS: dict[str, Any] = {
     "__float__": _refuse("float()", float),
     "__format__": _format,
     "__index__": _refuse("operator.index()", index),
-    "__int__": _to_int,
+    "__int__": _refuse("int()", int),
 }
 
 ATTRIBUTES = {

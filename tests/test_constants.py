@@ -229,14 +229,6 @@ def test_masks_in_mapped_and_captured_functions():
     assert graph(-X).tolist() == [0.0, 3.0, 0.0]
 
 
-def test_whole_numbers_of_tensors_are_pythons():
-    assert gx.grad(lambda x: int(x[2]) * gx.sum(x))(X).tolist() == [2.0, 2.0, 2.0]
-    with pytest.raises(gx.errors.TrackedError, match=r"int\(\) of a Tensor tracked by vmap"):
-        gx.vmap(lambda x: x * int(x))(X)
-    with pytest.raises(gx.errors.CaptureError, match=r"int\(\) asks for the number"):
-        gx.capture(lambda x: x * int(x[0]))(X)
-
-
 @pytest.mark.parametrize("read", [lambda x: x[0].item(), lambda x: x.tolist()[0]])
 def test_a_number_is_not_read_without_its_derivative(read):
     for differentiate in (gx.grad, lambda f: lambda x: gx.jvp(f, (x,), (x,))):
