@@ -18,6 +18,7 @@ from gradx.errors import DTypeError, ShapeError, TrackedError
 from gradx.namespace import namespace_of
 from gradx.numpy_protocols import METHODS as NUMPY_METHODS
 from gradx.numpy_protocols import array_function, array_ufunc
+from gradx.numpy_protocols.arranging import copy_of
 from gradx.ops.elementwise import (
     abs,
     add,
@@ -115,7 +116,13 @@ def _refuse(what, convert):
 
 def _reading(what, convert):
     refusing = _refuse(what, convert)
-    return lambda self: convert(read_for(self, what)) if self.trace.gives_items else refusing(self)
+
+    def read(self, *args):
+        if self.trace.gives_items:
+            return convert(read_for(self, what), *args)
+        return refusing(self, *args)
+
+    return read
 
 
 def _to_array(x, *args, **kwargs):
@@ -131,6 +138,11 @@ def _dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
         f"DLPack export of a Tensor tracked by {self.trace.name} would lend its memory and lose "
         "its derivative: export t.detach()"
     )
+
+
+def _or_truths(part):
+    """Leave truth values, of which ``part`` knows nothing, as they are."""
+    return lambda self: self if is_kind(self, "bool") else part(self)
 
 
 def _length(self):
@@ -246,7 +258,7 @@ ATTRIBUTES = {
     "mT": property(matrix_transpose),
     "name": property(read_name, write_name),
     "ndim": property(lambda self: len(self.shape)),
-    "real": property(real),
+    "real": property(_or_truths(real)),
     "shape": property(lambda self: self.trace.shape_of(self)),
     "size": property(lambda self: product(self.shape)),
 }
@@ -255,11 +267,11 @@ METHODS: dict[str, Any] = {
     **NUMPY_METHODS,
     "astype": astype,
     "backward": backward,
-    "conj": conj,
-    "copy": positive,
+    "conj": _or_truths(conj),
+    "copy": copy_of,
     "detach": detach,
-    "flatten": lambda self: +reshape(self, (-1,)),
-    "item": _reading("item()", lambda x: x.item()),
+    "flatten": lambda self: copy_of(reshape(self, (-1,))),
+    "item": _reading("item()", lambda x, *place: x.item(*place)),
     "ravel": lambda self: reshape(self, (-1,)),
     "reshape": _flexible_reshape,
     "to_device": _to_device,

@@ -153,6 +153,8 @@ def test_code_that_knows_only_numpy_takes_masks_and_places():
             2,
         )
         assert str(mask) == str(X > 0)
+        assert mask.real.tolist() == mask.conj().tolist() == mask.tolist()
+        assert mask.item(1) is False
         assert ["a"] * place + [0] * mask.sum() == ["a", "a", 0, 0]
         assert [np.arange(place).size, np.zeros((place, 3)).shape] == [2, (2, 3)]
         assert (mask & np.asarray([True, True, False])).tolist() == (~~mask & (X < 1)).tolist()
@@ -169,6 +171,16 @@ def test_masks_are_written_to():
         return gx.sum(gx.where(mask, x**2, 0.0))
 
     assert gx.grad(f)(X).tolist() == [0.0, -3.0, 4.0]
+
+
+@pytest.mark.parametrize("copied", [lambda m: m.copy(), np.copy, lambda m: m.flatten()])
+def test_copies_of_masks_are_written_to_alone(copied):
+    mask = gx.tensor(X) > 0
+
+    other = copied(mask)
+    other[0] = False
+
+    assert (mask.tolist(), other.tolist()) == ([True, False, True], [False, False, True])
 
 
 def test_numpy_computes_what_varies_with_nothing_by_itself():
