@@ -93,11 +93,13 @@ def matrix(session: nox.Session, backend: str) -> None:
 
 @nox.session
 def oracles(session: nox.Session) -> None:
-    """Run the tests with the libraries that some compare with, and all ops beside JAX's."""
+    """Run the tests with what some compare with, all ops beside JAX's, SciPy's functions."""
     session.install("-e", ".")
     install_group(session, "tests")
     install_group(session, "bench")
     pytest(session, "--numprocesses=auto", "tests", "tests/oracles/ops_beside_jax.py")
+    # By itself: SciPy is imported with other settings.
+    pytest(session, "--numprocesses=auto", "tests/oracles/scipy_functions.py")
 
 
 @nox.session

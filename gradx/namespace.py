@@ -92,6 +92,9 @@ class Namespace:
     def __dir__(self) -> list[str]:
         return sorted({*dir(sys.modules["gradx"]), *LIBRARYS_OWN})
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self._device)
+
     def __repr__(self) -> str:
         return f"<namespace {self.__name__}>"
 
@@ -171,3 +174,9 @@ def _namespace(kind: type[Namespace], backend: Backend, device: str) -> Namespac
     if key not in _namespaces:
         _namespaces[key] = kind(backend, device)
     return _namespaces[key]
+
+
+def _again(kind: type[Namespace], device: str) -> Namespace:
+    """Return the namespace that was copied or pickled: there is one of its kind on a device."""
+    backend, _ = backend_for_device(device)
+    return _namespace(kind, backend, device)

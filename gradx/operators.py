@@ -9,7 +9,7 @@ from operator import index
 from typing import Any
 
 from gradx.backends import canonical_device
-from gradx.core.arrays import backend_for, read_for, untracked
+from gradx.core.arrays import backend_for, is_kind, read_for, untracked
 from gradx.core.call import Tensor, operator_of
 from gradx.core.explain import describe
 from gradx.core.op import OPS
@@ -19,6 +19,7 @@ from gradx.errors import DTypeError, ShapeError, TrackedError
 from gradx.namespace import namespace_of
 from gradx.numpy_protocols import METHODS as NUMPY_METHODS
 from gradx.numpy_protocols import PYTHON_PROTOCOLS, array_function, array_ufunc
+from gradx.numpy_protocols.arranging import copy_of
 from gradx.ops.elementwise import (
     abs,
     add,
@@ -69,6 +70,16 @@ def _swapped(op):
     return lambda x, y: op(y, x)
 
 
+def _times(y, x):
+    # A list times a count repeats it, which Python does once nobody multiplies.
+    if type(x) in SEQUENCES and y.trace is CONSTANTS:
+        return NotImplemented
+    return multiply(x, y)
+
+
+SEQUENCES = {list, str, tuple}
+
+
 def _in_place(op, sign):
     """Rebind the Tensor to the result of ``op``, as NumPy would overwrite it."""
 
@@ -76,6 +87,8 @@ def _in_place(op, sign):
         updated = op(x, y)
         if updated.shape != x.shape:
             raise ShapeError(f"{sign}: {describe(x)} cannot hold a result of shape {updated.shape}")
+        if updated.dtype != x.dtype and is_kind(updated, "integral") and is_kind(x, "integral"):
+            updated = astype(updated, x.dtype)
         if updated.dtype != x.dtype:
             raise DTypeError(f"{sign}: {describe(x)} cannot hold a result of dtype {updated.dtype}")
         rebind(x, updated)
@@ -103,6 +116,17 @@ def _refuse(what, convert):
     return method
 
 
+def _reading(what, convert):
+    refusing = _refuse(what, convert)
+
+    def read(self, *args):
+        if self.trace.gives_items:
+            return convert(read_for(self, what), *args)
+        return refusing(self, *args)
+
+    return read
+
+
 def _to_array(x, *args, **kwargs):
     return copied(x).__array__(*args, **kwargs)
 
@@ -116,6 +140,11 @@ def _dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
         f"DLPack export of a Tensor tracked by {self.trace.name} would lend its memory and lose "
         "its derivative: export t.detach()"
     )
+
+
+def _or_truths(part):
+    """Leave truth values, of which ``part`` knows nothing, as they are."""
+    return lambda self: self if is_kind(self, "bool") else part(self)
 
 
 def _length(self):
@@ -207,6 +236,8 @@ for _name, _function in ARITHMETIC.items():
     OPERATORS[f"__r{_name}__"] = _swapped(_op)
     OPERATORS[f"__i{_name}__"] = _in_place(_op, f"__i{_name}__")
 
+OPERATORS["__rmul__"] = _times
+
 PROTOCOLS: dict[str, Any] = {
     **PYTHON_PROTOCOLS,
     "__array_ufunc__": array_ufunc,
@@ -231,7 +262,7 @@ ATTRIBUTES = {
     "mT": property(matrix_transpose),
     "name": property(read_name, write_name),
     "ndim": property(lambda self: len(self.shape)),
-    "real": property(real),
+    "real": property(_or_truths(real)),
     "shape": property(lambda self: self.trace.shape_of(self)),
     "size": property(lambda self: product(self.shape)),
 }
@@ -240,17 +271,17 @@ METHODS: dict[str, Any] = {
     **NUMPY_METHODS,
     "astype": astype,
     "backward": backward,
-    "conj": conj,
-    "copy": positive,
+    "conj": _or_truths(conj),
+    "copy": copy_of,
     "detach": detach,
-    "flatten": lambda self: +reshape(self, (-1,)),
     "fill": lambda self, value: _set_item(self, ..., value),
-    "item": lambda self, *index: read_for(self, "item()").item(*index),
+    "flatten": lambda self: copy_of(reshape(self, (-1,))),
+    "item": _reading("item()", lambda x, *place: x.item(*place)),
     "ravel": lambda self: reshape(self, (-1,)),
     "reshape": _flexible_reshape,
     "sort": lambda self, axis=-1: _set_item(self, ..., sort(self, axis=axis)),
     "to_device": _to_device,
-    "tolist": lambda self: read_for(self, "tolist()").tolist(),
+    "tolist": _reading("tolist()", lambda x: x.tolist()),
     "transpose": _transpose,
 }
 

@@ -1,14 +1,49 @@
 """Special functions, named as in ``scipy.special``."""
 
+from gradx.ops.exponential import expm1 as expm1
+from gradx.ops.exponential import log1p as log1p
 from gradx.ops.neural import log_softmax as log_softmax
 from gradx.ops.neural import sigmoid as expit
 from gradx.ops.neural import softmax as softmax
+from gradx.ops.rounding import round as round
 from gradx.ops.special import erf as erf
 from gradx.ops.special_bessel import exprel as exprel
 from gradx.ops.special_bessel import i0 as i0
 from gradx.ops.special_bessel import i0e as i0e
 from gradx.ops.special_bessel import i1 as i1
 from gradx.ops.special_bessel import i1e as i1e
+from gradx.ops.special_bessel_any import iv as iv
+from gradx.ops.special_bessel_any import ive as ive
+from gradx.ops.special_bessel_any import j0 as j0
+from gradx.ops.special_bessel_any import j1 as j1
+from gradx.ops.special_bessel_any import jv as jn
+from gradx.ops.special_bessel_any import jv as jv
+from gradx.ops.special_bessel_any import k0 as k0
+from gradx.ops.special_bessel_any import k0e as k0e
+from gradx.ops.special_bessel_any import k1 as k1
+from gradx.ops.special_bessel_any import k1e as k1e
+from gradx.ops.special_bessel_any import kv as kn
+from gradx.ops.special_bessel_any import kv as kv
+from gradx.ops.special_bessel_any import kve as kve
+from gradx.ops.special_bessel_any import y0 as y0
+from gradx.ops.special_bessel_any import y1 as y1
+from gradx.ops.special_bessel_any import yv as yn
+from gradx.ops.special_bessel_any import yv as yv
+from gradx.ops.special_beta import bdtr as bdtr
+from gradx.ops.special_beta import bdtrc as bdtrc
+from gradx.ops.special_beta import bdtri as bdtri
+from gradx.ops.special_beta import betainc as betainc
+from gradx.ops.special_beta import betaincc as betaincc
+from gradx.ops.special_beta import betainccinv as betainccinv
+from gradx.ops.special_beta import betaincinv as betaincinv
+from gradx.ops.special_beta import fdtr as fdtr
+from gradx.ops.special_beta import fdtrc as fdtrc
+from gradx.ops.special_beta import fdtri as fdtri
+from gradx.ops.special_beta import nbdtr as nbdtr
+from gradx.ops.special_beta import nbdtrc as nbdtrc
+from gradx.ops.special_beta import nbdtri as nbdtri
+from gradx.ops.special_beta import stdtr as stdtr
+from gradx.ops.special_beta import stdtrit as stdtrit
 from gradx.ops.special_entropy import entr as entr
 from gradx.ops.special_entropy import kl_div as kl_div
 from gradx.ops.special_entropy import log_expit as log_expit
@@ -27,6 +62,36 @@ from gradx.ops.special_gamma import gammaincc as gammaincc
 from gradx.ops.special_gamma import gammaln as gammaln
 from gradx.ops.special_gamma import polygamma as polygamma
 from gradx.ops.special_gamma import zeta as zeta
+from gradx.ops.special_gamma import zetac as zetac
+from gradx.ops.special_gamma_inverses import chdtr as chdtr
+from gradx.ops.special_gamma_inverses import chdtrc as chdtrc
+from gradx.ops.special_gamma_inverses import chdtri as chdtri
+from gradx.ops.special_gamma_inverses import gammainccinv as gammainccinv
+from gradx.ops.special_gamma_inverses import gammaincinv as gammaincinv
+from gradx.ops.special_gamma_inverses import gammasgn as gammasgn
+from gradx.ops.special_gamma_inverses import gdtr as gdtr
+from gradx.ops.special_gamma_inverses import gdtrc as gdtrc
+from gradx.ops.special_gamma_inverses import loggamma as loggamma
+from gradx.ops.special_gamma_inverses import multigammaln as multigammaln
+from gradx.ops.special_gamma_inverses import pdtr as pdtr
+from gradx.ops.special_gamma_inverses import pdtrc as pdtrc
+from gradx.ops.special_gamma_inverses import pdtri as pdtri
+from gradx.ops.special_gamma_inverses import poch as poch
+from gradx.ops.special_gamma_inverses import rgamma as rgamma
+from gradx.ops.special_hypergeometric import hyp0f1 as hyp0f1
+from gradx.ops.special_hypergeometric import hyp1f1 as hyp1f1
+from gradx.ops.special_hypergeometric import hyp2f1 as hyp2f1
+from gradx.ops.special_hypergeometric import lpmv as lpmv
+from gradx.ops.special_integrals import dawsn as dawsn
+from gradx.ops.special_integrals import ellipe as ellipe
+from gradx.ops.special_integrals import ellipk as ellipk
+from gradx.ops.special_integrals import ellipkm1 as ellipkm1
+from gradx.ops.special_integrals import erfi as erfi
+from gradx.ops.special_integrals import exp1 as exp1
+from gradx.ops.special_integrals import expi as expi
+from gradx.ops.special_integrals import expn as expn
+from gradx.ops.special_integrals import owens_t as owens_t
+from gradx.ops.special_integrals import spence as spence
 from gradx.ops.special_normal import erfc as erfc
 from gradx.ops.special_normal import erfcinv as erfcinv
 from gradx.ops.special_normal import erfcx as erfcx
@@ -34,44 +99,143 @@ from gradx.ops.special_normal import erfinv as erfinv
 from gradx.ops.special_normal import log_ndtr as log_ndtr
 from gradx.ops.special_normal import ndtr as ndtr
 from gradx.ops.special_normal import ndtri as ndtri
+from gradx.ops.special_normal import ndtri_exp as ndtri_exp
+from gradx.ops.special_powers import boxcox as boxcox
+from gradx.ops.special_powers import boxcox1p as boxcox1p
+from gradx.ops.special_powers import cbrt as cbrt
+from gradx.ops.special_powers import cosdg as cosdg
+from gradx.ops.special_powers import cosm1 as cosm1
+from gradx.ops.special_powers import cotdg as cotdg
+from gradx.ops.special_powers import exp2 as exp2
+from gradx.ops.special_powers import exp10 as exp10
+from gradx.ops.special_powers import huber as huber
+from gradx.ops.special_powers import inv_boxcox as inv_boxcox
+from gradx.ops.special_powers import inv_boxcox1p as inv_boxcox1p
+from gradx.ops.special_powers import powm1 as powm1
+from gradx.ops.special_powers import pseudo_huber as pseudo_huber
+from gradx.ops.special_powers import radian as radian
+from gradx.ops.special_powers import sindg as sindg
+from gradx.ops.special_powers import tandg as tandg
 from gradx.ops.statistical import logsumexp as logsumexp
 from gradx.ops.trigonometric import sinc as sinc
 
 __all__ = [
+    "bdtr",
+    "bdtrc",
+    "bdtri",
     "beta",
+    "betainc",
+    "betaincc",
+    "betainccinv",
+    "betaincinv",
     "betaln",
     "binom",
+    "boxcox",
+    "boxcox1p",
+    "cbrt",
+    "chdtr",
+    "chdtrc",
+    "chdtri",
+    "cosdg",
+    "cosm1",
+    "cotdg",
+    "dawsn",
     "digamma",
+    "ellipe",
+    "ellipk",
+    "ellipkm1",
     "entr",
     "erf",
     "erfc",
     "erfcinv",
     "erfcx",
+    "erfi",
     "erfinv",
+    "exp1",
+    "exp2",
+    "exp10",
+    "expi",
     "expit",
+    "expm1",
+    "expn",
     "exprel",
+    "fdtr",
+    "fdtrc",
+    "fdtri",
     "gamma",
     "gammainc",
     "gammaincc",
+    "gammainccinv",
+    "gammaincinv",
     "gammaln",
+    "gammasgn",
+    "gdtr",
+    "gdtrc",
+    "huber",
+    "hyp0f1",
+    "hyp1f1",
+    "hyp2f1",
     "i0",
     "i0e",
     "i1",
     "i1e",
+    "inv_boxcox",
+    "inv_boxcox1p",
+    "iv",
+    "ive",
+    "j0",
+    "j1",
+    "jn",
+    "jv",
+    "k0",
+    "k0e",
+    "k1",
+    "k1e",
     "kl_div",
+    "kn",
+    "kv",
+    "kve",
+    "log1p",
     "log_expit",
     "log_ndtr",
     "log_softmax",
+    "loggamma",
     "logit",
     "logsumexp",
+    "lpmv",
+    "multigammaln",
+    "nbdtr",
+    "nbdtrc",
+    "nbdtri",
     "ndtr",
     "ndtri",
+    "ndtri_exp",
+    "owens_t",
+    "pdtr",
+    "pdtrc",
+    "pdtri",
+    "poch",
     "polygamma",
+    "powm1",
+    "pseudo_huber",
     "psi",
+    "radian",
     "rel_entr",
+    "rgamma",
+    "round",
     "sinc",
+    "sindg",
     "softmax",
+    "spence",
+    "stdtr",
+    "stdtrit",
+    "tandg",
     "xlog1py",
     "xlogy",
+    "y0",
+    "y1",
+    "yn",
+    "yv",
     "zeta",
+    "zetac",
 ]

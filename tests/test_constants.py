@@ -46,6 +46,7 @@ def test_constants_leave_transforms_as_plain_arrays():
         gx.vjp(f, X)[0],
         *gx.jvp(f, (X,), (X,)),
         gx.vmap(f)(X[None]),
+        gx.vmap(lambda x: x > 0)(X[None]),
         gx.value_and_grad(lambda x: (linear(x), f(x)), has_aux=True)(X)[0][1],
         gx.grad(linear)(X),
         gx.hessian(lambda x: linear(x) ** 2)(X),
@@ -152,6 +153,10 @@ def test_code_that_knows_only_numpy_takes_masks_and_places():
             2,
         )
         assert str(mask) == str(X > 0)
+        assert mask.real.tolist() == mask.conj().tolist() == mask.tolist()
+        assert mask.item(1) is False
+        assert ["a"] * place + [0] * mask.sum() == ["a", "a", 0, 0]
+        assert [np.arange(place).size, np.zeros((place, 3)).shape] == [2, (2, 3)]
         assert (mask & np.asarray([True, True, False])).tolist() == (~~mask & (X < 1)).tolist()
         return gx.sum(x[place:] * x[mask][1:] + x[place] * plain[place])
 
@@ -166,6 +171,16 @@ def test_masks_are_written_to():
         return gx.sum(gx.where(mask, x**2, 0.0))
 
     assert gx.grad(f)(X).tolist() == [0.0, -3.0, 4.0]
+
+
+@pytest.mark.parametrize("copied", [lambda m: m.copy(), np.copy, lambda m: m.flatten()])
+def test_copies_of_masks_are_written_to_alone(copied):
+    mask = gx.tensor(X) > 0
+
+    other = copied(mask)
+    other[0] = False
+
+    assert (mask.tolist(), other.tolist()) == ([True, False, True], [False, False, True])
 
 
 def test_numpy_computes_what_varies_with_nothing_by_itself():
@@ -184,6 +199,7 @@ def test_copies_of_masks_are_masks(copied):
 
     other = copied(mask)
 
+    assert copied(beside(mask)) is beside(mask)
     assert beside(other) is beside(mask)
     assert other.tolist() == mask.tolist()
 
@@ -223,3 +239,19 @@ def test_masks_in_mapped_and_captured_functions():
 
     assert gx.vmap(f)(np.stack([X, -X])).tolist() == [[0.5, 0.0, 0.0], [0.0, 1.5, 0.0]]
     assert graph(-X).tolist() == [0.0, 3.0, 0.0]
+
+
+@pytest.mark.parametrize("read", [lambda x: x[0].item(), lambda x: x.tolist()[0]])
+def test_a_number_is_not_read_without_its_derivative(read):
+    for differentiate in (gx.grad, lambda f: lambda x: gx.jvp(f, (x,), (x,))):
+        with pytest.raises(gx.errors.TrackedError, match="would lose its derivative"):
+            differentiate(lambda x: read(x) * gx.sum(x))(X)
+    assert read(gx.tensor(X)) == 0.5
+
+
+def test_counts_are_added_in_place_in_their_own_dtype():
+    counts = gx.astype(gx.tensor(X) > 0, "int32")
+
+    counts += gx.sum(counts, dtype="int64")
+
+    assert (counts.dtype, counts.tolist()) == (np.int32, [3, 2, 3])

@@ -175,7 +175,7 @@ def test_polygamma_wants_whole_orders():
 def test_functions_of_real_numbers_refuse_others(name, dtype):
     function = getattr(special, name)
     x = np.ones(2, dtype=dtype)
-    arguments = (x, x) if function.__code__.co_argcount == 2 else (x,)
+    arguments = (x,) * function.__code__.co_argcount
 
     with pytest.raises(DTypeError, match=rf"{name}: expected real floating-point .* got {dtype}"):
         function(*arguments)

@@ -17,22 +17,31 @@ NUMBERS = {bool, int, float}
 
 # Ops that both companions have under the op's own name.
 NAMES = """
-    beta betaln binom digamma entr erfc erfcinv erfcx erfinv exprel gamma gammainc gammaincc
-    gammaln i0 i0e i1 i1e kl_div log_ndtr logit ndtr ndtri rel_entr xlog1py xlogy zeta
+    beta betainc betaincinv betaln binom cbrt cosdg cosm1 cotdg digamma ellipk ellipkm1 entr erfc
+    erfcinv erfcx erfinv exp1 expi expn exprel gamma gammainc gammaincc gammainccinv gammaincinv
+    gammaln i0 i0e i1 i1e j0 j1 k0 k0e k1 k1e kl_div log_ndtr logit ndtr ndtri poch rel_entr sindg
+    tandg xlog1py xlogy y0 y1 zeta
 """
 FUNCTIONS = NAMES.split()
+
+# Ops that SciPy alone has: other libraries' arrays are copied to it and back.
+SCIPYS = """
+    betaincc betainccinv dawsn ellipe erfi gammasgn hyp0f1 hyp1f1 hyp2f1 iv ive jv kv kve lpmv
+    ndtri_exp owens_t powm1 rgamma spence stdtr stdtrit yv zetac
+"""
+ONLY_OF_SCIPY = SCIPYS.split()
 
 
 class MissingPackageError(GradxError, ImportError):
     """A package that gradx does not need for anything else is not installed."""
 
 
-def kernels_of(module: str, install: str) -> dict[str, Kernel]:
-    """Return a kernel for each of ``FUNCTIONS``: the function of ``module`` of that name.
+def kernels_of(module: str, install: str, names: Iterable[str] = FUNCTIONS) -> dict[str, Kernel]:
+    """Return a kernel for each of ``names``: the function of ``module`` of that name.
 
     ``install`` is the command that installs the module.
     """
-    return {op: _kernel(module, op, install) for op in FUNCTIONS}
+    return {op: _kernel(module, op, install) for op in names}
 
 
 def _kernel(module: str, op: str, install: str) -> Kernel:
@@ -56,10 +65,17 @@ def _imported(module: str, op: str, install: str) -> Any:
 
 
 def _real_arrays(op: str, arrays: Iterable[Any]) -> Iterable[Any]:
-    """Return the arrays, with plain numbers in their dtype: some functions would widen it."""
-    dtypes = [array.dtype for array in arrays if type(array) not in NUMBERS]
-    for dtype in dtypes:
-        if dtype.kind != "f":
+    """Return the arrays, with whole and plain numbers in their dtype: it would be widened."""
+    given = [array.dtype for array in arrays if type(array) not in NUMBERS]
+    real = [dtype for dtype in given if dtype.kind == "f"]
+    for dtype in given:
+        if dtype.kind not in "fiu" or not real:
             raise DTypeError(f"{op}: expected real floating-point numbers, got {dtype}")
-    common = np.result_type(*dtypes).type
-    return [common(array) if type(array) in NUMBERS else array for array in arrays]
+    common = np.result_type(*real).type
+    return [_in(common, array) for array in arrays]
+
+
+def _in(dtype: Any, array: Any) -> Any:
+    if type(array) in NUMBERS:
+        return dtype(array)
+    return array if array.dtype.kind == "f" else array.astype(dtype)

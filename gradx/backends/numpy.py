@@ -44,7 +44,13 @@ BACKEND = Backend(
     array_types=(np.ndarray, np.generic),
 )
 
-BACKEND.kernels.update(companions.kernels_of("scipy.special", "pip install scipy"))
+BACKEND.kernels.update(
+    companions.kernels_of(
+        "scipy.special",
+        "pip install scipy",
+        [*companions.FUNCTIONS, *companions.ONLY_OF_SCIPY],
+    )
+)
 BACKEND.kernels.update(numpy_convolution_native.KERNELS)
 BACKEND.kernels.update(numpy_pooling.KERNELS)
 BACKEND.kernels["where"] = numpy_where.where

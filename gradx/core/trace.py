@@ -24,6 +24,7 @@ class Trace:
     """One run of a transform. Subclasses say what happens to the ops it sees."""
 
     differentiates = True  # that is, what seems constant to others may vary for it
+    gives_items = False  # whether ``t.item()`` may read a number without its derivative
 
     def __init__(self, name: str) -> None:
         self.level = _next_level()

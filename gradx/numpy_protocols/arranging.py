@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from gradx.core.arrays import is_kind, untracked
 from gradx.numpy_protocols.refusals import unknown
 from gradx.ops.elementwise import positive
 from gradx.ops.moving import flip, roll
@@ -78,6 +79,11 @@ def array_of(x: Any) -> Any:
     return x if hasattr(x, "shape") else np.asarray(x)
 
 
+def copy_of(x: Any) -> Any:
+    """Return a copy, also of truth values, which have no sign."""
+    return astype(x, untracked(x).dtype) if is_kind(x, "bool") else positive(x)
+
+
 def at_least_1d(x: Any) -> Any:
     """Return ``x`` with at least one axis."""
     x = array_of(x)
@@ -111,7 +117,7 @@ FUNCTIONS: dict[Any, Any] = {
     np.atleast_3d: _each(at_least_3d),
     np.broadcast_arrays: lambda *args: broadcast_arrays(*args),
     np.broadcast_to: lambda array, shape: broadcast_to(array, shape),
-    np.copy: lambda a, order="K": positive(a),
+    np.copy: lambda a, order="K": copy_of(a),
     np.expand_dims: _expand_dims,
     np.flip: lambda m, axis=None: flip(m, axis=axis),
     np.fliplr: lambda m: flip(m, axis=1),

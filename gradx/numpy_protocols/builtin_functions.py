@@ -4,21 +4,25 @@
 what is computed from such a copy would silently have no derivative.
 """
 
-from typing import Any, NoReturn
+from typing import Any
 
 from gradx.core.arrays import read_for
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
+from gradx.core.views import without_constants
 from gradx.errors import DTypeError
+from gradx.numpy_protocols.arranging import copy_of
 from gradx.ops import elementwise as ew
 from gradx.ops.statistical import any as any_of
 
 
-def _deep_copy(self: Tensor, memo: dict[int, Any]) -> Tensor:
-    return ew.positive(self)
+def _deep_copy(self: Any, memo: dict[int, Any]) -> Any:
+    return copy_of(self)
 
 
-def _refuse_to_pickle(self: Tensor, protocol: int) -> NoReturn:
+def _pickle(self: Any, protocol: int) -> Any:
+    if without_constants(self) is not self:  # no derivative can be lost
+        return object.__reduce_ex__(self, protocol)
     read_for(self, "pickling")
     raise self.trace.refusal("pickling")
 
@@ -43,10 +47,10 @@ def _format(self: Any, spec: str) -> str:
 
 PYTHON_PROTOCOLS: dict[str, Any] = {
     "__contains__": _contains,
-    "__copy__": ew.positive,
+    "__copy__": copy_of,
     "__deepcopy__": _deep_copy,
     "__divmod__": _divmod,
     "__format__": _format,
     "__rdivmod__": _swapped_divmod,
-    "__reduce_ex__": _refuse_to_pickle,
+    "__reduce_ex__": _pickle,
 }

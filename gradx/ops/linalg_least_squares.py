@@ -98,18 +98,19 @@ def _least_squares(draw):
 
 
 @composed(samples=_least_squares)
-def lstsq(x, y, /, *, rtol=None):
+def lstsq(x, y, /, *, rtol=None, rcond=None):
     """Find the shortest ``out`` that brings ``x @ out`` as near to ``y`` as there is.
 
     Returns ``(solution, residuals, rank, singular_values)``: ``residuals`` are the squared
     distances that remain, one for each column of ``y``. ``y`` is a vector if it has one
-    axis. ``rtol`` and the derivative are those of ``pinv``.
+    axis. ``rtol`` and the derivative are those of ``pinv``; ``rcond`` is what others call it.
 
     >>> import numpy as np, gradx as gx
     >>> line = np.asarray([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]])
     >>> np.round(gx.linalg.lstsq(line, np.asarray([1.0, 3.0, 5.0])).solution, 6)
     array([1., 2.])
     """
+    rtol = rcond if rtol is None else rtol
     vector = len(y.shape) == 1
     columns = expand_dims(y, -1) if vector else y
     solution = matmul(pinv(x, rtol=rtol), columns)

@@ -68,6 +68,20 @@ def zeta(xp, x, q, /):
     return through_numpy("zeta", x, q)
 
 
+def _beyond_the_pole(draw):
+    yield Sample((1 + draw(3),))
+
+
+@elementwise(partials={"x": refusing("zetac", "x")}, samples=_beyond_the_pole)
+def zetac(xp, x, /):
+    """Compute Riemann's zeta function minus 1; it has no derivative here.
+
+    Raises:
+        TypeError: a derivative is asked for.
+    """
+    return through_numpy("zetac", x)
+
+
 def _polygammas(draw):
     for n in [0, 1, 2]:
         yield Sample((n, draw(2, 3)))

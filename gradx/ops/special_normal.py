@@ -21,6 +21,15 @@ _inside = single_within(0.35, 0.65)
 _beside_one = single_within(0.7, 1.3)
 
 
+@elementwise(
+    partials={"y": lambda y, out: exp(y + 0.5 * out * out) / NORMAL_PEAK},
+    samples=single_within(-2.0, -0.5),
+)
+def ndtri_exp(xp, y, /):
+    """Undo ``log_ndtr``."""
+    return through_numpy("ndtri_exp", y)
+
+
 @elementwise(partials={"x": lambda x: -2 / ROOT_PI * exp(-x * x)}, samples=_signed)
 def erfc(xp, x, /):
     """Compute ``1 - erf(x)``, accurately where it is small."""

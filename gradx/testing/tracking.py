@@ -10,9 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from gradx.backends import Backend, backend_for_device, find_backend
-from gradx.core.arrays import is_kind
+from gradx.core.arrays import FLOATING, is_kind
 from gradx.namespace import CREATION, Namespace
 from gradx.operators import CONVERTIBLE
+from gradx.transforms.constants import constant
 from gradx.transforms.reverse import Reverse
 
 # The default device of each array library, by the library's name.
@@ -23,6 +24,8 @@ WATCHED = {*CREATION, "astype", "empty_like", "full_like", "ones_like", "zeros_l
 
 class Tape(Reverse):
     """A tape that never ends; unlike others it lets ``float(t)`` and ``bool(t)`` pass."""
+
+    gives_items = True
 
 
 CONVERTIBLE.add(Tape)
@@ -52,15 +55,13 @@ class Tracked(Namespace):
 
 
 def _watching(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Put what ``make`` returns on the tape if it is a plain array that may vary."""
+    """Put what ``make`` returns on the tape if it may vary; whole numbers are Tensors, too."""
 
     @wraps(make)
     def made(*args: Any, **settings: Any) -> Any:
         out = make(*args, **settings)
         plain = find_backend(type(out)) is not None
-        if plain and is_kind(out, ("real floating", "complex floating")):
-            return TAPE.watch(out)
-        return out
+        return TAPE.watch(out) if plain and is_kind(out, FLOATING) else constant(out)
 
     return made
 

@@ -35,6 +35,7 @@ class Explore(Reverse):
     """The tape that never ends."""
 
     node_type = ExploredNode
+    gives_items = True  # who explores by hand asks for the number
 
     def record(self, op, edges, out):
         tensor = Reverse.record(self, op, edges, out)  # super() would take as long as a store

@@ -1,0 +1,133 @@
+"""Bessel functions of any real order, and those of orders 0 and 1 that have names of their own.
+
+Each derivative is made of the neighbouring orders: DLMF 10.6.1 and 10.29.1. Nobody knows a
+formula for a derivative with respect to the order.
+"""
+
+from gradx.core.op import elementwise
+from gradx.core.samples import Sample, single_arrays
+from gradx.ops.signs import sign
+from gradx.ops.special_host import refusing, through_numpy
+
+
+def _orders(draw):
+    for order in [0, 1.5, 2]:
+        yield Sample((order, draw(3)))
+    for v, x in [((), (3,)), ((2, 1), (3,)), ((3,), ()), ((0, 3), (3,))]:
+        yield Sample((draw(*v), draw(*x)))
+
+
+def _half_difference(op):
+    return lambda v, x: 0.5 * (op(v - 1, x) - op(v + 1, x))
+
+
+def _half_sum(op):
+    return lambda v, x: 0.5 * (op(v - 1, x) + op(v + 1, x))
+
+
+@elementwise(
+    partials={"v": refusing("jv", "v"), "x": lambda v, x: _half_difference(jv)(v, x)},
+    samples=_orders,
+)
+def jv(xp, v, x, /):
+    """Compute the Bessel function of the first kind and of order ``v``.
+
+    >>> import numpy as np, gradx as gx
+    >>> round(float(gx.special.jv(0, np.asarray(1.0))), 6)
+    0.765198
+    """
+    return through_numpy("jv", v, x)
+
+
+@elementwise(
+    partials={"v": refusing("yv", "v"), "x": lambda v, x: _half_difference(yv)(v, x)},
+    samples=_orders,
+)
+def yv(xp, v, x, /):
+    """Compute the Bessel function of the second kind and of order ``v``."""
+    return through_numpy("yv", v, x)
+
+
+@elementwise(
+    partials={"v": refusing("iv", "v"), "x": lambda v, x: _half_sum(iv)(v, x)}, samples=_orders
+)
+def iv(xp, v, x, /):
+    """Compute the modified Bessel function of the first kind and of order ``v``."""
+    return through_numpy("iv", v, x)
+
+
+@elementwise(
+    partials={"v": refusing("kv", "v"), "x": lambda v, x: -_half_sum(kv)(v, x)}, samples=_orders
+)
+def kv(xp, v, x, /):
+    """Compute the modified Bessel function of the second kind and of order ``v``."""
+    return through_numpy("kv", v, x)
+
+
+@elementwise(
+    partials={
+        "v": refusing("ive", "v"),
+        "x": lambda v, x, out: _half_sum(ive)(v, x) - sign(x) * out,
+    },
+    samples=_orders,
+)
+def ive(xp, v, x, /):
+    """Compute ``exp(-abs(x)) * iv(v, x)``, without overflow."""
+    return through_numpy("ive", v, x)
+
+
+@elementwise(
+    partials={"v": refusing("kve", "v"), "x": lambda v, x, out: out - _half_sum(kve)(v, x)},
+    samples=_orders,
+)
+def kve(xp, v, x, /):
+    """Compute ``exp(x) * kv(v, x)``, without underflow."""
+    return through_numpy("kve", v, x)
+
+
+@elementwise(partials={"x": lambda x: -j1(x)}, samples=single_arrays)
+def j0(xp, x, /):
+    """Compute the Bessel function of the first kind and of order 0."""
+    return through_numpy("j0", x)
+
+
+@elementwise(partials={"x": lambda x: 0.5 * (j0(x) - jv(2, x))}, samples=single_arrays)
+def j1(xp, x, /):
+    """Compute the Bessel function of the first kind and of order 1."""
+    return through_numpy("j1", x)
+
+
+@elementwise(partials={"x": lambda x: -y1(x)}, samples=single_arrays)
+def y0(xp, x, /):
+    """Compute the Bessel function of the second kind and of order 0."""
+    return through_numpy("y0", x)
+
+
+@elementwise(partials={"x": lambda x: 0.5 * (y0(x) - yv(2, x))}, samples=single_arrays)
+def y1(xp, x, /):
+    """Compute the Bessel function of the second kind and of order 1."""
+    return through_numpy("y1", x)
+
+
+@elementwise(partials={"x": lambda x: -k1(x)}, samples=single_arrays)
+def k0(xp, x, /):
+    """Compute the modified Bessel function of the second kind and of order 0."""
+    return through_numpy("k0", x)
+
+
+@elementwise(partials={"x": lambda x: -0.5 * (k0(x) + kv(2, x))}, samples=single_arrays)
+def k1(xp, x, /):
+    """Compute the modified Bessel function of the second kind and of order 1."""
+    return through_numpy("k1", x)
+
+
+@elementwise(partials={"x": lambda x, out: out - k1e(x)}, samples=single_arrays)
+def k0e(xp, x, /):
+    """Compute ``exp(x) * k0(x)``, without underflow."""
+    return through_numpy("k0e", x)
+
+
+@elementwise(partials={"x": lambda x, out: out - 0.5 * (k0e(x) + kve(2, x))}, samples=single_arrays)
+def k1e(xp, x, /):
+    """Compute ``exp(x) * k1(x)``, without underflow."""
+    return through_numpy("k1e", x)

@@ -1,0 +1,225 @@
+"""The incomplete beta function, and the probabilities that statistics makes of it.
+
+Nobody knows a short formula for derivatives with respect to its two shapes: they are refused.
+Here ``x`` and ``p`` are where a probability is asked for, and which one an inverse is given.
+"""
+
+from gradx.core.arrays import is_array, is_kind
+from gradx.core.op import composed, elementwise
+from gradx.core.samples import Sample
+from gradx.ops.arithmetic import divide, quotient
+from gradx.ops.exponential import exp, log1p
+from gradx.ops.rounding import floor
+from gradx.ops.shapes import astype
+from gradx.ops.special_entropy import xlog1py, xlogy
+from gradx.ops.special_gamma import betaln
+from gradx.ops.special_host import refusing, side_by_side, through_numpy
+
+
+def _shares(draw):
+    for shape in [(), (3,), (2, 3), (0,)]:
+        yield Sample((1.5, 2.0, draw(*shape) * 0.4))
+    yield Sample((draw(2, 1) + 1, draw() + 1, draw(3) * 0.4))
+
+
+def _given_shares(draw):
+    for shape in [(), (3,), (2, 3), (0,)]:
+        yield Sample((1.5, 2.0, draw(*shape) * 0.2 + 0.3))
+    yield Sample((draw(2, 1) + 1, draw() + 1, draw(3) * 0.2 + 0.3))
+
+
+def _density(a, b, x):
+    """Return the density of the beta distribution."""
+    a, x = side_by_side(a, x)
+    b, x = side_by_side(b, x)
+    return exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b))
+
+
+@elementwise(
+    partials={
+        "a": refusing("betainc", "a"),
+        "b": refusing("betainc", "b"),
+        "x": lambda a, b, x: _density(a, b, x),
+    },
+    samples=_shares,
+)
+def betainc(xp, a, b, x, /):
+    """Compute the probability of a number below ``x`` in the beta distribution of two shapes.
+
+    There is no derivative with respect to ``a`` and ``b``.
+
+    Raises:
+        TypeError: a derivative with respect to ``a`` or ``b`` is asked for.
+    """
+    return through_numpy("betainc", a, b, x)
+
+
+@elementwise(
+    partials={
+        "a": refusing("betaincc", "a"),
+        "b": refusing("betaincc", "b"),
+        "x": lambda a, b, x: -_density(a, b, x),
+    },
+    samples=_shares,
+)
+def betaincc(xp, a, b, x, /):
+    """Compute ``1 - betainc(a, b, x)``, accurately where it is small; see there."""
+    return through_numpy("betaincc", a, b, x)
+
+
+@elementwise(
+    partials={
+        "a": refusing("betaincinv", "a"),
+        "b": refusing("betaincinv", "b"),
+        "p": lambda a, b, out: quotient(out * 0 + 1, _density(a, b, out)),
+    },
+    samples=_given_shares,
+)
+def betaincinv(xp, a, b, p, /):
+    """Undo ``betainc`` in its last argument; see there."""
+    return through_numpy("betaincinv", a, b, p)
+
+
+@elementwise(
+    partials={
+        "a": refusing("betainccinv", "a"),
+        "b": refusing("betainccinv", "b"),
+        "p": lambda a, b, out: quotient(out * 0 - 1, _density(a, b, out)),
+    },
+    samples=_given_shares,
+)
+def betainccinv(xp, a, b, p, /):
+    """Undo ``betaincc`` in its last argument; see there."""
+    return through_numpy("betainccinv", a, b, p)
+
+
+def _student(df, t):
+    """Return the density of Student's distribution."""
+    df, t = side_by_side(df, t)
+    shape = betaln(0.5 * df, df * 0 + 0.5)
+    return exp(log1p(t * t / df) * (-0.5 * (df + 1)) - shape) / df**0.5
+
+
+def _tests(draw):
+    for df, t in [((), (3,)), ((2, 1), (3,)), ((3,), ()), ((0, 3), (3,))]:
+        yield Sample((draw(*df) + 2, draw(*t) * 2 - 2.5))
+    yield Sample((4.0, draw(3) - 1.2))
+    yield Sample((3.0, draw(2) * 0))
+
+
+@elementwise(
+    partials={"df": refusing("stdtr", "df"), "t": lambda df, t: _student(df, t)}, samples=_tests
+)
+def stdtr(xp, df, t, /):
+    """Compute the probability of a number below ``t`` in Student's distribution.
+
+    There is no derivative with respect to ``df``, the degrees of freedom.
+
+    Raises:
+        TypeError: a derivative with respect to ``df`` is asked for.
+    """
+    return through_numpy("stdtr", df, t)
+
+
+def _probabilities(draw):
+    for df, p in [((), (3,)), ((2, 1), (3,)), ((3,), ()), ((0, 3), (3,))]:
+        yield Sample((draw(*df) + 2, draw(*p) * 0.2 + 0.3))
+    yield Sample((4.0, draw(3) * 0.2 + 0.3))
+
+
+@elementwise(
+    partials={
+        "df": refusing("stdtrit", "df"),
+        "p": lambda df, out: quotient(out * 0 + 1, _student(df, out)),
+    },
+    samples=_probabilities,
+)
+def stdtrit(xp, df, p, /):
+    """Undo ``stdtr`` in its last argument; see there."""
+    return through_numpy("stdtrit", df, p)
+
+
+def like(number, x):
+    """Return a count as a number of the dtype of ``x``, the whole part of it."""
+    if not is_array(number):
+        return float(number // 1)
+    return floor(number if is_kind(number, "real floating") else astype(number, x.dtype))
+
+
+def _ratios(draw):
+    yield Sample((3.0, 4.0, draw(3)))
+    yield Sample((2.5, 1.0, draw(2, 3)))
+
+
+def _share(dfn, dfd, x):
+    return x * dfn / (x * dfn + dfd)
+
+
+@composed(samples=_ratios)
+def fdtr(dfn, dfd, x, /):
+    """Compute the probability of a number below ``x`` in the F distribution."""
+    return betainc(dfn * 0.5, dfd * 0.5, _share(dfn, dfd, x))
+
+
+@composed(samples=_ratios)
+def fdtrc(dfn, dfd, x, /):
+    """Compute ``1 - fdtr(dfn, dfd, x)``, accurately where it is small."""
+    return betainc(dfd * 0.5, dfn * 0.5, divide(dfd, x * dfn + dfd))
+
+
+def _f_probabilities(draw):
+    yield Sample((3.0, 4.0, draw(3) * 0.4))
+
+
+@composed(samples=_f_probabilities)
+def fdtri(dfn, dfd, p, /):
+    """Undo ``fdtr`` in its last argument."""
+    w = betaincinv(dfn * 0.5, dfd * 0.5, p)
+    return w * dfd / ((1 - w) * dfn)
+
+
+def _trials(draw):
+    yield Sample((2, 5, draw(3) * 0.4))
+    yield Sample(((draw(3) * 2).astype("int64"), 6, draw(3) * 0.4))
+
+
+@composed(samples=_trials)
+def bdtr(k, n, p, /):
+    """Compute the probability of at most ``k`` successes in ``n`` trials of probability ``p``."""
+    k, n = like(k, p), like(n, p)
+    return betainc(n - k, k + 1, 1 - p)
+
+
+@composed(samples=_trials)
+def bdtrc(k, n, p, /):
+    """Compute the probability of more than ``k`` successes in ``n`` trials of probability ``p``."""
+    k, n = like(k, p), like(n, p)
+    return betainc(k + 1, n - k, p)
+
+
+@composed(samples=_trials)
+def bdtri(k, n, y, /):
+    """Undo ``bdtr`` in its last argument."""
+    k, n = like(k, y), like(n, y)
+    return 1 - betaincinv(n - k, k + 1, y)
+
+
+@composed(samples=_trials)
+def nbdtr(k, n, p, /):
+    """Compute the probability of at most ``k`` failures before ``n`` successes."""
+    k, n = like(k, p), like(n, p)
+    return betainc(n, k + 1, p)
+
+
+@composed(samples=_trials)
+def nbdtrc(k, n, p, /):
+    """Compute the probability of more than ``k`` failures before ``n`` successes."""
+    k, n = like(k, p), like(n, p)
+    return betainc(k + 1, n, 1 - p)
+
+
+@composed(samples=_trials)
+def nbdtri(k, n, y, /):
+    """Undo ``nbdtr`` in its last argument."""
+    k, n = like(k, y), like(n, y)
+    return betaincinv(n, k + 1, y)

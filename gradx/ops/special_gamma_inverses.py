@@ -1,0 +1,196 @@
+"""More of the gamma function: inverses, its reciprocal, and probabilities made of it."""
+
+import math
+
+from gradx.core.op import composed, constant, elementwise
+from gradx.core.samples import Sample, broadcast_pairs, single_arrays
+from gradx.errors import DTypeError, ShapeError
+from gradx.ops.arithmetic import add, multiply, quotient, where
+from gradx.ops.comparison import equal, less, less_equal, logical_and
+from gradx.ops.special_beta import like
+from gradx.ops.special_gamma import (
+    digamma,
+    gamma,
+    gammainc,
+    gammaincc,
+    gammaln,
+    power_density,
+)
+from gradx.ops.special_host import refusing, side_by_side, through_numpy
+from gradx.ops.trigonometric import cos
+
+
+def _probabilities(draw):
+    for a, p in [((), (3,)), ((2, 1), (3,)), ((3,), ()), ((0, 3), (3,))]:
+        yield Sample((draw(*a) + 2, draw(*p) * 0.1 + 0.4))
+    yield Sample((2.5, draw(3) * 0.1 + 0.4))
+
+
+def _slope(a, out):
+    """Return 1 over the density of the gamma distribution."""
+    a, out = side_by_side(a, out)
+    return quotient(out * 0 + 1, power_density(out, a - 1, gammaln(a)))
+
+
+@elementwise(
+    partials={"a": refusing("gammaincinv", "a"), "p": lambda a, out: _slope(a, out)},
+    samples=_probabilities,
+)
+def gammaincinv(xp, a, p, /):
+    """Undo ``gammainc`` in its last argument.
+
+    There is no derivative with respect to ``a``.
+
+    Raises:
+        TypeError: a derivative with respect to ``a`` is asked for.
+    """
+    return through_numpy("gammaincinv", a, p)
+
+
+@elementwise(
+    partials={"a": refusing("gammainccinv", "a"), "p": lambda a, out: -_slope(a, out)},
+    samples=_probabilities,
+)
+def gammainccinv(xp, a, p, /):
+    """Undo ``gammaincc`` in its last argument; see ``gammaincinv``."""
+    return through_numpy("gammainccinv", a, p)
+
+
+def _anywhere(draw):
+    yield from single_arrays(draw)
+    yield Sample((0.1 * draw(3) - 2.6,))
+    yield Sample((draw(2) * 0 - 2.0,))
+
+
+def _slope_of_reciprocal(x, out):
+    """Return the derivative, which at the poles of gamma is a factorial with a sign."""
+    pole = logical_and(equal(out, 0), less_equal(x, 0))
+    elsewhere = where(pole, 1.0, x)
+    there = cos(math.pi * x) * gamma(1 - where(pole, x, 0.0))
+    return where(pole, there, -rgamma(elsewhere) * digamma(elsewhere))
+
+
+@elementwise(partials={"x": _slope_of_reciprocal}, samples=single_arrays)
+def rgamma(xp, x, /):
+    """Compute ``1 / gamma(x)``, which is 0 where ``gamma`` has a pole."""
+    return through_numpy("rgamma", x)
+
+
+@constant(samples=_anywhere, elementwise=True)
+def gammasgn(xp, x, /):
+    """Return the sign of ``gamma``."""
+    return through_numpy("gammasgn", x)
+
+
+@composed(samples=single_arrays)
+def loggamma(x, /):
+    """Compute the logarithm of ``gamma`` of real numbers: NaN where they are negative."""
+    return where(less(x, 0), math.nan, gammaln(where(less(x, 0), 1.0, x)))
+
+
+@elementwise(
+    partials={
+        "a": lambda a, m, out: out * _rise(a, m)[0],
+        "m": lambda a, m, out: out * _rise(a, m)[1],
+    },
+    samples=broadcast_pairs,
+)
+def poch(xp, a, m, /):
+    """Compute the rising factorial, ``gamma(a + m) / gamma(a)``."""
+    return through_numpy("poch", a, m)
+
+
+def _rise(a, m):
+    a, m = side_by_side(a, m)
+    above = digamma(add(a, m))
+    return above - digamma(a), above
+
+
+def _multivariate(draw):
+    yield Sample((draw(3) + 2, 3))
+    yield Sample((draw() + 2, 1))
+
+
+@composed(samples=_multivariate)
+def multigammaln(a, d, /):
+    """Compute the logarithm of the multivariate gamma function of dimension ``d``.
+
+    Raises:
+        TypeError: ``d`` is not an integer.
+        ValueError: ``d`` is not positive.
+    """
+    if int(d) != d:
+        raise DTypeError(f"multigammaln: d is a whole number, got {d!r}")
+    if d < 1:
+        raise ShapeError(f"multigammaln: d is at least 1, got {d}")
+    total = gammaln(a)
+    for j in range(1, int(d)):
+        total = total + gammaln(a - 0.5 * j)
+    return total + d * (d - 1) / 4 * math.log(math.pi)
+
+
+def _chi_squares(draw):
+    yield Sample((3.0, draw(3)))
+    yield Sample((2.5, draw(2, 3)))
+
+
+@composed(samples=_chi_squares)
+def chdtr(v, x, /):
+    """Compute the probability of a number below ``x`` in the chi-squared distribution."""
+    return gammainc(v * 0.5, x * 0.5)
+
+
+@composed(samples=_chi_squares)
+def chdtrc(v, x, /):
+    """Compute ``1 - chdtr(v, x)``, accurately where it is small."""
+    return where(less(x, 0), 1.0, gammaincc(v * 0.5, where(less(x, 0), 0.0, x) * 0.5))
+
+
+def _chances(draw):
+    yield Sample((4, draw(3) * 0.1 + 0.4))
+
+
+@composed(samples=_chances)
+def chdtri(v, p, /):
+    """Undo ``chdtrc`` in its last argument."""
+    return 2 * gammainccinv(v * 0.5, p)
+
+
+def _rates(draw):
+    yield Sample((draw(3), 2.0, draw(3)))
+    yield Sample((1.5, 2.5, draw(3)))
+
+
+@composed(samples=_rates)
+def gdtr(a, b, x, /):
+    """Compute the probability of a number below ``x`` in the gamma distribution of rate ``a``."""
+    return gammainc(b, multiply(a, x))
+
+
+@composed(samples=_rates)
+def gdtrc(a, b, x, /):
+    """Compute ``1 - gdtr(a, b, x)``, accurately where it is small."""
+    return gammaincc(b, multiply(a, x))
+
+
+def _counts(draw):
+    yield Sample((2, draw(3)))
+    yield Sample(((draw(3) * 2).astype("int64"), draw(3)))
+
+
+@composed(samples=_counts)
+def pdtr(k, m, /):
+    """Compute the probability of at most ``k`` events where ``m`` are expected."""
+    return gammaincc(like(k, m) + 1, m)
+
+
+@composed(samples=_counts)
+def pdtrc(k, m, /):
+    """Compute the probability of more than ``k`` events where ``m`` are expected."""
+    return gammainc(like(k, m) + 1, m)
+
+
+@composed(samples=_chances)
+def pdtri(k, y, /):
+    """Undo ``pdtr`` in its last argument."""
+    return gammainccinv(like(k, y) + 1, y)

@@ -1,0 +1,174 @@
+"""Powers, roots and angles as ``scipy.special`` has them: Box and Cox, Huber, degrees."""
+
+import math
+
+from gradx.core.op import composed, elementwise
+from gradx.core.samples import Sample, broadcast_pairs, single_arrays, single_within
+from gradx.ops.arithmetic import add, divide, multiply, subtract, where
+from gradx.ops.comparison import equal, less, less_equal, logical_and
+from gradx.ops.exponential import exp, expm1, log, log1p
+from gradx.ops.powers import pow, sqrt
+from gradx.ops.signs import abs
+from gradx.ops.special_bessel import exprel
+from gradx.ops.special_entropy import xlogy
+from gradx.ops.special_host import side_by_side, through_numpy
+from gradx.ops.special_integrals import log_ratio
+from gradx.ops.trigonometric import sin
+
+DEGREE = math.pi / 180
+
+_signed = single_within(-2.5, 3.5)
+
+
+@elementwise(partials={"x": lambda out: 1 / (3 * out * out)}, samples=single_arrays)
+def cbrt(xp, x, /):
+    """Compute the cube root, which of negative numbers is negative."""
+    return through_numpy("cbrt", x)
+
+
+@composed(samples=_signed)
+def exp2(x, /):
+    """Raise 2 to a power."""
+    return pow(2.0, x)
+
+
+@composed(samples=_signed)
+def exp10(x, /):
+    """Raise 10 to a power."""
+    return pow(10.0, x)
+
+
+@elementwise(partials={"x": lambda x: -sin(x)}, samples=_signed)
+def cosm1(xp, x, /):
+    """Compute ``cos(x) - 1``, accurately near 0."""
+    return through_numpy("cosm1", x)
+
+
+@elementwise(partials={"x": lambda x: DEGREE * cosdg(x)}, samples=_signed)
+def sindg(xp, x, /):
+    """Compute the sine of an angle in degrees."""
+    return through_numpy("sindg", x)
+
+
+@elementwise(partials={"x": lambda x: -DEGREE * sindg(x)}, samples=_signed)
+def cosdg(xp, x, /):
+    """Compute the cosine of an angle in degrees."""
+    return through_numpy("cosdg", x)
+
+
+@elementwise(partials={"x": lambda out: DEGREE * (1 + out * out)}, samples=_signed)
+def tandg(xp, x, /):
+    """Compute the tangent of an angle in degrees."""
+    return through_numpy("tandg", x)
+
+
+def _angles(draw):
+    yield Sample((draw(3) * 40,))
+
+
+@elementwise(partials={"x": lambda out: -DEGREE * (1 + out * out)}, samples=_angles)
+def cotdg(xp, x, /):
+    """Compute the cotangent of an angle in degrees."""
+    return through_numpy("cotdg", x)
+
+
+def _parts(draw):
+    yield Sample((draw(3), draw(3), draw(3)))
+    yield Sample((2.0, 3.0, draw(3)))
+
+
+@composed(samples=_parts)
+def radian(d, m, s, /):
+    """Convert degrees, minutes and seconds to radians."""
+    d, s = side_by_side(d, s)
+    m, s = side_by_side(m, s)
+    return DEGREE * add(add(d, m / 60), s / 3600)
+
+
+def _powers(draw):
+    yield from broadcast_pairs(draw)
+    yield Sample((draw(3), draw(3) * 0))
+    yield Sample((draw(3), draw(3) * 1e-4 - 1e-4))
+    yield Sample((draw(3), 0.5))
+
+
+@composed(samples=_powers)
+def boxcox(x, lmbda, /):
+    """Compute ``(x**lmbda - 1) / lmbda``, and ``log(x)`` where ``lmbda`` is 0.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.special.boxcox(np.asarray([1.0, 3.0]), 2.0)
+    array([0., 4.])
+    """
+    x, lmbda = side_by_side(x, lmbda)
+    bottom = logical_and(equal(x, 0), less(0, lmbda))
+    along = log(where(bottom, 1.0, x))
+    return where(bottom, -1 / where(bottom, lmbda, 1.0), along * exprel(multiply(lmbda, along)))
+
+
+@composed(samples=_powers)
+def boxcox1p(x, lmbda, /):
+    """Compute ``boxcox(1 + x, lmbda)``, accurately near 0."""
+    x, lmbda = side_by_side(x, lmbda)
+    bottom = logical_and(equal(x, -1), less(0, lmbda))
+    along = log1p(where(bottom, 0.0, x))
+    return where(bottom, -1 / where(bottom, lmbda, 1.0), along * exprel(multiply(lmbda, along)))
+
+
+@composed(samples=_powers)
+def inv_boxcox(y, lmbda, /):
+    """Undo ``boxcox`` in its first argument."""
+    y, lmbda = side_by_side(y, lmbda)
+    return exp(multiply(y, log_ratio(multiply(lmbda, y))))
+
+
+@composed(samples=_powers)
+def inv_boxcox1p(y, lmbda, /):
+    """Undo ``boxcox1p`` in its first argument."""
+    y, lmbda = side_by_side(y, lmbda)
+    return expm1(multiply(y, log_ratio(multiply(lmbda, y))))
+
+
+def _residuals(draw):
+    for sample in broadcast_pairs(draw):
+        delta, r = sample.arrays
+        yield Sample((delta, r * 4 - 5))
+    yield Sample((1.0, draw(3)))
+
+
+@composed(samples=_residuals)
+def huber(delta, r, /):
+    """Compute half the square of ``r``, and beyond ``delta`` go on as a line."""
+    delta, r = side_by_side(delta, r)
+    size = abs(r)
+    found = where(
+        less_equal(size, delta), 0.5 * r * r, multiply(delta, subtract(size, 0.5 * delta))
+    )
+    return where(less(delta, 0), math.inf, found)
+
+
+@composed(samples=_residuals)
+def pseudo_huber(delta, r, /):
+    """Compute the smooth relative of ``huber``: ``delta**2 * (sqrt(1 + (r / delta)**2) - 1)``."""
+    delta, r = side_by_side(delta, r)
+    none = equal(delta, 0)
+    slope = divide(where(none, 0.0, r), where(none, 1.0, delta))
+    found = where(none, 0.0, r) ** 2 / (1 + sqrt(1 + slope * slope))
+    return where(less(delta, 0), math.inf, found)
+
+
+@elementwise(
+    partials={
+        "x": lambda x, y: _power_by_base(x, y),
+        "y": lambda x, y, out: xlogy(out + 1, x),
+    },
+    samples=broadcast_pairs,
+)
+def powm1(xp, x, y, /):
+    """Compute ``x**y - 1``, accurately where it is small."""
+    return through_numpy("powm1", x, y)
+
+
+def _power_by_base(x, y):
+    x, y = side_by_side(x, y)
+    return multiply(y, pow(x, y - 1))

@@ -1,0 +1,126 @@
+"""The special functions that statistics and signals are made of, beside SciPy's."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.special
+
+import gradx as gx
+from gradx import special
+from gradx.errors import DTypeError, ShapeError, TrackedError
+
+POINTS = np.asarray([0.1, 0.35, 0.6, 0.9])
+FIRST = {
+    **dict.fromkeys(["betainc", "betaincc", "betaincinv", "betainccinv"], (1.5, 2.0)),
+    **dict.fromkeys(["fdtr", "fdtrc", "fdtri", "gdtr", "gdtrc", "hyp1f1"], (1.5, 2.5)),
+    **dict.fromkeys(["bdtr", "bdtrc", "bdtri", "nbdtr", "nbdtrc", "nbdtri"], (2, 5)),
+    **dict.fromkeys(["jv", "yv", "iv", "kv", "ive", "kve", "hyp0f1"], (1.5,)),
+    **dict.fromkeys(["jn", "yn", "kn", "expn", "pdtr", "pdtrc", "pdtri"], (2,)),
+    **dict.fromkeys(["chdtr", "chdtrc", "chdtri", "stdtr", "stdtrit"], (3.0,)),
+    **dict.fromkeys(["gammaincinv", "gammainccinv", "poch", "owens_t", "powm1"], (1.5,)),
+    **dict.fromkeys(["huber", "pseudo_huber"], (0.4,)),
+    "hyp2f1": (1.5, 2.5, 2.0),
+    "lpmv": (1, 3),
+    "radian": (30.0, 15.0),
+}
+OF_ONE = """
+    j0 j1 y0 y1 k0 k1 k0e k1e gammasgn loggamma rgamma dawsn ellipe ellipk ellipkm1 erfi exp1 expi
+    spence cbrt cosdg cosm1 cotdg exp2 exp10 sindg tandg expm1 log1p round
+""".split()  # noqa: SIM905 (a list of quoted words would be three times as long)
+GIVEN = {**FIRST, **dict.fromkeys(OF_ONE, ())}
+
+
+def in_both_modes(f, x):
+    """Return the derivative of a function of one number, the same in both modes."""
+    x = np.asarray(x)
+    reverse, forward = gx.grad(f)(x), gx.jvp(f, (x,), (np.ones(()),))[1]
+    np.testing.assert_allclose(forward, reverse, rtol=1e-14)
+    return float(reverse)
+
+
+@pytest.mark.parametrize("name", GIVEN)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_values_are_scipys(name, dtype):
+    points = POINTS.astype(dtype)
+
+    actual = getattr(special, name)(*GIVEN[name], points)
+
+    expected = getattr(scipy.special, name)(*GIVEN[name], POINTS)
+    assert actual.dtype == dtype
+    np.testing.assert_allclose(actual, expected, 1e-5 if dtype == "float32" else 1e-13)
+
+
+@pytest.mark.parametrize("name", ["boxcox", "boxcox1p", "inv_boxcox", "inv_boxcox1p"])
+def test_transformations_of_box_and_cox_are_smooth_where_the_power_is_0(name):
+    function, theirs = getattr(special, name), getattr(scipy.special, name)
+    powers = np.asarray([-0.5, -1e-9, 0.0, 1e-9, 0.5, 2.0])
+
+    np.testing.assert_allclose(function(0.3, powers), theirs(0.3, powers), 1e-13)
+    for power in powers:
+        gx.testing.check_derivatives(lambda p: function(0.3, p), np.asarray(power))
+
+
+def test_boxcox_of_nothing_is_the_least_that_there_is():
+    np.testing.assert_array_equal(special.boxcox(np.zeros(2), 2.0), [-0.5, -0.5])
+    np.testing.assert_array_equal(special.boxcox1p(-np.ones(1), 0.5), [-2.0])
+
+
+def test_reciprocal_gamma_has_a_derivative_where_gamma_has_a_pole():
+    found = [in_both_modes(special.rgamma, -float(n)) for n in range(5)]
+
+    np.testing.assert_allclose(found, [(-1) ** n * math.factorial(n) for n in range(5)], 1e-14)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "slope"),
+    [
+        (special.j1, 0.0, 0.5),
+        (special.spence, 1.0, -1.0),
+        (special.ellipk, 0.0, math.pi / 8),
+        (special.ellipe, 0.0, -math.pi / 8),
+        (special.ellipkm1, 1.0, -math.pi / 8),
+        (lambda t: special.stdtr(1.0, t), 0.0, 1 / math.pi),
+        (lambda t: special.stdtr(4.0, t), 0.0, 3 / 8),
+        (lambda p: special.stdtrit(1.0, p), 0.5, math.pi),
+        (lambda x: special.betainc(1.0, 2.0, x), 0.0, 2.0),
+        (lambda x: special.fdtr(2.0, 2.0, x), 0.0, 1.0),
+        (lambda r: special.huber(1.0, r), 0.0, 0.0),
+        (lambda r: special.huber(1.0, r), -3.0, -1.0),
+        (lambda r: special.pseudo_huber(0.0, r), 2.0, 0.0),
+        (lambda h: special.owens_t(h, 1.0), 0.0, 0.0),
+        (lambda x: special.expn(0, x), 1.0, -2 / math.e),
+        (special.log1p, 0.0, 1.0),
+    ],
+)
+def test_derivatives_at_hard_points(f, x, slope):
+    assert in_both_modes(f, x) == pytest.approx(slope, rel=1e-14, abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    "name", ["betainc", "gammaincinv", "stdtr", "stdtrit", "jv", "kv", "hyp1f1"]
+)
+def test_derivatives_by_shapes_and_orders_are_refused(name):
+    rest = [*GIVEN[name][1:], 0.4]
+
+    with pytest.raises(TrackedError, match=rf"{name}: there is no derivative with respect to"):
+        gx.grad(lambda first: getattr(special, name)(first, *rest))(np.asarray(1.5))
+
+
+def test_orders_may_be_arrays_of_whole_numbers():
+    orders, x = np.asarray([0, 1, 2, 3]), np.asarray([0.5, 1.0, 1.5, 2.0])
+
+    for name in ["jv", "expn"]:
+        function, theirs = getattr(special, name), getattr(scipy.special, name)
+        np.testing.assert_allclose(function(orders, x), theirs(orders, x), 1e-14)
+        gx.testing.check_derivatives(lambda x, f=function: f(orders, x), x)
+
+
+def test_dimension_of_the_multivariate_gamma_function_is_a_count():
+    x = np.asarray([2.5, 3.0])
+
+    np.testing.assert_allclose(special.multigammaln(x, 3), scipy.special.multigammaln(x, 3), 1e-14)
+    with pytest.raises(ShapeError, match="multigammaln: d is at least 1, got 0"):
+        special.multigammaln(x, 0)
+    with pytest.raises(DTypeError, match=r"multigammaln: d is a whole number, got 1\.5"):
+        special.multigammaln(x, 1.5)
