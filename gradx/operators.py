@@ -14,7 +14,7 @@ from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.views import rebind
 from gradx.device import LEAF_MOVES
-from gradx.errors import DTypeError, ShapeError, TrackedError
+from gradx.errors import DTypeError, MissingAttributeError, ShapeError, TrackedError
 from gradx.namespace import namespace_of
 from gradx.numpy_protocols import METHODS as NUMPY_METHODS
 from gradx.numpy_protocols import array_function, array_ufunc
@@ -122,6 +122,17 @@ def _dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
     )
 
 
+def _missing(self, name):
+    """Say that there is no such attribute; Python asks only where it found none."""
+    hint = ""
+    if name not in Tensor.__slots__ and hasattr(untracked(self), name):
+        hint = (
+            f", which depends on memory or changes it: t.detach().{name} is that of a copy "
+            "without derivative"
+        )
+    raise MissingAttributeError(f"a Tensor has no attribute {name!r}{hint}", name=name)
+
+
 def _length(self):
     if not self.shape:
         raise DTypeError("len() of a 0-d Tensor")
@@ -170,6 +181,7 @@ OPERATORS: dict[str, Any] = {
     "__le__": less_equal,
     "__gt__": greater,
     "__ge__": greater_equal,
+    "__getattr__": _missing,
     "__getitem__": getitem,
     "__setitem__": _set_item,
     "__len__": _length,
