@@ -44,6 +44,10 @@ class TrackedError(GradxError, TypeError):
     """A tracked Tensor was used where its derivative would be lost."""
 
 
+class MissingAttributeError(GradxError, AttributeError):
+    """A Tensor lacks an attribute, which an array of NumPy may have."""
+
+
 class TapeError(GradxError, RuntimeError):
     """A tape was freed, or a Tensor outlived the transform that made it."""
 

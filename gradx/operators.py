@@ -15,7 +15,7 @@ from gradx.core.explain import describe
 from gradx.core.op import OPS
 from gradx.core.views import rebind
 from gradx.device import LEAF_MOVES
-from gradx.errors import DTypeError, ShapeError, TrackedError
+from gradx.errors import DTypeError, MissingAttributeError, ShapeError, TrackedError
 from gradx.namespace import namespace_of
 from gradx.numpy_protocols import METHODS as NUMPY_METHODS
 from gradx.numpy_protocols import PYTHON_PROTOCOLS, array_function, array_ufunc
@@ -147,6 +147,17 @@ def _or_truths(part):
     return lambda self: self if is_kind(self, "bool") else part(self)
 
 
+def _missing(self, name):
+    """Say that there is no such attribute; Python asks only where it found none."""
+    hint = ""
+    if name not in Tensor.__slots__ and hasattr(untracked(self), name):
+        hint = (
+            f", which depends on memory or changes it: t.detach().{name} is that of a copy "
+            "without derivative"
+        )
+    raise MissingAttributeError(f"a Tensor has no attribute {name!r}{hint}", name=name)
+
+
 def _length(self):
     if not self.shape:
         raise DTypeError("len() of a 0-d Tensor")
@@ -194,6 +205,7 @@ OPERATORS: dict[str, Any] = {
     "__invert__": bitwise_invert,
     "__neg__": negative,
     "__pos__": positive,
+    "__getattr__": _missing,
     "__getitem__": getitem,
     "__setitem__": _set_item,
     "__len__": _length,

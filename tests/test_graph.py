@@ -250,9 +250,12 @@ def test_writers_have_the_bits_of_their_ops(name):
     x[0, :4] = [np.nan, np.inf, -np.inf, -0.0]
     calls = {
         "matmul": [(x, x.T)],
+        "one_minus_square": [(x,), (x.astype(complex),)],
         "pow": [(abs(x), 2), (abs(x), 2.0), (abs(x), 0.5), (abs(x), x)],
         "relu": [(x,)],
+        "sech_squared": [(x,), (x.astype(complex),)],
         "sigmoid": [(x,)],
+        "sigmoid_slope": [(x,), (x.astype(complex),)],
         "where": [(x > 0, x, 0.0), (x > 0, 0, x), (x > 0, x, -x), (x > 0, x, -0.0)],
     }[name]
 

@@ -313,6 +313,16 @@ def test_vectors_of_repeated_eigenvalues_have_no_derivative():
     assert np.isnan(gx.hessian(lambda x: gx.sum(linalg.eigvalsh(x) ** 2))(x)).any()
 
 
+@pytest.mark.parametrize("x", [np.eye(3), np.diag([2.0, 1.0, 2.0])])
+def test_functions_that_need_no_eigenvalues_have_curvature_where_those_repeat(x):
+    square = gx.hvp(lambda x: linalg.trace(x @ x), (x,), (np.ones((3, 3)),))
+    logarithm = gx.hvp(lambda x: linalg.slogdet(x).logabsdet, (x,), (np.ones((3, 3)),))
+
+    inverse = np.linalg.inv(x)
+    np.testing.assert_allclose(square, np.full((3, 3), 2.0), rtol=1e-14)
+    np.testing.assert_allclose(logarithm, -inverse @ np.ones((3, 3)) @ inverse, rtol=1e-13)
+
+
 def test_vectors_of_repeated_singular_values_have_no_derivative():
     weights = RNG.normal(size=(3, 3))
     f = lambda x: gx.sum(weights * linalg.svd(x).U)

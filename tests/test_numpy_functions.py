@@ -29,6 +29,7 @@ ELEMENTWISE = {
     "fmax": lambda x: np.fmax(x, [np.nan, 0.5, 1.0]),
     "fmin": lambda x: np.fmin([np.nan, 0.5, 1.0], x),
     "fmod": lambda x: np.fmod(x, -0.7),
+    "i0": np.i0,
     "heaviside": lambda x: np.heaviside(x, 0.5) * x,
     "logaddexp2": lambda x: np.logaddexp2(x, 0.5),
     "maximum": lambda x: np.maximum(x, 2.5),

@@ -274,3 +274,13 @@ def test_array_attributes():
     )
     assert x.T.shape == x.mT.shape == (3, 2)
     assert [row.shape for row in x] == [(3,), (3,)]
+
+
+@pytest.mark.parametrize("name", ["strides", "flags", "base", "data", "ctypes", "fill", "nonsense"])
+def test_attribute_that_tensors_lack_is_named_in_an_error_of_gradx(name):
+    t = gx.tensor(np.ones(3))
+
+    assert not hasattr(t, name)
+    with pytest.raises(gx.GradxError, match=f"a Tensor has no attribute '{name}'") as error:
+        getattr(t, name)
+    assert ("t.detach()" in str(error.value)) == hasattr(np.ones(3), name)

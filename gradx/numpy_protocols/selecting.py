@@ -13,6 +13,7 @@ from gradx.ops import elementwise as ew
 from gradx.ops.along import take, take_along_axis
 from gradx.ops.searching import nonzero
 from gradx.ops.sorting import sort
+from gradx.ops.special_bessel import i0
 from gradx.ops.trigonometric import sinc
 
 
@@ -96,6 +97,7 @@ FUNCTIONS: dict[Any, Any] = {
     np.clip: _clip,
     np.compress: _compress,
     np.fix: lambda x, out=None: ew.trunc(x),
+    np.i0: i0,
     np.imag: lambda val: ew.imag(val) if np.iscomplexobj(untracked(val)) else ew.multiply(val, 0),
     np.nan_to_num: _nan_to_num,
     np.partition: _partition,

@@ -81,8 +81,15 @@ def _power_jvp(g, x, out, axis, keepdims, ord):
     samples=_powers,
 )
 def power_norm(xp, x, /, *, axis=None, keepdims=False, ord=2):
-    """Take the root number ``ord`` of the sum of sizes to the power ``ord``."""
-    return xp.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
+    """Take the root number ``ord`` of the sum of sizes to the power ``ord``, without overflow."""
+    sizes = xp.abs(x)
+    if 0 in x.shape:
+        return xp.linalg.vector_norm(sizes, axis=axis, keepdims=keepdims, ord=ord)
+    # In units of the size that counts most, no power of which is beyond a float's range.
+    unit = (xp.max if ord > 0 else xp.min)(sizes, axis=axis, keepdims=True)
+    unit = xp.where((unit > 0) & xp.isfinite(unit), unit, xp.ones_like(unit))
+    out = xp.linalg.vector_norm(sizes / unit, axis=axis, keepdims=keepdims, ord=ord)
+    return out * xp.reshape(unit, out.shape)
 
 
 def _all_orders(draw):

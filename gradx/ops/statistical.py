@@ -129,18 +129,21 @@ def var(xp, x, /, *, axis=None, correction=0.0, keepdims=False):
     return xp.var(x, axis=axis, correction=correction, keepdims=keepdims)
 
 
-def _over_deviation(g, out):
-    """Return ``g / out``, and 0 where all elements were the same."""
-    constant = equal(out, 0)
-    return where(constant, 0.0, g) / where(constant, 1.0, out)
+# Not the derivative of the variance over the deviation: that squares what may be large or tiny.
+def _standard_scores(x, out, axis):
+    """Return how many standard deviations each element is from the mean; 0 where all are equal."""
+    out = with_ones(out, x.shape, axis)
+    return _deviations(x, axis) / where(equal(out, 0), math.inf, out)
 
 
 def _std_vjp(g, x, out, axis, correction):
-    return 0.5 * _var_vjp(_over_deviation(g, out), x, axis, correction)
+    scale = 1 / _degrees(x.shape, axis, correction)
+    return with_ones(g * scale, x.shape, axis) * _standard_scores(x, out, axis)
 
 
 def _std_jvp(g, x, out, axis, correction, keepdims):
-    return 0.5 * _over_deviation(_var_jvp(g, x, axis, correction, keepdims), out)
+    scale = 1 / _degrees(x.shape, axis, correction)
+    return sum(g * _standard_scores(x, out, axis), axis=axis, keepdims=keepdims) * scale
 
 
 @primitive(vjp={"x": _std_vjp}, jvp={"x": _std_jvp}, samples=_spreads)

@@ -28,7 +28,7 @@ from gradx.transforms.structural import (
     of_seed,
 )
 
-_next_serial = count().__next__
+next_serial = count().__next__
 # The implementation is not known yet, or refuses: calling the op finds it, or says why.
 MISSED = (KeyError, *EXPLAINED)
 
@@ -74,7 +74,7 @@ class Reverse(Trace):
         node.edges = edges
         node.shape = out.shape
         node.dtype = out.dtype
-        node.serial = _next_serial()
+        node.serial = next_serial()
         tensor = Tensor()
         tensor.value = out
         tensor.trace = self
