@@ -226,13 +226,14 @@ __version__ = "0.1.0"
 
 if _TYPE_CHECKING:
     from gradx import data as data
+    from gradx import distributed as distributed
     from gradx import onnx as onnx
     from gradx import sklearn as sklearn
     from gradx import testing as testing
     from gradx import train as train
 
 # Imported when first asked for: programs that only take gradients start sooner.
-_LATER = ("data", "onnx", "sklearn", "testing", "train")
+_LATER = ("data", "distributed", "onnx", "sklearn", "testing", "train")
 
 
 def __getattr__(name: str) -> _Any:
