@@ -6,6 +6,7 @@
     nox -s oracles          the tests once more with PyTorch, JAX and autograd to compare with
     nox -s bench            benchmarks against them
     nox -s fuzz             random programs, differentiated in every way
+    nox -s estimators       gx.sklearn beside scikit-learn's own network, cross-validated
     nox -s kills            200 processes killed while they save
     nox -s faults           faults planted in every rule, and how many the tests catch
     nox -s cuda_sources     every CUDA kernel through NVIDIA's compiler, which needs no GPU
@@ -107,6 +108,13 @@ def fuzz(session: nox.Session) -> None:
     """Differentiate random programs in every way; ``-- --programs 100000`` for many."""
     session.install("-e", ".")
     session.run("python", "-m", "tests.fuzz", *session.posargs)
+
+
+@nox.session
+def estimators(session: nox.Session) -> None:
+    """Cross-validate the estimators beside scikit-learn's own network, over several seeds."""
+    session.install("-e", ".[sklearn]")
+    session.run("python", "-m", "tests.estimators", *session.posargs)
 
 
 @nox.session

@@ -221,6 +221,7 @@ __version__ = "0.1.0"
 
 if _TYPE_CHECKING:
     from gradx import data as data
+    from gradx import distributed as distributed
     from gradx import onnx as onnx
     from gradx import saving as saving
     from gradx import sklearn as sklearn
@@ -232,7 +233,7 @@ if _TYPE_CHECKING:
     from gradx.saving import save as save
 
 # Imported when first asked for: programs that only take gradients start sooner.
-_MODULES = ("data", "onnx", "saving", "sklearn", "testing", "train")
+_MODULES = ("data", "distributed", "onnx", "saving", "sklearn", "testing", "train")
 _FUNCTIONS = {
     "draw": "gradx.graph.draw",
     "load": "gradx.saving",

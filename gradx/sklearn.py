@@ -14,13 +14,16 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from gradx import nn, random
+from gradx.core import tree
 from gradx.errors import DTypeError, ShapeError
 from gradx.nn.module import Module
 from gradx.ops.arithmetic import multiply
 from gradx.ops.neural import relu, softmax, softmax_cross_entropy
 from gradx.ops.shapes import reshape, sum
+from gradx.optim.adam import adam
 from gradx.optim.adamw import adamw
 from gradx.optim.optimizer import Optimizer
+from gradx.optim.partition import partition
 from gradx.train.loop import fit
 
 
@@ -32,8 +35,8 @@ class _Network(BaseEstimator):
         model: Any = None,
         hidden: tuple[int, ...] = (100,),
         optimizer: Any = None,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-4,
+        learning_rate: float = 3e-3,
+        weight_decay: float = 0.3,
         epochs: int = 200,
         batch_size: int = 200,
         random_state: Any = None,
@@ -72,7 +75,7 @@ class _Network(BaseEstimator):
         kept = weights > 0
         optimizer = self.optimizer
         if optimizer is None:
-            optimizer = adamw(self.learning_rate, weight_decay=self.weight_decay)
+            optimizer = _decaying(self.model_, self.learning_rate, self.weight_decay)
         result = fit(
             self.model_,
             self._loss,
@@ -106,8 +109,11 @@ class Classifier(ClassifierMixin, _Network):
 
     ``model`` is a ``gx.nn.Module`` to begin with, or a function ``(inputs, outputs, key)`` that
     makes one; it maps (samples, inputs) to scores (samples, classes). ``optimizer`` is one of
-    ``gx.optim``, by default ``adamw`` with ``learning_rate`` and ``weight_decay``. Data are taken
-    as float64, and so should the parameters be.
+    ``gx.optim``, by default ``adamw`` with ``learning_rate`` and a ``weight_decay`` of weights, not
+    of biases. Data are taken as float64, and so should the parameters be.
+
+    In one step weights shrink by the product of the two. The defaults of both were compared on
+    three data sets: ``nox -s estimators`` measures them beside scikit-learn's own network.
 
     >>> from sklearn.datasets import load_iris
     >>> import gradx as gx
@@ -203,6 +209,15 @@ def _perceptron(widths: list[int], key: Any) -> nn.Sequential:
 
 def _called(model: Any, x: Any, key: Any, train: bool) -> Any:
     return nn.sequential.call_layer(model, x, key=key, position=0, train=train)
+
+
+def _decaying(model: Any, learning_rate: float, weight_decay: float) -> Optimizer:
+    """Return Adam, with decay of the weights if there are any."""
+    decaying = adamw(learning_rate, weight_decay=weight_decay)
+    groups: dict[Any, Any] = {"*": adam(learning_rate)}
+    if any(map(nn.is_weight, tree.leaves(model))):
+        groups = {nn.is_weight: decaying} | groups
+    return partition(groups)
 
 
 def _going_on(optimizer: Optimizer, state: Any) -> Optimizer:

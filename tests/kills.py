@@ -30,6 +30,13 @@ def write_for_ever(path, version):
         gx.save(path, tree_of(version))
 
 
+def wait_until_it_writes(directory):
+    """Wait for a first half-written file, which on a busy machine may take a while."""
+    until = time.monotonic() + 10
+    while not any(directory.glob(".*.tmp")) and time.monotonic() < until:
+        time.sleep(0.001)
+
+
 def run(rounds, seed=0):
     """Return how many of ``rounds`` kills left a half-written file; raise if a good one is lost."""
     rng, interrupted = np.random.default_rng(seed), 0
@@ -40,7 +47,8 @@ def run(rounds, seed=0):
             child = os.fork()
             if child == 0:
                 write_for_ever(path, version)
-            time.sleep(rng.uniform(0.005, 0.1))
+            wait_until_it_writes(path.parent)
+            time.sleep(rng.uniform(0, 0.1))
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             left = list(path.parent.glob(".*.tmp"))

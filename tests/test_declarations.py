@@ -38,6 +38,7 @@ INTERNAL = {
     "getitem",  # of basic keys; the public one takes arrays too
     "last_writes",
     "maximum_of_windows",
+    "mean_of_processes",
     "merge_indices",
     "multiply_used_rows",
     "nonzero_places",
@@ -152,6 +153,7 @@ LAYERS = [
     ["graph", "nn", "random", "saving"],
     ["optim"],
     ["data"],
+    ["distributed"],
     ["train"],
     ["testing", "info", "sklearn", "onnx", "einops"],
 ]

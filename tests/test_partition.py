@@ -156,6 +156,15 @@ def test_a_group_whose_parameters_others_have_says_so():
         optimizer.init(network())
 
 
+def test_all_that_is_left_may_be_nothing():
+    params = {"w": np.ones((2, 2))}
+    optimizer = optim.partition({nn.is_weight: optim.sgd(1.0), "*": optim.adam(0.1)})
+
+    updates, _ = optimizer.update(params, optimizer.init(params), params)
+
+    assert_same(updates["w"], -np.ones((2, 2)))
+
+
 def test_parameters_in_no_group_are_named():
     with pytest.raises(ShapeError, match=r"no group takes layers\[0\]\.bias, layers\[1\]\.weight"):
         optim.partition({nn.is_weight: optim.sgd(0.1)}).init(network())

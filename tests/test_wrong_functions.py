@@ -50,6 +50,7 @@ FITTED = TRAINED | {
     "callbacks": (),
     "metrics": (),
     "validation": None,
+    "world": None,
 }
 RATE = {"learning_rate": 0.1}
 

@@ -19,6 +19,7 @@ from gradx.transforms.boundary import as_array
 Selector = str | Callable[[Any], bool]
 
 STATE = -1  # the group of what no optimizer may touch, such as the averages of a BatchNorm
+REST = "*"  # all that is left, which may be nothing
 SHOWN = 12  # paths in a message
 
 
@@ -30,7 +31,7 @@ def partition(groups: Mapping[Selector, Optimizer | None]) -> Optimizer:
     shape and dtype. The state is the tuple of the groups' states. State of layers is in no group.
 
     Raises:
-        ValueError: a group takes nothing, or a parameter is in no group.
+        ValueError: a group other than ``"*"`` takes nothing, or a parameter is in no group.
 
     >>> import gradx as gx
     >>> optimizer = gx.optim.partition({
@@ -109,7 +110,7 @@ def _groups_of(params: Any, groups: Mapping[Selector, Any]) -> list[int]:
             f"partition: no group takes {_listed(free)}: let the last be '*', for all that is left"
         )
     for group, selector in enumerate(groups):
-        if group not in chosen:
+        if group not in chosen and selector != REST:
             raise ShapeError(_takes_nothing(selector, rows, takes[group]))
     return chosen  # type: ignore[return-value]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradx.device import to_device
+from gradx.distributed import World
 from gradx.errors import DTypeError, ShapeError
 from gradx.optim.optimizer import Optimizer
 from gradx.random import fold_in, split
@@ -52,6 +53,7 @@ def fit(
     device: Any = None,
     compile: bool = True,
     resume: Any = None,
+    world: World | None = None,
 ) -> Result:
     """Train ``model`` for ``epochs`` and return a ``Result`` with ``.model`` and ``.history``.
 
@@ -84,6 +86,9 @@ def fit(
     such as a loss that reads a number, is run as it is, after a warning that says why.
     ``compile=False`` runs every step in Python, as for a debugger or a loss that prints.
 
+    With ``world=gx.distributed.world()``, processes that ``mpiexec`` started train together: each
+    takes its part of every batch, and all have the same model. Callbacks run in the first.
+
     Ctrl-C ends training and returns what is trained so far, with
     ``result.stopped == "interrupted"``; the epoch it cut off is not in the
     history. Raise ``NonFiniteError``, which holds the last good model, before a
@@ -103,6 +108,7 @@ def fit(
     if epochs < 0:
         raise ShapeError(f"fit: epochs={epochs}: it is 0 or more")
     _require_optimizer(optimizer)
+    world = _checked(world)
     data_key, split_key, step_key = split(key, 3)
     if isinstance(validation, float):
         data, validation = set_apart(data, validation, split_key)
@@ -111,12 +117,12 @@ def fit(
     objective = as_objective(loss)
     run = Run(
         objective=objective,
-        step=make_step(objective, optimizer, compile),
+        step=make_step(objective, optimizer, world, compile),
         optimizer=optimizer,
-        source=training_source(data, batch_size, sampling, data_key),
+        source=training_source(data, batch_size, sampling, data_key, world),
         validation=None if validation is None else evaluation_source(validation, batch_size),
         metrics=_with_validation(named_metrics(metrics), validation),
-        handlers=handlers(_present(early_stopping), callbacks, reporter(progress)),
+        handlers=_handlers(world, _present(early_stopping), callbacks, reporter(progress)),
         key=step_key,
         device=device,
         settings={
@@ -211,6 +217,24 @@ class Run:
     def _tell(self, event: str, state: State) -> None:
         for handler in self.handlers[event]:
             handler(state)
+
+
+def _checked(world: Any) -> World:
+    if world is not None and not isinstance(world, World):
+        raise DTypeError(f"fit: world is {world!r}, expected gx.distributed.world()")
+    return world or World(0, 1)
+
+
+def _handlers(world: World, everywhere: Any, callbacks: Any, reports: Any) -> Any:
+    """Return whom to tell: of several processes the first alone has callbacks and reports."""
+    if world.size == 1:
+        return handlers(everywhere, callbacks, reports)
+
+    def follow(state: State) -> None:
+        state.stopped = world.agree(state.stopped)
+
+    found = handlers(everywhere, *([callbacks, reports] if world.rank == 0 else []))
+    return {name: [*told, *([] if name == "on_end" else [follow])] for name, told in found.items()}
 
 
 def _named(optimizer: Any) -> str:

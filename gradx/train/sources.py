@@ -12,6 +12,7 @@ from gradx.core.arrays import is_array
 from gradx.core.explain import describe
 from gradx.data import Batches, batches, split
 from gradx.data.rows import rows_of
+from gradx.distributed import World
 from gradx.errors import DTypeError, ShapeError
 from gradx.random import fold_in
 from gradx.random.arguments import as_integer
@@ -24,10 +25,15 @@ class Source(NamedTuple):
     steps: int | None
 
 
-def training_source(data: Any, size: int, sampling: str, key: Any) -> Source:
-    """Return the batches to train on: of arrays, freshly drawn in each epoch."""
+def training_source(data: Any, size: int, sampling: str, key: Any, world: World) -> Source:
+    """Return the batches to train on: of arrays, freshly drawn in each epoch.
+
+    Of several processes each has a part of every batch.
+    """
     if holds_rows(data):
         data = batches(data, size, key=key, sampling=sampling)
+    if world.size > 1:
+        data = world.part(data)
     if isinstance(data, Batches):
         return Source(data.epoch, len(data))
     if callable(data) and not isinstance(data, type):

@@ -9,19 +9,23 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from gradx.core import tree
+from gradx.distributed import World
 from gradx.errors import CaptureError
 from gradx.graph.compile import Compiled
-from gradx.nn.stateful import take_state
+from gradx.nn.stateful import state_mask, take_state
 from gradx.ops.comparison import isfinite
 from gradx.ops.joining import stack
 from gradx.ops.statistical import all
 from gradx.optim.optimizer import Optimizer, apply_updates
+from gradx.random import fold_in
 from gradx.train.finite import NonFiniteError, first_not_finite, is_finite
 from gradx.train.losses import Objective, with_next_state
 from gradx.train.state import State, Weights
 from gradx.transforms.grad import value_and_grad
 
 Step = Callable[[State, Any, Any], tuple[Weights, float]]
+# (model, batch, key, train) -> ((loss, model with its next state), gradients).
+Differentiate = Callable[[Any, Any, Any, bool], Any]
 
 
 class Found(NamedTuple):
@@ -32,15 +36,35 @@ class Found(NamedTuple):
     finite: Any
 
 
-def make_step(objective: Objective, optimizer: Optimizer, compile: bool) -> Step:
+def make_step(objective: Objective, optimizer: Optimizer, world: World, compile: bool) -> Step:
     """Return the step ``(state, batch, key) -> (weights, loss)``."""
-    eager = _eager(objective, optimizer)
-    return _compiled(objective, optimizer, eager) if compile else eager
-
-
-def _eager(objective: Objective, optimizer: Optimizer) -> Step:
     differentiate = value_and_grad(with_next_state(objective), has_aux=True)
+    if world.size > 1:
+        differentiate = _together(differentiate, world)
+    eager = _eager(differentiate, optimizer)
+    return _compiled(differentiate, optimizer, eager) if compile else eager
 
+
+def _together(differentiate: Differentiate, world: World) -> Differentiate:
+    """Average all that a batch gives over the processes: what follows is the same on each."""
+
+    def run(model: Any, batch: Any, key: Any, train: bool) -> Any:
+        own = fold_in(key, world.rank)  # for noise that is not the same on all
+        (loss, following), gradients = differentiate(model, batch, own, train)
+        leaves, structure = tree.flatten(following)
+        chosen = state_mask(following)
+        kept = [leaf for leaf, is_state in zip(leaves, chosen, strict=True) if is_state]
+        loss, gradients, kept = world.mean((loss, gradients, kept))
+        state = iter(kept)
+        leaves = [
+            next(state) if is_state else leaf for leaf, is_state in zip(leaves, chosen, strict=True)
+        ]
+        return (loss, tree.unflatten(structure, leaves)), gradients
+
+    return run
+
+
+def _eager(differentiate: Differentiate, optimizer: Optimizer) -> Step:
     def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:
         model, optimizer_state = state.weights
         (loss, following), gradients = differentiate(model, batch, key, True)
@@ -55,9 +79,7 @@ def _eager(objective: Objective, optimizer: Optimizer) -> Step:
     return step
 
 
-def _compiled(objective: Objective, optimizer: Optimizer, eager: Step) -> Step:
-    differentiate = value_and_grad(with_next_state(objective), has_aux=True)
-
+def _compiled(differentiate: Differentiate, optimizer: Optimizer, eager: Step) -> Step:
     def whole_step(weights: Weights, batch: Any, key: Any) -> Found:
         model, optimizer_state = weights
         (loss, following), gradients = differentiate(model, batch, key, True)
