@@ -6,6 +6,7 @@ Views cost nothing, so each group that reads one has its own. Arithmetic on sing
 stays outside: NumPy's is quicker than any call.
 """
 
+import math
 from dataclasses import replace
 
 from gradx.graph.equations import Equation, Group, Input, Variable
@@ -14,9 +15,17 @@ from gradx.graph.native.analysis import ALIGNED_AGAIN, REDUCTIONS, analyse
 from gradx.graph.native.expanding import expanded
 from gradx.graph.native.operations import FILLED, SUPPORTED, UnsupportedError
 from gradx.graph.passes.dead import without_dead
+from gradx.transforms.structural import names
 
 VIEWS = ALIGNED_AGAIN | {"broadcast_to"}
 FREE = VIEWS | FILLED.keys()  # nothing is computed
+# What NumPy takes several passes for, or computes element by element.
+SLOW = names(
+    """
+    erf erfc expm1 gelu log1p logaddexp pow quiet_pow sigmoid softplus tan where
+    """
+)
+WORTH_IT = 4096  # elements of an equation that is alone
 LARGEST = 400  # equations in a group: LLVM's time grows faster than their number
 
 
@@ -164,7 +173,10 @@ class _Grouping:
 
     def _as_equations(self, cluster: _Cluster) -> list[Equation]:
         inside = [self.equations[place] for place in sorted(cluster.places)]
-        if len([e for e in inside if e.op.name not in FREE]) < 2:
+        computed = [e for e in inside if e.op.name not in FREE]
+        if len(computed) < 2 and not (computed and _is_slow(computed[0])):
+            return inside
+        if not self._has_loop(cluster):  # what is alone was never asked for one
             return inside
         inner = self._inner(cluster)
         inputs: tuple[Input, ...] = inner.inputs
@@ -179,6 +191,15 @@ def _computes(equation: Equation) -> bool:
         return False
     shapes = [x.shape for x in (*equation.variables, *equation.outputs)]
     return any(shapes)
+
+
+def _is_slow(equation: Equation) -> bool:
+    """Tell whether a loop is worth it for one equation: its op is slow, or reads along axes."""
+    (out, *_) = equation.outputs
+    if not _computes(equation) or math.prod(out.shape) < WORTH_IT:
+        return False
+    broadcast = any(x.shape not in (out.shape, ()) for x in equation.variables)
+    return equation.op.name in SLOW or (broadcast and equation.op.name not in REDUCTIONS)
 
 
 def _in_order(equations: list[Equation]) -> list[Equation]:
