@@ -116,9 +116,8 @@ class Layout:
         for axis in reversed(axes[1:]):
             furthest += step * max(begun for _, begun in axis.places)
             step *= axis.length
-        return axes[0]._replace(
-            length=axes[0].length + _up(self.padded - self.windows + furthest, row)
-        )
+        spare = _up(self.padded - self.windows + furthest, row)
+        return axes[0]._replace(length=axes[0].length + spare)
 
 
 @lru_cache(maxsize=256)
