@@ -26,6 +26,7 @@ SLOW = names(
     """
 )
 WORTH_IT = 4096  # elements of an equation that is alone
+MOST_ARRAYS = 32  # read in a group: more would all be kept until it runs
 LARGEST = 400  # equations in a group: LLVM's time grows faster than their number
 
 
@@ -110,9 +111,17 @@ class _Grouping:
     def _may_run_as_one(self, own: _Cluster, other: _Cluster, both: _Cluster) -> bool:
         if len(both.places) > LARGEST or self._is_interrupted(both):
             return False
+        if self._arrays(both) > max(MOST_ARRAYS, self._arrays(own), self._arrays(other)):
+            return False
         if both.plain and self._shape(own) == self._shape(other):
             return True
         return self._has_loop(both)
+
+    def _arrays(self, cluster: _Cluster) -> int:
+        """Count the arrays that a group reads from outside."""
+        inside = cluster.places | cluster.views
+        read = {x for place in inside for x in self.equations[place].variables}
+        return len([x for x in read if x.shape and self.made_at.get(x, -1) not in inside])
 
     def _shape(self, cluster: _Cluster) -> tuple[int, ...]:
         return self.equations[next(iter(cluster.places))].outputs[0].shape
