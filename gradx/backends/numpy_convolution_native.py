@@ -279,17 +279,24 @@ def _loops_for(x: Any, y: Any, multiplications: int, kernel: Lengths) -> Any:
     return None if native is None else native.loops(np.result_type(x, y).name)
 
 
-def convolution(xp, x, weight, /, *, outputs, stride, before, dilation, groups):
+def convolution(xp, x, weight, /, *, outputs, stride, before, dilation, groups, out=None):
     """Add up products in registers, where windows lie in memory."""
     work = len(x) * weight.size * prod(outputs)
     loops = _loops_for(x, weight, work, weight.shape[2:])
     if loops is None:
         settings = {"stride": stride, "before": before, "dilation": dilation, "groups": groups}
-        return numpy_convolution_stacked.convolution(xp, x, weight, outputs=outputs, **settings)
+        made = numpy_convolution_stacked.convolution(xp, x, weight, outputs=outputs, **settings)
+        return made if out is None else _copied(made, out)
     x, weight = alike(x, weight)
-    out = np.empty((len(x), len(weight), *outputs), x.dtype)
+    if out is None:
+        out = np.empty((len(x), len(weight), *outputs), x.dtype)
     windows = Windows(weight.shape[2:], outputs, stride, before, dilation)
     _convolve(out, x, weight, windows, groups, loops)
+    return out
+
+
+def _copied(made: Any, out: Any) -> Any:
+    out[...] = made
     return out
 
 
@@ -306,15 +313,16 @@ def convolution_kernel(xp, x, y, /, *, kernel, stride, before, dilation, groups)
     return found.reshape(y.shape[1], x.shape[1] // groups, *kernel)
 
 
-def convolution_transpose(xp, y, weight, /, *, lengths, stride, before, dilation, groups):
+def convolution_transpose(xp, y, weight, /, *, lengths, stride, before, dilation, groups, out=None):
     """Convolve outputs with the kernel from its end to its beginning, where strides are 1."""
     settings = {"stride": stride, "dilation": dilation, "groups": groups}
     if set(stride) != {1}:
-        return numpy_convolution_stacked.convolution_transpose(
+        made = numpy_convolution_stacked.convolution_transpose(
             xp, y, weight, lengths=lengths, before=before, **settings
         )
+        return made if out is None else _copied(made, out)
     turned, before = numpy_convolution_stacked.turned(weight, before, dilation, groups)
-    return convolution(xp, y, turned, outputs=lengths, before=before, **settings)
+    return convolution(xp, y, turned, outputs=lengths, before=before, **settings, out=out)
 
 
 KERNELS: dict[str, Kernel] = {

@@ -19,13 +19,15 @@ MOST_WINDOWS = 1 << 9  # of a row, all of which are in the code
 Key = tuple[Any, ...]
 
 
-def maximum_of_windows(xp, x, /, *, kernel, outputs, stride, before):
+def maximum_of_windows(xp, x, /, *, kernel, outputs, stride, before, out=None):
     """Compare the elements of windows that lie side by side in registers."""
     row = _row_function("maximum", x, kernel, outputs, stride, before)
     if row is None:
-        return _maximum_by_axes(x, kernel, outputs, stride, before)
+        made = _maximum_by_axes(x, kernel, outputs, stride, before)
+        return made if out is None else _copied(made, out)
     x = np.ascontiguousarray(x)
-    out = np.empty((*x.shape[:2], *outputs), x.dtype)
+    if out is None:
+        out = np.empty((*x.shape[:2], *outputs), x.dtype)
     row(x.ctypes.data, out.ctypes.data, None, None, out.size // outputs[-1])
     return out
 
@@ -65,12 +67,17 @@ def _row_function(
     return native.row_function(name, x.dtype.name, tuple(kernel), outputs[-1])
 
 
-def spread_to_maxima(xp, y, x, extreme, /, *, kernel, outputs, stride, before):
+def _copied(made: Any, out: Any) -> Any:
+    out[...] = made
+    return out
+
+
+def spread_to_maxima(xp, y, x, extreme, /, *, kernel, outputs, stride, before, out=None):
     """Compare place by place in the kernel, count the winners, and give each its share."""
     row = _row_function("spread", x, kernel, outputs, stride, before)
     if row is not None and x.dtype == y.dtype == extreme.dtype:
         x, y, extreme = map(np.ascontiguousarray, (x, y, extreme))
-        out = np.empty(x.shape, x.dtype)
+        out = np.empty(x.shape, x.dtype) if out is None else out
         rows = y.size // outputs[-1]
         row(x.ctypes.data, extreme.ctypes.data, y.ctypes.data, out.ctypes.data, rows)
         return out
@@ -79,7 +86,7 @@ def spread_to_maxima(xp, y, x, extreme, /, *, kernel, outputs, stride, before):
     for mask, (windows, source) in zip(won, keys, strict=True):
         np.equal(x[source], extreme[windows], out=mask[windows])
     share = _shares(y, won, x, extreme, keys)
-    out = np.zeros(x.shape, share.dtype)
+    out = np.zeros(x.shape, share.dtype) if out is None else _copied(0, out)
     bits = share.view(f"i{share.itemsize}")
     # True becomes -1, of which all bits are set.
     for mask, (windows, source) in zip(-won.view("i1"), keys, strict=True):
