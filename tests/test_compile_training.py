@@ -107,7 +107,8 @@ def test_memory_does_not_grow_over_a_thousand_steps():
 
     before, after = taken
     grown = sum(difference.size_diff for difference in after.compare_to(before, "filename"))
-    assert grown < 16 * 1024  # a step's results are 20 KB, the tools' own 4
+    # One array kept from each step would be 112 KB; the tools' own and Python's vary by 20.
+    assert grown < 64 * 1024
 
 
 def test_donating_steps_are_the_same_and_need_no_new_memory():
