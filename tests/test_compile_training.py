@@ -1,5 +1,6 @@
 """A compiled training step is the eager step: the same numbers, and no memory that grows."""
 
+import gc
 import tracemalloc
 
 import numpy as np
@@ -89,23 +90,25 @@ def test_every_optimizer_is_the_same_compiled(name):
         np.testing.assert_array_equal(a, e)
 
 
-def test_memory_does_not_grow_over_steps():
+def test_memory_does_not_grow_over_a_thousand_steps():
     optimizer = optim.adam(0.01)
     compiled = gx.compile(step_with(optimizer))
     model, x, y = problem()
     state, key = optimizer.init(model), gx.random.key(0)
-    for _ in range(20):
-        model, state, _ = compiled(model, state, x[:32], y[:32], key)
 
     tracemalloc.start()
-    before = tracemalloc.take_snapshot()
-    for _ in range(200):
-        model, state, _ = compiled(model, state, x[:32], y[:32], key)
-    after = tracemalloc.take_snapshot()
+    taken = []
+    for _ in range(2):  # Python itself keeps a few hundred small objects after the first
+        for _ in range(1000):
+            model, state, _ = compiled(model, state, x[:32], y[:32], key)
+        gc.collect()
+        taken.append(tracemalloc.take_snapshot())
     tracemalloc.stop()
 
+    before, after = taken
     grown = sum(difference.size_diff for difference in after.compare_to(before, "filename"))
-    assert grown < 64 * 1024  # the results of one step, and the tools' own
+    # One array kept from each step would be 112 KB; the tools' own and Python's vary by 20.
+    assert grown < 64 * 1024
 
 
 def test_donating_steps_are_the_same_and_need_no_new_memory():
@@ -140,3 +143,19 @@ def test_donating_steps_are_the_same_and_need_no_new_memory():
     for a, e in zip(tree.leaves(ours), tree.leaves(eager), strict=True):
         np.testing.assert_array_equal(a, e)
     assert peak < 200_000  # the largest parameter takes 600,000 bytes
+
+
+def test_a_compiled_pool_is_one_op_forward_and_one_back():
+    first, second = gx.random.normal(gx.random.key(0), (2, 4, 4, 3, 3))
+    x = gx.random.normal(gx.random.key(1), (2, 4, 14, 14))
+
+    def loss(first, second):
+        hidden = gx.max_pool(nn.relu(gx.conv(x, first)), 2)
+        hidden = gx.max_pool(nn.relu(gx.conv(hidden, second)), 2)
+        return nn.cross_entropy(gx.reshape(hidden, (2, 16)), np.asarray([1, 2]))
+
+    graph = gx.capture(gx.grad(loss, argnums=(0, 1)))(first, second)
+
+    ops = [equation.op.name for equation in graph.equations]
+    assert (ops.count("maximum_of_windows"), ops.count("spread_to_maxima")) == (2, 2)
+    assert "not_equal" not in ops  # nothing asks which zeros are dead

@@ -17,6 +17,7 @@ from gradx.graph.passes.common import without_common
 from gradx.graph.passes.dead import without_dead
 from gradx.graph.passes.folding import folded
 from gradx.graph.passes.grouping import grouped
+from gradx.graph.passes.joining import joined
 from tests.test_ops import every_sample
 
 X = np.asarray([[1.0, -2.0, 3.0], [0.5, 0.0, -1.5]])
@@ -114,6 +115,47 @@ def test_algebra_is_exact(name):
         assert names(better) == left
     else:
         assert len(better.equations) < len(graph.equations)
+
+
+def test_cotangents_of_parts_are_put_side_by_side():
+    weights = np.arange(6.0).reshape(2, 3) - 2
+
+    def f(x):
+        first, rest = x[:, :1], x[:, 1:]
+        return gx.sum(gx.sin(first) * weights[:, :1]) + gx.sum(rest * rest * weights[:, 1:])
+
+    graph = gx.capture(gx.grad(f))(X)
+    better = without_dead(joined(graph))
+
+    assert names(graph).count("scatter") == 2
+    assert "scatter" not in names(better)
+    assert names(better).count("concat") == 1
+    assert_same_results(graph, better, X)
+    zero = compile_by_op(better)(-np.zeros((2, 3)))[0]
+    np.testing.assert_array_equal(np.signbit(zero), np.signbit(graph(-np.zeros((2, 3)))))
+
+
+PARTS = {
+    "overlap": lambda x: (x[:, :2], x[:, 1:]),
+    "a gap": lambda x: (x[:, :1], x[:, 2:]),
+    "steps": lambda x: (x[:, ::2], x[:, 1::2]),
+    "two axes": lambda x: (x[:1, :1], x[:, 1:]),
+    "other axes": lambda x: (x[:1], x[:, 1:]),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_parts_that_do_not_fill_an_axis_are_added_up(name):
+    def f(x):
+        return sum(
+            gx.sum(gx.sin(part) * (2 + number)) for number, part in enumerate(PARTS[name](x))
+        )
+
+    graph = gx.capture(gx.grad(f))(X)
+    better = joined(graph)
+
+    assert "concat" not in names(better)
+    np.testing.assert_array_equal(better(X), gx.grad(f)(X))
 
 
 def test_passes_print_before_and_after():

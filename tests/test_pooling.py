@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import gradx as gx
+from gradx.backends import numpy_pooling
 from gradx.errors import AxisError, DTypeError, ShapeError
 
 # Shape of x, kernel, settings.
@@ -24,6 +25,16 @@ CASES = {
     "no samples": ((0, 2, 4, 4), 2, {}),
     "line": ((2, 3, 9), 3, {"stride": 2, "padding": 1}),
     "volume": ((1, 2, 4, 5, 6), (2, 3, 2), {"stride": (1, 2, 2), "padding": (1, 0, 1)}),
+}
+
+# Which lie side by side, and fill the array: for these there is machine code.
+SIDE_BY_SIDE = {
+    "pairs": ((2, 3, 8, 8), (2, 2)),
+    "threes": ((1, 2, 6, 9), (3, 3)),
+    "more than a vector": ((1, 2, 4, 74), (1, 2)),
+    "columns": ((2, 1, 6, 5), (2, 1)),
+    "wide": ((1, 1, 4, 84), (2, 4)),
+    "one window": ((3, 2, 2, 2), (2, 2)),
 }
 
 every_case = pytest.mark.parametrize(("shape", "kernel", "settings"), CASES.values(), ids=CASES)
@@ -55,6 +66,27 @@ def windows(shape, kernel, stride=None, padding=0):
         starts = [q * s - p for q, s, p in zip(place[2:], stride, padding, strict=True)]
         key = [slice(max(a, 0), a + k) for a, k in zip(starts, kernel, strict=True)]
         yield place, (*place[:2], *key)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("shape", "kernel"), SIDE_BY_SIDE.values(), ids=SIDE_BY_SIDE)
+def test_machine_code_pools_to_the_bits_of_numpy(shape, kernel, dtype, monkeypatch):
+    pytest.importorskip("llvmlite")
+    monkeypatch.setattr(numpy_pooling, "WORTH_IT", 0)
+    x = tied(shape).astype(dtype)
+    x.flat[:3] = [np.nan, -np.inf, np.inf]
+    count = [n // k for n, k in zip(shape[2:], kernel, strict=True)]
+    (g,) = (drawn((*shape[:2], *count), seed=1).astype(dtype),)
+    found = []
+
+    for native in (True, False):
+        if not native:
+            monkeypatch.setattr(numpy_pooling, "machine_code", lambda module: None)
+        out, pullback = gx.vjp(lambda x: gx.max_pool(x, kernel), x)
+        found.append((out, *pullback(g)))
+
+    for one, other in zip(*found, strict=True):
+        assert np.array_equal(one, other, equal_nan=True)
 
 
 @every_case

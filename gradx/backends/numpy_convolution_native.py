@@ -116,19 +116,23 @@ class Layout:
         for axis in reversed(axes[1:]):
             furthest += step * max(begun for _, begun in axis.places)
             step *= axis.length
-        return axes[0]._replace(
-            length=axes[0].length + _up(self.padded - self.windows + furthest, row)
-        )
+        spare = _up(self.padded - self.windows + furthest, row)
+        return axes[0]._replace(length=axes[0].length + spare)
 
 
 @lru_cache(maxsize=256)
 def bands(
-    channels: int, lengths: Lengths, windows: Windows, groups: int, unit: int, most: int
+    shape: Lengths, made: int, windows: Windows, groups: int, unit: int, most: int
 ) -> list[tuple[slice, Layout]]:
-    """Cut windows along the first axis into bands whose copies of a sample are not too large."""
-    whole = Layout(channels, lengths, windows, groups, unit)
+    """Cut windows along the first axis into bands that take not too much memory for a sample.
+
+    ``shape`` is that of a sample, and ``made`` counts its outputs.
+    """
+    channels, *lengths = shape
+    whole = Layout(channels, tuple(lengths), windows, groups, unit)
     count, stride = windows.outputs[0], windows.stride[0]
-    rows = max(2 * windows.kernel[0] * windows.dilation[0], count * most // whole.size)
+    size = whole.size + made * whole.padded
+    rows = max(2 * windows.kernel[0] * windows.dilation[0], count * most // size)
     if rows >= count:
         return [(slice(0, count), whole)]
     found = []
@@ -138,7 +142,7 @@ def bands(
             outputs=(stop - start, *windows.outputs[1:]),
             before=(windows.before[0] - start * stride, *windows.before[1:]),
         )
-        found.append((slice(start, stop), Layout(channels, lengths, band, groups, unit)))
+        found.append((slice(start, stop), Layout(channels, tuple(lengths), band, groups, unit)))
     return found
 
 
@@ -208,9 +212,9 @@ def _convolve(out: Any, x: Any, weight: Any, windows: Windows, groups: int, loop
     factors = np.zeros((groups, blocks * rows, weight[0].size), x.dtype)
     factors[:, :of_one] = weight.reshape(groups, of_one, -1)
     factors = np.ascontiguousarray(factors.reshape(groups, blocks, rows, -1).swapaxes(2, 3))
-    most = 4 * BLOCK // x.itemsize
+    places = bands(x.shape[1:], len(weight), windows, groups, loops.lanes, 8 * BLOCK // x.itemsize)
     parts = _parts(len(x), len(x) * factors.size * prod(windows.outputs))
-    for band, layout in bands(x.shape[1], x.shape[2:], windows, groups, loops.lanes, most):
+    for band, layout in places:
         calls = [(out[part, :, band], x[part], factors, layout, loops) for part in parts]
         _at_once(_convolve_samples, calls)
 
@@ -242,10 +246,10 @@ def _kernels(x: Any, y: Any, windows: Windows, groups: int, loops: Any) -> Any:
     depth = x.shape[1] // groups * prod(windows.kernel)
     tile = _up(rows * columns, loops.lanes) * loops.lanes
     found = np.zeros((groups, _up(of_one, rows), _up(depth, columns), tile), x.dtype)
-    most = 4 * BLOCK // x.itemsize
+    places = bands(x.shape[1:], y.shape[1], windows, groups, loops.lanes, 8 * BLOCK // x.itemsize)
     y = y.reshape(len(y), groups, of_one, *windows.outputs)
     parts = _parts(found.shape[1], y.size * depth)
-    for band, layout in bands(x.shape[1], x.shape[2:], windows, groups, loops.lanes, most):
+    for band, layout in places:
         calls = [
             (found[:, part], x, y[:, :, part.start * rows : part.stop * rows, band], layout, loops)
             for part in parts
@@ -280,17 +284,24 @@ def _loops_for(x: Any, y: Any, multiplications: int, kernel: Lengths) -> Any:
     return None if native is None else native.loops(np.result_type(x, y).name)
 
 
-def convolution(xp, x, weight, /, *, outputs, stride, before, dilation, groups):
+def convolution(xp, x, weight, /, *, outputs, stride, before, dilation, groups, out=None):
     """Add up products in registers, where windows lie in memory."""
     work = len(x) * weight.size * prod(outputs)
     loops = _loops_for(x, weight, work, weight.shape[2:])
     if loops is None:
         settings = {"stride": stride, "before": before, "dilation": dilation, "groups": groups}
-        return numpy_convolution_stacked.convolution(xp, x, weight, outputs=outputs, **settings)
+        made = numpy_convolution_stacked.convolution(xp, x, weight, outputs=outputs, **settings)
+        return made if out is None else _copied(made, out)
     x, weight = alike(x, weight)
-    out = np.empty((len(x), len(weight), *outputs), x.dtype)
+    if out is None:
+        out = np.empty((len(x), len(weight), *outputs), x.dtype)
     windows = Windows(weight.shape[2:], outputs, stride, before, dilation)
     _convolve(out, x, weight, windows, groups, loops)
+    return out
+
+
+def _copied(made: Any, out: Any) -> Any:
+    out[...] = made
     return out
 
 
@@ -307,15 +318,16 @@ def convolution_kernel(xp, x, y, /, *, kernel, stride, before, dilation, groups)
     return found.reshape(y.shape[1], x.shape[1] // groups, *kernel)
 
 
-def convolution_transpose(xp, y, weight, /, *, lengths, stride, before, dilation, groups):
+def convolution_transpose(xp, y, weight, /, *, lengths, stride, before, dilation, groups, out=None):
     """Convolve outputs with the kernel from its end to its beginning, where strides are 1."""
     settings = {"stride": stride, "dilation": dilation, "groups": groups}
     if set(stride) != {1}:
-        return numpy_convolution_stacked.convolution_transpose(
+        made = numpy_convolution_stacked.convolution_transpose(
             xp, y, weight, lengths=lengths, before=before, **settings
         )
+        return made if out is None else _copied(made, out)
     turned, before = numpy_convolution_stacked.turned(weight, before, dilation, groups)
-    return convolution(xp, y, turned, outputs=lengths, before=before, **settings)
+    return convolution(xp, y, turned, outputs=lengths, before=before, **settings, out=out)
 
 
 KERNELS: dict[str, Kernel] = {

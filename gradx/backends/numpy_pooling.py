@@ -1,7 +1,7 @@
-"""The derivative of max pooling on NumPy: elements are kept or zeroed by their bits.
+"""Max pooling on NumPy: in machine code where windows lie side by side and LLVM is there.
 
-A product with 0 and 1 would make NaN of an infinity that did not win, and ``np.where``
-takes three times as long.
+Else elements are kept or zeroed by their bits in the derivative: a product with 0 and 1 would
+make NaN of an infinity that did not win, and ``np.where`` takes three times as long.
 """
 
 import itertools
@@ -10,19 +10,83 @@ from typing import Any
 import numpy as np
 
 from gradx.backends.base import Kernel
+from gradx.backends.native.optional import machine_code
 from gradx.backends.numpy_convolution import Lengths, overlap
+
+WORTH_IT = 1 << 14  # elements
+MOST_WINDOWS = 1 << 9  # of a row, all of which are in the code
 
 Key = tuple[Any, ...]
 
 
-def spread_to_maxima(xp, y, x, extreme, /, *, kernel, outputs, stride, before):
+def maximum_of_windows(xp, x, /, *, kernel, outputs, stride, before, out=None):
+    """Compare the elements of windows that lie side by side in registers."""
+    row = _row_function("maximum", x, kernel, outputs, stride, before)
+    if row is None:
+        made = _maximum_by_axes(x, kernel, outputs, stride, before)
+        return made if out is None else _copied(made, out)
+    x = np.ascontiguousarray(x)
+    if out is None:
+        out = np.empty((*x.shape[:2], *outputs), x.dtype)
+    row(x.ctypes.data, out.ctypes.data, None, None, out.size // outputs[-1])
+    return out
+
+
+def _maximum_by_axes(
+    x: Any, kernel: Lengths, outputs: Lengths, stride: Lengths, before: Lengths
+) -> Any:
+    """Reduce windows along one axis after the other."""
+    spans = [(n - 1) * s + k for n, s, k in zip(outputs, stride, kernel, strict=True)]
+    if any(before) or any(n < span for n, span in zip(x.shape[2:], spans, strict=True)):
+        least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+        padded = np.full((*x.shape[:2], *spans), least, x.dtype)
+        pairs = map(overlap, x.shape[2:], spans, [1] * len(spans), [-b for b in before])
+        to, source = zip(*pairs, strict=True)
+        padded[(..., *to)] = x[(..., *source)]
+        x = padded
+    for axis, (count, step, length) in enumerate(zip(outputs, stride, kernel, strict=True), 2):
+        places = [slice(k, k + (count - 1) * step + 1, step) for k in range(length)]
+        first, *others = [x[(slice(None),) * axis + (place,)] for place in places]
+        x = np.maximum(first, others[0]) if others else first
+        for other in others[1:]:
+            np.maximum(x, other, out=x)
+    return np.array(x) if set(kernel) == {1} else x
+
+
+def _row_function(
+    name: str, x: Any, kernel: Lengths, outputs: Lengths, stride: Lengths, before: Lengths
+) -> Any:
+    """Return the function of rows for windows side by side; None where they lie otherwise."""
+    fits = len(kernel) == 2 and kernel == stride and not any(before)
+    if not fits or x.size < WORTH_IT or x.dtype.name not in ("float32", "float64"):
+        return None
+    lengths = tuple(k * n for k, n in zip(kernel, outputs, strict=True))
+    native = machine_code("pooling") if x.shape[2:] == lengths else None
+    if native is None or outputs[-1] > MOST_WINDOWS:
+        return None
+    return native.row_function(name, x.dtype.name, tuple(kernel), outputs[-1])
+
+
+def _copied(made: Any, out: Any) -> Any:
+    out[...] = made
+    return out
+
+
+def spread_to_maxima(xp, y, x, extreme, /, *, kernel, outputs, stride, before, out=None):
     """Compare place by place in the kernel, count the winners, and give each its share."""
+    row = _row_function("spread", x, kernel, outputs, stride, before)
+    if row is not None and x.dtype == y.dtype == extreme.dtype:
+        x, y, extreme = map(np.ascontiguousarray, (x, y, extreme))
+        out = np.empty(x.shape, x.dtype) if out is None else out
+        rows = y.size // outputs[-1]
+        row(x.ctypes.data, extreme.ctypes.data, y.ctypes.data, out.ctypes.data, rows)
+        return out
     keys = _keys(x.shape[2:], kernel, outputs, stride, before)
     won = np.zeros((len(keys), *extreme.shape), bool)
     for mask, (windows, source) in zip(won, keys, strict=True):
         np.equal(x[source], extreme[windows], out=mask[windows])
     share = _shares(y, won, x, extreme, keys)
-    out = np.zeros(x.shape, share.dtype)
+    out = np.zeros(x.shape, share.dtype) if out is None else _copied(0, out)
     bits = share.view(f"i{share.itemsize}")
     # True becomes -1, of which all bits are set.
     for mask, (windows, source) in zip(-won.view("i1"), keys, strict=True):
@@ -57,4 +121,7 @@ def _shares(y: Any, won: Any, x: Any, extreme: Any, keys: list[tuple[Key, Key]])
     return share
 
 
-KERNELS: dict[str, Kernel] = {"spread_to_maxima": spread_to_maxima}
+KERNELS: dict[str, Kernel] = {
+    "maximum_of_windows": maximum_of_windows,
+    "spread_to_maxima": spread_to_maxima,
+}

@@ -18,8 +18,9 @@ from gradx.transforms.structural import names
 FRESH = names(
     """
     add_at argmax argmin class_mask concat convolution convolution_kernel convolution_transpose
-    cumulative_sum log_softmax logsumexp matmul max mean min prod random_numbers setitem scatter
-    softmax softmax_cross_entropy sum take take_along_axis var where
+    cumulative_sum log_softmax logsumexp matmul max maximum_of_windows mean min prod
+    random_numbers setitem scatter softmax softmax_cross_entropy spread_to_maxima sum take
+    take_along_axis var where
     """
 )
 

@@ -3,14 +3,16 @@
 import os
 import subprocess
 import sys
+import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
 
 import gradx as gx
-from gradx import optim
+from gradx import nn, optim
 from gradx.core import tree
+from gradx.graph.capture import capture
 from gradx.graph.equations import Group
 from gradx.graph.native.grouping import grouped
 from gradx.graph.native.launch import reason
@@ -177,3 +179,86 @@ def test_ops_over_other_axes_stay_what_they_are(axis):
     f = lambda x: gx.nn.softmax(x * 2, axis=axis) + 1
 
     assert_near(gx.compile(f)(x), f(x), rtol=1e-13)
+
+
+def test_a_reshape_that_keeps_the_last_axis_does_not_end_a_loop():
+    draws = np.random.default_rng(0)
+    x, bias, rest = (draws.normal(size=n).astype("float32") for n in ((64, 32), 32, (16, 4, 32)))
+
+    def f(x, bias, rest):
+        return gx.sum(gx.nn.gelu(gx.reshape(x + bias, (16, 4, 32))) * rest, axis=(0, 1))
+
+    graph = grouped(capture(f)(x, bias, rest))
+
+    assert [type(e.op) for e in graph.equations] == [Group]
+    np.testing.assert_allclose(gx.compile(f)(x, bias, rest), f(x, bias, rest), rtol=1e-5)
+
+
+def test_a_reshape_that_mixes_axes_ends_a_loop():
+    x, y = np.random.default_rng(0).normal(size=(2, 24, 32))
+
+    def f(x, y):
+        return gx.tanh(gx.reshape(x + 1, (32, 24)) * y[0, :24] + 1)
+
+    np.testing.assert_allclose(gx.compile(f)(x, y), f(x, y), rtol=1e-14)
+
+
+def test_slow_ops_and_broadcast_ones_are_loops_alone():
+    x, row = np.random.default_rng(0).normal(size=(64, 128)), np.ones(128)
+
+    for f in (lambda x, row: gx.nn.gelu(x), lambda x, row: x + row):
+        (equation,) = grouped(capture(f)(x, row)).equations
+        assert type(equation.op) is Group
+    for f in (lambda x, row: gx.exp(x), lambda x, row: gx.nn.gelu(row)):
+        (equation,) = grouped(capture(f)(x, row)).equations
+        assert type(equation.op) is not Group
+
+
+def mlp(keys):
+    return nn.Sequential(
+        nn.Linear(784, 128, key=keys[0]), nn.relu, nn.Linear(128, 10, key=keys[1])
+    ), (64, 784)
+
+
+def cnn(keys):
+    return nn.Sequential(
+        nn.Conv(1, 16, 5, key=keys[0]),
+        nn.relu,
+        nn.MaxPool(2),
+        nn.Conv(16, 32, 5, key=keys[1]),
+        nn.relu,
+        nn.MaxPool(2),
+        nn.Flatten(),
+        nn.Linear(512, 10, key=keys[2]),
+    ), (64, 1, 28, 28)
+
+
+def peak_of(step, model, state):
+    """Return the most memory that steps allocate beyond what they are given."""
+    tracemalloc.start()
+    try:
+        for number in range(4):
+            if number == 2:  # captured, and buffers are there
+                tracemalloc.reset_peak()
+            model, state = step(model, state)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("network", [mlp, cnn])
+def test_compiled_steps_take_no_more_memory_than_eager_ones(network):
+    model, shape = network(gx.random.split(gx.random.key(0), 3))
+    x = gx.random.normal(gx.random.key(1), shape, dtype="float32")
+    y = np.arange(shape[0]) % 10
+    optimizer = optim.adam(0.01)
+
+    def step(model, state):
+        grads = gx.grad(lambda model: nn.cross_entropy(model(x), y))(model)
+        updates, state = optimizer.update(grads, state, model)
+        return optim.apply_updates(model, updates), state
+
+    start = lambda: (tree.map(np.copy, model), optimizer.init(model))
+    compiled = gx.compile(step, donate=("model", "state"))
+
+    assert peak_of(compiled, *start()) <= peak_of(step, *start())

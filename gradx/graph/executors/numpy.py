@@ -61,7 +61,7 @@ def _may_join(equation: Equation) -> bool:
 
 
 def _is_written(equation: Equation) -> bool:
-    return equation.op.name != "matmul" and writer_of(equation) is not None
+    return writer_of(equation) is not None and equation.op.elementwise
 
 
 def _may_write(equation: Equation) -> bool:

@@ -16,7 +16,7 @@ from gradx.graph.weak import computed_by_python
 
 BACKEND = backend_of(np.ndarray)
 
-Writer = Callable[..., Any]  # writer(*inputs, out=array)
+Writer = Callable[..., Any]  # writer(*inputs, out=array, **params)
 
 
 def writer_of(equation: Equation) -> Writer | None:
@@ -25,6 +25,9 @@ def writer_of(equation: Equation) -> Writer | None:
         return None
     if equation.op.name in WRITERS:
         return WRITERS[equation.op.name]
+    if equation.op.name in WITH_PARAMS:
+        function = BACKEND.kernels[equation.op.name]
+        return lambda *inputs, out, **params: function(np, *inputs, out=out, **params)
     if equation.params:
         return None
     function = equation.op.on(BACKEND)
@@ -36,6 +39,7 @@ def written(source: Source, equation: Equation) -> str:
     """Return the source of a call that writes the output of ``equation`` where it lies."""
     arguments = [source.name(x) for x in equation.inputs]
     arguments.append(f"out={source.name(equation.outputs[0])}")
+    arguments += [f"{name}={source.bind(value)}" for name, value in equation.params.items()]
     return f"{source.bind(writer_of(equation))}({', '.join(arguments)})"
 
 
@@ -80,6 +84,14 @@ def _copying(name: str) -> Writer:
 def _one_minus_square(x: Any, out: Any) -> None:
     np.multiply(1 - x, 1 + x, out)
 
+
+# Ops whose kernels on NumPy take ``out``.
+WITH_PARAMS = {
+    "convolution",
+    "convolution_transpose",
+    "maximum_of_windows",
+    "spread_to_maxima",
+}
 
 WRITERS: dict[str, Writer] = {
     "matmul": np.matmul,

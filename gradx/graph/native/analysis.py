@@ -116,13 +116,13 @@ def _align(graph: Graph) -> dict[Variable, Alignment]:
         if name in FILLED:
             continue  # lies wherever it is first used
         if name in REDUCTIONS:
-            source = _known(known, operands[0], operands, whole)
-            known[out] = _reduced(source, operands[0].shape, equation)
+            source = _known(known, operands[0], operands, operands[0].shape, whole)
+            known[out] = _reduced(source, operands[0].shape, equation, whole)
         elif name in ALIGNED_AGAIN:
-            known[out] = _same_lengths(_reshaped(known, operands[0], out, whole), out)
+            known[out] = _same_lengths(_reshaped(known, operands[0], out, whole), out, whole)
         else:
             for operand in operands:
-                _known(known, operand, operands, whole)
+                _known(known, operand, operands, out.shape, whole)
             known[out] = _elementwise(known, operands, out, whole)
     for variable in variables_of(graph):
         if variable not in known:
@@ -142,11 +142,40 @@ def _fits(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
     return len(shape) <= len(whole) and all(n in (1, w) for n, w in ends)
 
 
-def _known(known, variable, operands, whole) -> Alignment:
+def _parts(shape: tuple[int, ...], whole: tuple[int, ...]) -> list[list[int]] | None:
+    """Return which axes of the whole each axis is made of, if the same elements are in a row."""
+    if math.prod(shape) != math.prod(whole):
+        return None
+    parts, axis = [], 0
+    for length in shape:
+        part: list[int] = []
+        while math.prod(whole[i] for i in part) < length and axis < len(whole):
+            part.append(axis)
+            axis += 1
+        if math.prod(whole[i] for i in part) != length:
+            return None
+        parts.append(part)
+    return parts
+
+
+def _along(shape: tuple[int, ...], around: tuple[int, ...], whole: tuple[int, ...]) -> Alignment:
+    """Return how a shape lies that is broadcast to ``around``."""
+    parts = None if around == whole else _parts(around, whole)
+    if parts is None:
+        return _natural(shape, whole)
+    lengths = [1] * len(whole)
+    for length, part in zip(reversed(shape), reversed(parts), strict=False):
+        if length > 1:
+            for axis in part:
+                lengths[axis] = whole[axis]
+    return tuple(lengths)
+
+
+def _known(known, variable, operands, around, whole) -> Alignment:
     """Return how a value lies; an input is met first beside one of its shape, or as it stands."""
     if variable not in known:
         beside = [known[x] for x in operands if x in known and x.shape == variable.shape]
-        known[variable] = beside[0] if beside else _natural(variable.shape, whole)
+        known[variable] = beside[0] if beside else _along(variable.shape, around, whole)
     return known[variable]
 
 
@@ -157,20 +186,22 @@ def _elementwise(known, operands, out, whole) -> Alignment:
     if shapes == {out.shape} and len(found) == 1:
         return found.pop()
     for x in operands:
-        if known[x] != _natural(x.shape, whole):
+        if known[x] != _along(x.shape, out.shape, whole):
             raise UnsupportedError(f"{x.type} broadcast along other axes")
-    return _natural(out.shape, whole)
+    return _along(out.shape, out.shape, whole)
 
 
 def _reshaped(known, operand, out, whole) -> Alignment:
     """Return how a value lies that is given another shape: an input, as its new shape has it."""
     if operand not in known:
         shape = out.shape if _fits(out.shape, whole) else operand.shape
-        known[operand] = _natural(shape, whole)
+        known[operand] = _along(shape, shape, whole)
     return known[operand]
 
 
-def _same_lengths(source: Alignment, out: Variable) -> Alignment:
+def _same_lengths(source: Alignment, out: Variable, whole: tuple[int, ...]) -> Alignment:
+    if source == whole and _parts(out.shape, whole):
+        return source
     if [n for n in out.shape if n > 1] != [n for n in source if n > 1]:
         raise UnsupportedError(f"reshape to {out.shape}")
     return source
@@ -185,15 +216,22 @@ def axes_of(equation: Equation) -> tuple[int, ...]:
     return tuple(a % rank for a in (axis if isinstance(axis, tuple) else (axis,)))
 
 
-def _reduced(source: Alignment, shape: tuple[int, ...], equation: Equation) -> Alignment:
+def _reduced(
+    source: Alignment, shape: tuple[int, ...], equation: Equation, whole: tuple[int, ...]
+) -> Alignment:
     """Return how the result of a reduction lies: it has length 1 where there was an axis."""
     if equation.params.get("dtype") not in (None, equation.outputs[0].dtype):
         raise UnsupportedError("a dtype")
-    places = [i for i, n in enumerate(source) if n > 1]
-    long = [i for i, n in enumerate(shape) if n > 1]
-    if len(places) != len(long):
-        raise UnsupportedError(f"a reduction of {shape}")
-    gone = {place for place, i in zip(places, long, strict=True) if i in axes_of(equation)}
+    parts = _parts(shape, whole) if source == whole else None
+    if parts is None:
+        places = [i for i, n in enumerate(source) if n > 1]
+        long = [i for i, n in enumerate(shape) if n > 1]
+        if len(places) != len(long):
+            raise UnsupportedError(f"a reduction of {shape}")
+        parts = [[] for _ in shape]
+        for place, i in zip(places, long, strict=True):
+            parts[i] = [place]
+    gone = {axis for i in axes_of(equation) for axis in parts[i]}
     return tuple(1 if i in gone else n for i, n in enumerate(source))
 
 

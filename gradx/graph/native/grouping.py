@@ -6,6 +6,7 @@ Views cost nothing, so each group that reads one has its own. Arithmetic on sing
 stays outside: NumPy's is quicker than any call.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
@@ -17,9 +18,18 @@ from gradx.graph.native.expanding import expanded
 from gradx.graph.native.operations import FILLED, SUPPORTED, UnsupportedError
 from gradx.graph.passes.dead import without_dead
 from gradx.graph.rewriting import in_order
+from gradx.transforms.structural import names
 
 VIEWS = ALIGNED_AGAIN | {"broadcast_to"}
 FREE = VIEWS | FILLED.keys()  # nothing is computed
+# What NumPy takes several passes for, or computes element by element.
+SLOW = names(
+    """
+    erf erfc expm1 gelu log1p logaddexp pow quiet_pow sigmoid softplus tan where
+    """
+)
+WORTH_IT = 4096  # elements of an equation that is alone
+MOST_ARRAYS = 32  # read in a group: more would all be kept until it runs
 LARGEST = 400  # equations in a group: LLVM's time grows faster than their number
 
 
@@ -33,15 +43,19 @@ class _Cluster:
 
 
 class Loops(NamedTuple):
-    """A kind of loops: which equations may be in one for their own sake, which graphs are one."""
+    """A kind of loops: which equations may be in one for their own sake, which graphs are one.
+
+    ``alone`` tells for which equation a loop is worth it where nothing joins it.
+    """
 
     computes: Callable[[Equation], bool]
     has_loop: Callable[[Graph], bool]
+    alone: Callable[[Equation], bool]
 
 
 def grouped(graph: Graph) -> Graph:
     """Make groups of the equations that have a loop of machine code together."""
-    return in_loops(expanded(graph), Loops(_computes, _has_loop))
+    return in_loops(expanded(graph), Loops(_computes, _has_loop, _is_slow))
 
 
 def in_loops(graph: Graph, loops: Loops) -> Graph:
@@ -116,9 +130,17 @@ class _Grouping:
     def _may_run_as_one(self, own: _Cluster, other: _Cluster, both: _Cluster) -> bool:
         if len(both.places) > LARGEST or self._is_interrupted(both):
             return False
+        if self._arrays(both) > max(MOST_ARRAYS, self._arrays(own), self._arrays(other)):
+            return False
         if both.plain and self._shape(own) == self._shape(other):
             return True
         return self.loops.has_loop(self._inner(both))
+
+    def _arrays(self, cluster: _Cluster) -> int:
+        """Count the arrays that a group reads from outside."""
+        inside = cluster.places | cluster.views
+        read = {x for place in inside for x in self.equations[place].variables}
+        return len([x for x in read if x.shape and self.made_at.get(x, -1) not in inside])
 
     def _shape(self, cluster: _Cluster) -> tuple[int, ...]:
         return self.equations[next(iter(cluster.places))].outputs[0].shape
@@ -172,9 +194,12 @@ class _Grouping:
 
     def _as_equations(self, cluster: _Cluster) -> list[Equation]:
         inside = [self.equations[place] for place in sorted(cluster.places)]
-        if len([e for e in inside if e.op.name not in FREE]) < 2:
-            return inside
+        computed = [e for e in inside if e.op.name not in FREE]
         inner = self._inner(cluster)
+        if len(computed) < 2:
+            worth_it = computed and self.loops.alone(computed[0])
+            if not worth_it or not self.loops.has_loop(inner):
+                return inside
         inputs: tuple[Input, ...] = inner.inputs
         results = tuple([x for x in inner.outputs if type(x) is Variable])
         return [Equation(Group(inner), inputs, {}, results, inside[0].line)]
@@ -195,3 +220,12 @@ def _has_loop(graph: Graph) -> bool:
     except UnsupportedError:
         return False
     return True
+
+
+def _is_slow(equation: Equation) -> bool:
+    """Tell whether a loop is worth it for one equation: its op is slow, or reads along axes."""
+    (out, *_) = equation.outputs
+    if not _computes(equation) or math.prod(out.shape) < WORTH_IT:
+        return False
+    broadcast = any(x.shape not in (out.shape, ()) for x in equation.variables)
+    return equation.op.name in SLOW or (broadcast and equation.op.name not in REDUCTIONS)

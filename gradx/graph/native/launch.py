@@ -92,7 +92,9 @@ class Launch:
         """Run on copies of arrays in another order, or of a dtype that NumPy calls the same."""
         count = len(self._dtypes)
         copies = [
-            np.array(x, dtype, order="C")
+            x
+            if x.dtype is dtype and x.flags.c_contiguous and x.flags.aligned
+            else np.array(x, dtype, order="C")
             for x, dtype in zip(arrays[:count], self._dtypes, strict=True)
         ]
         arrays_as_expected = (*copies, *arrays[count:])
@@ -102,7 +104,8 @@ class Launch:
         for target, computed in zip(
             arrays[self._count : count], copies[self._count :], strict=True
         ):
-            target[...] = computed
+            if target is not computed:
+                target[...] = computed
 
     def _go(self, arrays: tuple[Any, ...]) -> int:
         items = id(arrays) + ITEMS

@@ -8,10 +8,14 @@ from gradx.graph.passes.algebra import simplified
 from gradx.graph.passes.common import without_common
 from gradx.graph.passes.dead import without_dead
 from gradx.graph.passes.folding import folded
+from gradx.graph.passes.joining import joined
 
 
 def optimized(graph: Graph) -> Graph:
     """Apply all passes that are right on every array library."""
-    for improve in (without_common, simplified, folded, simplified, without_common, without_dead):
+    for improve in PASSES:
         graph = improve(graph)
     return graph
+
+
+PASSES = (without_common, simplified, folded, simplified, joined, without_common, without_dead)
