@@ -20,6 +20,7 @@ from gradx.train.early_stopping import EarlyStopping
 from gradx.train.evaluation import Metric, measure, named_metrics
 from gradx.train.history import History
 from gradx.train.losses import Objective, as_objective
+from gradx.train.precision import numbers_of, precision_of, scaled_state
 from gradx.train.progress import reporter
 from gradx.train.sources import Source, evaluation_source, rows_in, set_apart, training_source
 from gradx.train.state import Result, State, Weights
@@ -43,6 +44,7 @@ def fit(
     progress: str | None = "auto",
     device: Any = None,
     compile: bool = True,
+    precision: str | None = None,
     resume: Any = None,
 ) -> Result:
     """Train ``model`` for ``epochs`` and return a ``Result`` with ``.model`` and ``.history``.
@@ -76,6 +78,13 @@ def fit(
     such as a loss that reads a number, is run as it is, after a warning that says why.
     ``compile=False`` runs every step in Python, as for a debugger or a loss that prints.
 
+    With ``precision`` layers compute in sixteen bits, and weights stay as they are. ``"bf16"``,
+    on CUDA: matrix products round what they multiply to bfloat16. ``"fp16"``: parameters and
+    inputs are float16 (of a loss of the model, all parts of a batch but the last are inputs),
+    predictions float32 again. The loss is then scaled while it is differentiated: a step with a
+    gradient that is not finite is not taken and the scale is halved; after 1000 good steps it is
+    doubled. The history has it as ``loss_scale``, and ``skipped_steps`` so far.
+
     Ctrl-C ends training and returns what is trained so far, with
     ``result.stopped == "interrupted"``; the epoch it cut off is not in the
     history. Raise ``NonFiniteError``, which holds the last good model, before a
@@ -100,10 +109,12 @@ def fit(
         data, validation = set_apart(data, validation, split_key)
     if device is not None:
         model = to_device(model, device)
-    objective = as_objective(loss)
+    chosen = precision_of(precision, model)
+    lowered = None if chosen is None else chosen.dtype
+    objective = as_objective(loss, lowered)
     run = Run(
         objective=objective,
-        step=make_step(objective, optimizer, compile),
+        step=make_step(objective, optimizer, compile, chosen),
         optimizer=optimizer,
         source=training_source(data, batch_size, sampling, data_key),
         validation=None if validation is None else evaluation_source(validation, batch_size),
@@ -111,6 +122,7 @@ def fit(
         handlers=handlers(_present(early_stopping), callbacks, reporter(progress)),
         key=step_key,
         device=device,
+        scales=lowered is not None,
     )
     return run.train(model, epochs, resume)
 
@@ -128,10 +140,12 @@ class Run:
     handlers: dict[str, list[Handler]]
     key: Any
     device: Any
+    scales: bool = False  # the loss, while it is differentiated
 
     def train(self, model: Any, epochs: int, resume: Any = None) -> Result:
         """Go through the epochs until they are over or somebody stops."""
-        weights = Weights(model, self.optimizer.init(model))
+        begin = scaled_state if self.scales else _first_state
+        weights = Weights(model, begin(self.optimizer, model))
         state = State(weights, History(self._columns()), epochs, self.source.steps, key=self.key)
         if resume is not None:
             resume_run(state, resume)
@@ -143,7 +157,10 @@ class Run:
             state.stop("interrupted")
         finally:
             self._tell("on_end", state)
-        return Result(state.model, state.history, state.weights.optimizer_state, state.stopped)
+        optimizer_state = state.weights.optimizer_state
+        if self.scales:
+            optimizer_state = optimizer_state.optimizer
+        return Result(state.model, state.history, optimizer_state, state.stopped)
 
     def _epoch(self, state: State) -> None:
         began = time.perf_counter()
@@ -154,6 +171,7 @@ class Run:
             row |= {f"validation_{name}": value for name, value in found.items()}
         if "learning_rate" in state.history:
             row["learning_rate"] = self._learning_rate(state.total_steps - 1)
+        row |= numbers_of(state.weights.optimizer_state)
         state.history.add(row | {"seconds": time.perf_counter() - began})
         self._tell("on_epoch_end", state)
 
@@ -183,7 +201,9 @@ class Run:
     def _columns(self) -> list[str]:
         measured = ["loss", *self.metrics] if self.validation is not None else []
         rate = [] if getattr(self.optimizer, "learning_rate", None) is None else ["learning_rate"]
-        return ["epoch", "loss", *[f"validation_{name}" for name in measured], *rate, "seconds"]
+        scale = ["loss_scale", "skipped_steps"] if self.scales else []
+        validation = [f"validation_{name}" for name in measured]
+        return ["epoch", "loss", *validation, *rate, *scale, "seconds"]
 
     def _learning_rate(self, step: int) -> float:
         rate = self.optimizer.learning_rate  # type: ignore[attr-defined]
@@ -192,6 +212,10 @@ class Run:
     def _tell(self, event: str, state: State) -> None:
         for handler in self.handlers[event]:
             handler(state)
+
+
+def _first_state(optimizer: Optimizer, model: Any) -> Any:
+    return optimizer.init(model)
 
 
 def _require_optimizer(optimizer: Any) -> None:

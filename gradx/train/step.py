@@ -12,30 +12,47 @@ from gradx.core import tree
 from gradx.errors import CaptureError
 from gradx.graph.compile import Compiled
 from gradx.nn.stateful import take_state
-from gradx.ops.comparison import isfinite
-from gradx.ops.joining import stack
-from gradx.ops.statistical import all
+from gradx.ops.arithmetic import where
+from gradx.ops.comparison import logical_and, logical_or
+from gradx.ops.shapes import astype
 from gradx.optim.optimizer import Optimizer, apply_updates
 from gradx.train.finite import NonFiniteError, first_not_finite, is_finite
 from gradx.train.losses import Objective, with_next_state
+from gradx.train.precision import (
+    LEAST_SCALE,
+    Precision,
+    are_finite,
+    chosen,
+    in_precision,
+    unscaled,
+)
+from gradx.train.precision import following as following_state
 from gradx.train.state import State, Weights
 from gradx.transforms.grad import value_and_grad
 
 Step = Callable[[State, Any, Any], tuple[Weights, float]]
 
 
+WholeStep = Callable[[Weights, Any, Any], "Found"]
+
+
 class Found(NamedTuple):
-    """What a compiled step returns."""
+    """What a whole step returns: ``finite`` is false where it must not be taken."""
 
     weights: Weights
     loss: Any
     finite: Any
 
 
-def make_step(objective: Objective, optimizer: Optimizer, compile: bool) -> Step:
+def make_step(
+    objective: Objective, optimizer: Optimizer, compile: bool, precision: Precision | None = None
+) -> Step:
     """Return the step ``(state, batch, key) -> (weights, loss)``."""
-    eager = _eager(objective, optimizer)
-    return _compiled(objective, optimizer, eager) if compile else eager
+    scales = precision is not None and precision.dtype is not None
+    whole = (_scaled_step if scales else _whole_step)(objective, optimizer)
+    eager = _as_it_is(whole) if scales else _eager(objective, optimizer)
+    step = _compiled(whole, eager) if compile else eager
+    return step if precision is None else in_precision(step, precision)
 
 
 def _eager(objective: Objective, optimizer: Optimizer) -> Step:
@@ -55,7 +72,7 @@ def _eager(objective: Objective, optimizer: Optimizer) -> Step:
     return step
 
 
-def _compiled(objective: Objective, optimizer: Optimizer, eager: Step) -> Step:
+def _whole_step(objective: Objective, optimizer: Optimizer) -> WholeStep:
     differentiate = value_and_grad(with_next_state(objective), has_aux=True)
 
     def whole_step(weights: Weights, batch: Any, key: Any) -> Found:
@@ -63,11 +80,54 @@ def _compiled(objective: Objective, optimizer: Optimizer, eager: Step) -> Step:
         (loss, following), gradients = differentiate(model, batch, key, True)
         updates, optimizer_state = optimizer.update(gradients, optimizer_state, model)
         model = take_state(apply_updates(model, updates), following)
-        looked_at = [loss, *tree.leaves(gradients), *tree.leaves(model)]
-        finite = all(stack([all(isfinite(array)) for array in looked_at]))
+        finite = are_finite([loss, *tree.leaves(gradients), *tree.leaves(model)])
         return Found(Weights(model, optimizer_state), loss, finite)
 
-    compiled = Compiled(whole_step, (), ())
+    return whole_step
+
+
+def _scaled_step(objective: Objective, optimizer: Optimizer) -> WholeStep:
+    """Return a step that is skipped, and the scale lowered, if a gradient is not finite."""
+    stateful = with_next_state(objective)
+
+    def scaled(model: Any, batch: Any, key: Any, scale: Any) -> tuple[Any, Any]:
+        loss, following = stateful(model, batch, key, True)
+        return loss * astype(scale, loss.dtype), (loss, following)
+
+    differentiate = value_and_grad(scaled, has_aux=True)
+
+    def whole_step(weights: Weights, batch: Any, key: Any) -> Found:
+        model, state = weights
+        (_, (loss, aside)), gradients = differentiate(model, batch, key, state.scale)
+        gradients = unscaled(gradients, state.scale)
+        good = are_finite(tree.leaves(gradients))
+        # What is not finite reaches neither averages nor parameters.
+        safe = tree.map(lambda g: where(good, g, 0.0), gradients)
+        updates, optimizer_state = optimizer.update(safe, state.optimizer, model)
+        stepped = take_state(apply_updates(model, updates), aside)
+        model = chosen(good, stepped, model)
+        following = following_state(state, chosen(good, optimizer_state, state.optimizer), good)
+        healthy = logical_or(good, state.scale > LEAST_SCALE)
+        finite = logical_and(are_finite([loss, *tree.leaves(model)]), healthy)
+        return Found(Weights(model, following), loss, finite)
+
+    return whole_step
+
+
+def _as_it_is(whole: WholeStep) -> Step:
+    def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:
+        found = whole(state.weights, batch, key)
+        if not bool(found.finite):
+            scale = float(state.weights.optimizer_state.scale)
+            what = f"the loss is {float(found.loss)}, at a loss scale of {scale:g}"
+            raise _not_finite(state, what, "the update of", found.weights.model)
+        return found.weights, float(found.loss)
+
+    return step
+
+
+def _compiled(whole: WholeStep, eager: Step) -> Step:
+    compiled = Compiled(whole, (), ())
     reason = ""
 
     def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:
