@@ -14,7 +14,7 @@ from typing import Any
 import array_api_compat.cupy as compat
 import cupy
 
-from gradx.backends import companions, cublaslt
+from gradx.backends import companions, cublaslt, cuda_prefetch
 from gradx.backends.base import Backend
 from gradx.backends.cuda_kernels import (
     add_at,
@@ -125,6 +125,7 @@ BACKEND = Backend(
     device_type=cupy.cuda.Device,
     device_name=_device_name,
     device_context=lambda native: native,
+    prefetched=cuda_prefetch.prefetched,
     transfer=lambda array, native: xp.asarray(array, device=native),
 )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gradx.data import prefetch
 from gradx.device import to_device
 from gradx.errors import DTypeError, ShapeError
 from gradx.optim.optimizer import Optimizer
@@ -179,9 +180,10 @@ class Run:
         """Take the steps of an epoch, and return the mean loss over the samples in them."""
         key = fold_in(self.key, state.epoch - 1)
         total, seen = 0.0, 0
-        for number, batch in enumerate(self.source.epoch(state.epoch - 1)):
-            if self.device is not None:
-                batch = to_device(batch, self.device)
+        batches = self.source.epoch(state.epoch - 1)
+        if self.device is not None:
+            batches = prefetch(batches, self.device)
+        for number, batch in enumerate(batches):
             rows = rows_in(batch, "fit")
             state.step = number + 1
             state.weights, state.loss = self.step(state, batch, fold_in(key, number))

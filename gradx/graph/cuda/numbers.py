@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from gradx.graph.cuda.group import WEAK, has_kernel, number_on_device
 from gradx.graph.cuda.packing import Pack
 from gradx.graph.equations import Equation, Group, Variable
@@ -69,7 +71,7 @@ class Held:
             value = values[x]
             # Equal numbers of two types, and zeros of two signs, are written anew.
             if repr(value) != repr(self._last[x]):
-                array.set(array.dtype.type(value), stream=stream)
+                array.set(np.asarray(value, dtype=array.dtype), stream=stream)
                 self._last[x] = value
 
 
