@@ -25,6 +25,7 @@ from gradx.backends.cuda_kernels import (
     random_numbers,
     softmax,
     softmax_cross_entropy,
+    take,
 )
 from gradx.errors import DeviceError
 
@@ -138,6 +139,7 @@ for module in (
     random_numbers,
     softmax,
     softmax_cross_entropy,
+    take,
 ):
     BACKEND.kernels.update(module.KERNELS)
 
