@@ -21,7 +21,7 @@ from gradx.train.early_stopping import EarlyStopping
 from gradx.train.evaluation import Metric, measure, named_metrics
 from gradx.train.history import History
 from gradx.train.losses import Objective, as_objective
-from gradx.train.precision import numbers_of, precision_of, scaled_state
+from gradx.train.precision import Scaling, numbers_of, of_the_optimizer, precision_of
 from gradx.train.progress import reporter
 from gradx.train.sources import Source, evaluation_source, rows_in, set_apart, training_source
 from gradx.train.state import Result, State, Weights
@@ -116,14 +116,13 @@ def fit(
     run = Run(
         objective=objective,
         step=make_step(objective, optimizer, compile, chosen),
-        optimizer=optimizer,
+        optimizer=optimizer if lowered is None else Scaling(optimizer),
         source=training_source(data, batch_size, sampling, data_key),
         validation=None if validation is None else evaluation_source(validation, batch_size),
         metrics=_with_validation(named_metrics(metrics), validation),
         handlers=handlers(_present(early_stopping), callbacks, reporter(progress)),
         key=step_key,
         device=device,
-        scales=lowered is not None,
     )
     return run.train(model, epochs, resume)
 
@@ -134,19 +133,17 @@ class Run:
 
     objective: Objective
     step: Step
-    optimizer: Optimizer
+    optimizer: Optimizer | Scaling
     source: Source
     validation: Source | None
     metrics: Mapping[str, Metric]
     handlers: dict[str, list[Handler]]
     key: Any
     device: Any
-    scales: bool = False  # the loss, while it is differentiated
 
     def train(self, model: Any, epochs: int, resume: Any = None) -> Result:
         """Go through the epochs until they are over or somebody stops."""
-        begin = scaled_state if self.scales else _first_state
-        weights = Weights(model, begin(self.optimizer, model))
+        weights = Weights(model, self.optimizer.init(model))
         state = State(weights, History(self._columns()), epochs, self.source.steps, key=self.key)
         if resume is not None:
             resume_run(state, resume)
@@ -158,9 +155,7 @@ class Run:
             state.stop("interrupted")
         finally:
             self._tell("on_end", state)
-        optimizer_state = state.weights.optimizer_state
-        if self.scales:
-            optimizer_state = optimizer_state.optimizer
+        optimizer_state = of_the_optimizer(state.weights.optimizer_state)
         return Result(state.model, state.history, optimizer_state, state.stopped)
 
     def _epoch(self, state: State) -> None:
@@ -203,7 +198,7 @@ class Run:
     def _columns(self) -> list[str]:
         measured = ["loss", *self.metrics] if self.validation is not None else []
         rate = [] if getattr(self.optimizer, "learning_rate", None) is None else ["learning_rate"]
-        scale = ["loss_scale", "skipped_steps"] if self.scales else []
+        scale = ["loss_scale", "skipped_steps"] if type(self.optimizer) is Scaling else []
         validation = [f"validation_{name}" for name in measured]
         return ["epoch", "loss", *validation, *rate, *scale, "seconds"]
 
@@ -214,10 +209,6 @@ class Run:
     def _tell(self, event: str, state: State) -> None:
         for handler in self.handlers[event]:
             handler(state)
-
-
-def _first_state(optimizer: Optimizer, model: Any) -> Any:
-    return optimizer.init(model)
 
 
 def _require_optimizer(optimizer: Any) -> None:

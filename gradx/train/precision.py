@@ -11,6 +11,7 @@ products round what is multiplied to bfloat16, on a GPU at the speed of that, an
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, NamedTuple
 
@@ -94,14 +95,30 @@ def in_dtype(values: Any, dtype: str) -> Any:
     )
 
 
-def scaled_state(optimizer: Optimizer, model: Any) -> ScaledState:
-    """Return the state before the first step."""
-    numbers = (
-        scalar_beside(model, FIRST_SCALE, "float32"),
-        scalar_beside(model, 0, "int64"),
-        scalar_beside(model, 0, "int64"),
-    )
-    return ScaledState(optimizer.init(model), *numbers)
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """An optimizer whose state has the scale of the loss beside it."""
+
+    optimizer: Optimizer
+
+    def init(self, model: Any) -> ScaledState:
+        """Return the state before the first step."""
+        return ScaledState(
+            optimizer=self.optimizer.init(model),
+            scale=scalar_beside(model, FIRST_SCALE, "float32"),
+            good_steps=scalar_beside(model, 0, "int64"),
+            skipped=scalar_beside(model, 0, "int64"),
+        )
+
+    @property
+    def learning_rate(self) -> Any:
+        """The optimizer's own, if it tells it."""
+        return getattr(self.optimizer, "learning_rate", None)
+
+
+def of_the_optimizer(state: Any) -> Any:
+    """Return the optimizer's own state, without the scale of the loss."""
+    return state.optimizer if type(state) is ScaledState else state
 
 
 def are_finite(values: list[Any]) -> Any:
