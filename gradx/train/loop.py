@@ -203,7 +203,7 @@ class Run:
         return ["epoch", "loss", *validation, *rate, *scale, "seconds"]
 
     def _learning_rate(self, step: int) -> float:
-        rate = self.optimizer.learning_rate  # type: ignore[attr-defined]
+        rate = self.optimizer.learning_rate  # type: ignore[union-attr]
         return float(rate(step) if callable(rate) else rate)
 
     def _tell(self, event: str, state: State) -> None:
