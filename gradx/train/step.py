@@ -12,7 +12,6 @@ from gradx.core import tree
 from gradx.errors import CaptureError
 from gradx.graph.compile import Compiled
 from gradx.nn.stateful import take_state
-from gradx.ops.arithmetic import where
 from gradx.ops.comparison import logical_and, logical_or
 from gradx.ops.shapes import astype
 from gradx.optim.optimizer import Optimizer, apply_updates
@@ -101,9 +100,8 @@ def _scaled_step(objective: Objective, optimizer: Optimizer) -> WholeStep:
         (_, (loss, aside)), gradients = differentiate(model, batch, key, state.scale)
         gradients = unscaled(gradients, state.scale)
         good = are_finite(tree.leaves(gradients))
+        updates, optimizer_state = optimizer.update(gradients, state.optimizer, model)
         # What is not finite reaches neither averages nor parameters.
-        safe = tree.map(lambda g: where(good, g, 0.0), gradients)
-        updates, optimizer_state = optimizer.update(safe, state.optimizer, model)
         stepped = take_state(apply_updates(model, updates), aside)
         model = chosen(good, stepped, model)
         following = following_state(state, chosen(good, optimizer_state, state.optimizer), good)
