@@ -146,7 +146,7 @@ def gpu(session: nox.Session) -> None:
     session.install("-e", f".[{os.environ.get('GRADX_CUDA', 'cuda13')}]")
     install_group(session, "tests")
     install_group(session, "bench")
-    session.run("python", str(GPU), "--json", "gpu.json", *session.posargs)
+    session.run("python", str(GPU), "--out", "gpu_results", *session.posargs)
 
 
 @nox.session

@@ -1,324 +1,107 @@
-"""Everything that a machine with an NVIDIA GPU has to show, in one go.
+"""Everything that a machine with an NVIDIA GPU has to show, in one go and about ten minutes.
 
-    python benchmarks/gpu.py --json gpu.json
-    python benchmarks/gpu.py --only capture,replay
+    python benchmarks/gpu.py --out gpu_results
+    python benchmarks/gpu.py --out gpu_results --only capture,replay --minutes 3
 
-Each section is a line of the report and a record of the JSON file, which is written after
-each: a section that fails says so and the others still run. Where there is no GPU it ends with
-one line that says why. Peers (PyTorch, JAX) that are not installed are left out by name.
+Each part (``_gpu_parts.py``) runs in a process of its own, with a limit of its own: one that
+fails, hangs or runs the GPU out of memory takes no other with it. Its record and what it printed
+are files in the folder, beside ``gpu.json`` with all records so far. Where there is no GPU each
+part says so in one line. Peers (PyTorch, JAX) that are not installed fail by name.
 """
 
 import argparse
-import contextlib
-import gc
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
-import warnings
-from collections.abc import Callable
-from importlib import import_module
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from _gpu_peers import jax_steps, torch_steps
-
-import gradx as gx
-from gradx.backends import backend_for_device, cuda
-from gradx.core.op import OPS
-
-SMALL = ((784, 512, 512, 10), 128)
-LARGE = ((1024, 4096, 4096, 1024), 1024)
-PRECISIONS = ("highest", "tf32")
-SUITE = 300  # seconds that the tests may take
-LEAK_CYCLES = 25
-MANY = 100_000_000  # elements that Adam and the elementwise chain are measured on
-
-
-def microseconds(step: Callable[[], Any], seconds: float = 0.5, rounds: int = 5) -> float:
-    """Return the least time of a call among rounds, all of whose work has been waited for."""
-    wait = getattr(step, "wait", synchronize)
-    step()
-    wait()
-    best, count = float("inf"), 1
-    for _ in range(rounds):
-        while True:
-            start = time.perf_counter()
-            for _ in range(count):
-                step()
-            wait()
-            taken = time.perf_counter() - start
-            if taken > seconds / rounds or count > 1 << 20:
-                break
-            count *= 2
-        best = min(best, taken / count)
-    return round(best * 1e6, 2)
-
-
-def synchronize() -> None:
-    """Wait for the GPU."""
-    backend_for_device("cuda")[0].synchronize()
-
-
-def environment() -> dict[str, Any]:
-    """What the numbers belong to."""
-    cupy = import_module("cupy")
-    runtime = cupy.cuda.runtime
-    name = runtime.getDeviceProperties(0)["name"].decode()
-    versions = {"driver": runtime.driverGetVersion(), "runtime": runtime.runtimeGetVersion()}
-    return {"device": name, "cupy": cupy.__version__, "numpy": np.__version__, **versions}
-
-
-def suite() -> dict[str, Any]:
-    """The test suite on the GPU."""
-    command = [sys.executable, "-m", "pytest", "-q", "--backend=cupy", "-p", "no:cacheprovider"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=SUITE)
-    except subprocess.TimeoutExpired:
-        return {"failed": f"not done after {SUITE} s"}
-    failed = [line for line in found.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return {"passed": found.returncode == 0, "last": found.stdout.splitlines()[-1], "bad": failed}
-
-
-def capture() -> dict[str, Any]:
-    """Which ops can be part of a CUDA graph: each on its first sample, as a compiled function."""
-    good, bad = [], {}
-    for name, op in OPS.items():
-        sample = next(iter(op.samples(drawn)))
-        arrays = gx.to_device(list(sample.arrays), "cuda")
-        if op.signature.variadic or op.results or not all(hasattr(x, "shape") for x in arrays):
-            continue
-        with warnings.catch_warnings(record=True) as warned:
-            warnings.simplefilter("always")
-            try:
-                gx.compile(lambda *xs, op=op, params=sample.params: op.call(*xs, **params))(*arrays)
-            except Exception as error:
-                bad[name] = f"{type(error).__name__}: {error}"
-                continue
-            if warned:
-                bad[name] = str(warned[0].message)
-            else:
-                good.append(name)
-    return {"captured": len(good), "not captured": bad}
-
-
-def drawn(*shape: int) -> Any:
-    """Draw the arrays of samples."""
-    return np.random.default_rng(0).uniform(0.5, 2.0, shape).astype(np.float32)
-
-
-OPTIMIZER = gx.optim.adam(1e-3)
-
-
-def update(params: Any, state: Any, x: Any, labels: Any) -> Any:
-    """Return what one step makes of parameters and state, and the loss before it."""
-
-    def loss_of(params: Any) -> Any:
-        hidden = x
-        for weight, bias in params[:-1]:
-            hidden = gx.nn.relu(hidden @ weight + bias)
-        return gx.nn.cross_entropy(hidden @ params[-1][0] + params[-1][1], labels)
-
-    loss, grads = gx.value_and_grad(loss_of)(params)
-    updates, state = OPTIMIZER.update(grads, state, params)
-    return gx.optim.apply_updates(params, updates), state, loss
-
-
-class Training:
-    """An MLP with ReLU, a batch, and the state of Adam."""
-
-    def __init__(self, sizes: tuple[int, ...], batch: int, device: str) -> None:
-        draws = np.random.default_rng(0)
-        self.layers = [
-            ((draws.normal(size=(n, m)) / n**0.5).astype(np.float32), np.zeros(m, np.float32))
-            for n, m in pairwise(sizes)
-        ]
-        self.x = draws.normal(size=(batch, sizes[0])).astype(np.float32)
-        self.labels = draws.integers(0, sizes[-1], batch)
-        self.params = gx.to_device([list(layer) for layer in self.layers], device)
-        self.state = OPTIMIZER.init(self.params)
-        self.batch = gx.to_device((self.x, self.labels), device)
-
-    def stepping(self, update: Callable[..., Any]) -> Callable[[], Any]:
-        """Return a function that trains once."""
-
-        def step() -> Any:
-            self.params, self.state, loss = update(self.params, self.state, *self.batch)
-            return loss
-
-        return step
-
-
-def losses(update: Callable[..., Any], device: str, steps: int) -> list[float]:
-    """Train, and return all losses."""
-    step = Training(*SMALL, device).stepping(update)
-    return [float(step()) for _ in range(steps)]
-
-
-def replay() -> dict[str, Any]:
-    """Replayed steps have the numbers of eager ones, and of the CPU."""
-    eager, replayed = losses(update, "cuda", 20), losses(gx.compile(update), "cuda", 20)
-    on_cpu = losses(update, "cpu", 20)
-    apart = max(abs(x - y) / abs(y) for x, y in zip(eager, on_cpu, strict=True))
-    replay = max(abs(x - y) / abs(y) for x, y in zip(replayed, eager, strict=True))
-    return {"relative to eager": replay, "relative to the CPU": apart, "last": eager[-1]}
-
-
-def launches() -> dict[str, Any]:
-    """What one call costs, in microseconds: of small arrays nothing else is measured."""
-    x = gx.to_device(np.ones((64, 64), np.float32), "cuda")
-    twice = gx.compile(lambda x: x * 2)
-    ten = gx.compile(lambda x: [x * n for n in range(10)])
-    calls: dict[str, Callable[[], Any]] = {
-        "cupy add": lambda: x + x,
-        "gradx softmax": lambda: gx.nn.softmax(x),
-        "gradx matmul": lambda: gx.matmul(x, x),
-        "replay of 1": lambda: twice(x),
-        "replay of 10": lambda: ten(x),
-    }
-    with contextlib.suppress(ImportError):
-        torch = import_module("torch")
-        y = torch.ones((64, 64), device="cuda")
-        calls |= {"torch add": lambda: y + y, "torch matmul": lambda: y @ y}
-    return {name: microseconds(call) for name, call in calls.items()}
-
-
-def steps() -> dict[str, Any]:
-    """A whole training step, in microseconds, against the peers at the same precision."""
-    found: dict[str, Any] = {}
-    for name, (sizes, batch) in {"small": SMALL, "large": LARGE}.items():
-        for precision in PRECISIONS:
-            with gx.matmul_precision(precision):
-                found[f"{name}, {precision}"] = _steps_of(sizes, batch, precision)
-    return found
-
-
-def _steps_of(sizes, batch, precision):
-    training = Training(sizes, batch, "cuda")
-    works = {"gradx eager": training.stepping(update)}
-    compiled = Training(sizes, batch, "cuda")
-    works["gradx compile"] = compiled.stepping(gx.compile(update))
-    found: dict[str, Any] = {}
-    for peer in (torch_steps, jax_steps):
-        try:
-            works |= peer(training.layers, training.x, training.labels, precision)
-        except Exception as error:
-            found[peer.__name__] = f"left out: {type(error).__name__}: {error}"
-    return found | {name: microseconds(work) for name, work in works.items()}
-
-
-def products() -> dict[str, Any]:
-    """Teraflops of large matrix products, against PyTorch's."""
-    n, found = 8192, {}
-    x = gx.to_device(drawn(n, n), "cuda")
-    for precision in ("highest", "tf32", "bf16"):
-        with gx.matmul_precision(precision):
-            found[f"gradx {precision}"] = 2 * n**3 / microseconds(lambda: gx.matmul(x, x)) / 1e6
-    with contextlib.suppress(ImportError):
-        torch = import_module("torch")
-        y = torch.tensor(drawn(n, n), device="cuda")
-        for precision, allowed in (("highest", False), ("tf32", True)):
-            torch.backends.cuda.matmul.allow_tf32 = allowed
-            found[f"torch {precision}"] = 2 * n**3 / microseconds(lambda: y @ y) / 1e6
-    return found
-
-
-def bandwidth() -> dict[str, Any]:
-    """Gigabytes a second of a copy, of a fused chain, and of Adam over 100 M parameters."""
-    xp = backend_for_device("cuda")[0].xp
-    group = import_module("gradx.graph.cuda.group")
-    x, y = xp.ones(MANY, dtype=xp.float32), xp.ones(MANY, dtype=xp.float32)
-    out = xp.empty_like(x)
-    size = MANY * 4
-    found = {"copy": 2 * size / microseconds(lambda: xp.copyto(out, x)) / 1e3}
-    graph = gx.capture(lambda x, y: gx.tanh(x * y + 1.0) * x)(x, y)
-    fused = group.compile_group(graph)
-    found["fused chain"] = 3 * size / microseconds(lambda: fused(x, y, out)) / 1e3
-    adam = microseconds(adam_on(x, y))
-    found["adam"] = 7 * size / adam / 1e3
-    return found | {f"{name} / copy": found[name] / found["copy"] for name in list(found)[1:]}
-
-
-def adam_on(params: Any, grads: Any) -> Callable[[], Any]:
-    """Return a call of the kernel of Adam's update; 4 arrays are read and 3 written."""
-    xp = backend_for_device("cuda")[0].xp
-    lowering = import_module("gradx.graph.cuda.lowering")
-    group = import_module("gradx.graph.cuda.group")
-    graph = gx.compile(update_of_tree).graph(params, grads, OPTIMIZER.init(params))
-    updates = [e for e in lowering.lowered(graph).equations if e.outputs[0].shape == params.shape]
-    (equation,) = updates
-    kernel = group.compile_group(equation.op.graph)
-    arrays = [xp.ones(v.shape, dtype=xp.float32) for v in (*equation.inputs, *equation.outputs)]
-    return lambda: kernel(*arrays)
-
-
-def update_of_tree(params: Any, grads: Any, state: Any) -> Any:
-    """Return what one step of the optimizer makes of parameters and state."""
-    updates, state = OPTIMIZER.update(grads, state, params)
-    return gx.optim.apply_updates(params, updates), state
-
-
-def leak() -> dict[str, Any]:
-    """Memory that is lost when compiled steps are made and forgotten."""
-    cupy = import_module("cupy")
-    free = []
-    for _ in range(LEAK_CYCLES):
-        training = Training(*SMALL, "cuda")
-        step = training.stepping(gx.compile(update))
-        step()
-        step()
-        del training, step
-        gc.collect()
-        cupy.get_default_memory_pool().free_all_blocks()
-        free.append(cupy.cuda.runtime.memGetInfo()[0])
-    return {"bytes lost from cycle 5 on": free[5] - free[-1]}
-
-
-def out_of_memory() -> dict[str, Any]:
-    """An array that does not fit is an error, after which all works as before."""
-    xp = backend_for_device("cuda")[0].xp
-    try:
-        xp.empty(1 << 50, dtype=xp.uint8)
-    except MemoryError as error:
-        said = str(error)
-    else:
-        return {"failed": "2**50 bytes were given out"}
-    total = float(xp.sum(xp.ones(1000)))
-    return {"error": said, "works after": total == 1000}
-
-
-SECTIONS: dict[str, Callable[[], dict[str, Any]]] = {
-    function.__name__: function
-    for function in (
-        *(environment, out_of_memory, capture, replay, launches, steps, products),
-        *(bandwidth, leak, suite),
-    )
+HERE = Path(__file__).parent
+MARGIN = 4  # seconds in which a part that knows its limit writes what it has
+LEAST = 5  # seconds without which a part is not begun
+# The most telling first: a later one gets what time is left. Seconds that each may take.
+PARTS = {
+    "environment": 40,
+    "replay": 60,
+    "capture": 120,
+    "steps_of_gradx": 60,
+    "steps_of_torch": 90,
+    "steps_of_jax": 60,
+    "products": 40,
+    "bandwidth": 40,
+    "leak": 60,
+    "out_of_memory": 20,
+    "launches": 30,
+    "sanitizer": 60,
+    "suite": 600,
 }
 
 
-def main() -> None:
-    """Run the sections, print and write."""
+def main(arguments: list[str] | None = None) -> int:
+    """Run parts until they are done or time runs out; return how many failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default=",".join(SECTIONS), help="sections, with commas between")
-    parser.add_argument("--json", type=Path, help="file for the records")
-    options = parser.parse_args()
-    reason = cuda.find_problem()
-    if reason is not None:
-        sys.exit(f"benchmarks/gpu.py needs an NVIDIA GPU and CuPy: {reason}. {cuda.INSTALL}")
+    parser.add_argument("--out", type=Path, default=Path("gpu_results"), help="folder of results")
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas between")
+    parser.add_argument("--minutes", type=float, default=10, help="for all parts together")
+    options = parser.parse_args(arguments)
+    names = options.only.split(",")
+    if unknown := [name for name in names if name not in PARTS]:
+        parser.error(f"no part {unknown[0]!r}: there are {', '.join(PARTS)}")
+    options.out.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + 60 * options.minutes
     records: dict[str, Any] = {}
-    for name in options.only.split(","):
-        start = time.perf_counter()
+    for name in names:
+        seconds = min(PARTS[name], end - time.monotonic())
+        record = {"failed": "time ran out before it began"}
+        if seconds >= LEAST:
+            record = run(name, options.out, seconds)
+        records[name] = record
+        (options.out / "gpu.json").write_text(json.dumps(records, indent=2))
+        print(f"{name}: {in_a_line(record)}", flush=True)
+    return sum("failed" in record for record in records.values())
+
+
+def command_of(name: str, record: Path, seconds: float) -> list[str]:
+    """Return what runs a part, which writes its record to a file within ``seconds``."""
+    return [sys.executable, "-u", str(HERE / "_gpu_parts.py"), name, str(record), str(seconds)]
+
+
+def run(name: str, folder: Path, seconds: float) -> dict[str, Any]:
+    """Run a part in a process of its own, and return its record."""
+    written = folder / f"{name}.json"
+    written.unlink(missing_ok=True)
+    with (folder / f"{name}.log").open("w") as log:
+        process = subprocess.Popen(
+            command_of(name, written, seconds - MARGIN),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"PYTHONPATH": f"{HERE.parent}:{os.environ.get('PYTHONPATH', '')}"},
+            start_new_session=True,
+        )
         try:
-            records[name] = SECTIONS[name]()
-        except Exception as error:
-            records[name] = {"failed": f"{type(error).__name__}: {error}"}
-        records[name]["seconds"] = round(time.perf_counter() - start, 1)
-        print(name, json.dumps(records[name], indent=2, default=str), flush=True)
-        if options.json:
-            options.json.write_text(json.dumps(records, indent=2, default=str))
+            code = process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            stop(process)
+            return {"failed": f"not done after {seconds:.0f} s; see {name}.log"}
+    try:
+        return json.loads(written.read_text())
+    except (OSError, ValueError):
+        return {"failed": f"it ended with status {code} and no record; see {name}.log"}
+
+
+def stop(process: subprocess.Popen[Any]) -> None:
+    """End a process and all that it has started."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def in_a_line(record: dict[str, Any]) -> str:
+    """Return a record as a line; why it failed comes first."""
+    return str(record["failed"]) if "failed" in record else json.dumps(record)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(min(main(), 1))

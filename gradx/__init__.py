@@ -13,6 +13,8 @@ from gradx import random as random
 from gradx import special as special
 from gradx.backends import default_device as default_device
 from gradx.backends import devices as devices
+from gradx.backends.cuda_memory import limit_memory as limit_memory
+from gradx.backends.cuda_memory import memory as memory
 from gradx.backends.report import info as info
 from gradx.backends.settings import current_matmul_precision as current_matmul_precision
 from gradx.backends.settings import deterministic as deterministic

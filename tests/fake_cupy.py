@@ -6,6 +6,7 @@ number of devices. With it the branches of the CUDA backend run without a GPU.
 """
 
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -29,6 +30,10 @@ class Machine:
     pool_bytes: int = 0
     stream: Any = None  # the one that was entered
     recorded: list[Any] | None = None  # what is launched while a stream is captured
+    capacity: int | None = None  # bytes that arrays may take, None for any number
+    used: int = 0
+    log: list[tuple[Any, ...]] = field(default_factory=list)  # what streams were asked to do
+    events: int = 0
     launches: list[str] = field(default_factory=list)  # what the last capture recorded, by name
 
     @property
@@ -41,6 +46,10 @@ class Machine:
             self.recorded.append(command)
             self.launches.append(name)
 
+    def free(self, size: int) -> None:
+        """Take back the memory of an array that is gone."""
+        self.used -= size
+
     missing_libraries: tuple[str, ...] = ()
 
 
@@ -49,6 +58,10 @@ KNOWN = (np.ndarray, np.generic)
 
 class PooledMemory:
     """Memory that CuPy's pool owns."""
+
+
+class OutOfMemoryError(MemoryError):
+    """What CuPy raises, after it has tried again without what it held."""
 
 
 class FakeRuntimeError(RuntimeError):
@@ -74,10 +87,12 @@ def make_cupy(machine: Machine) -> dict[str, ModuleType]:
     cupy.broadcast_to = partial(np.broadcast_to, subok=True)
     cupy.copyto = lambda to, x: launched(machine, lambda: np.copyto(bare(to), bare(x)), "copyto")
     cupy.RawModule = recording_module(machine)
+    cupy.get_default_memory_pool = lambda: cupy.cuda.default_pool
     return {
         "cupy": cupy,
         "cupy.cuda": cupy.cuda,
         "cupy.cuda.device": cupy.cuda.device,
+        "cupyx": make_cupyx(),
         "cupy.linalg": np.linalg,
         "cupy.fft": np.fft,
         "cuda.pathfinder": make_pathfinder(machine),
@@ -116,6 +131,7 @@ def make_cuda(machine: Machine) -> ModuleType:
         return machine.device_count
 
     runtime = SimpleNamespace(
+        memGetInfo=lambda: (6 << 30, 8 << 30),
         is_hip=False,
         driverGetVersion=lambda: machine.driver_version,
         runtimeGetVersion=lambda: 13020,
@@ -136,8 +152,8 @@ def add_streams(cuda, runtime, machine: Machine) -> None:
     class Stream:
         ptr = 0
 
-        def __init__(self, non_blocking=False):
-            self.before = []
+        def __init__(self, non_blocking=False, name="copy"):
+            self.before, self.name = [], name
 
         def __enter__(self):
             self.before.append(machine.stream)
@@ -157,18 +173,47 @@ def add_streams(cuda, runtime, machine: Machine) -> None:
             commands, machine.recorded = machine.recorded, None
             return SimpleNamespace(upload=no_effect, launch=lambda stream: run_all(commands))
 
-        synchronize = wait_event = no_effect
+        synchronize = no_effect
+
+        def wait_event(self, event):
+            machine.log.append((self.name, "waits for", event.number))
+
+    class Event:
+        def __init__(self, disable_timing):
+            self.number = None
+
+        def record(self, stream):
+            self.number = machine.events = machine.events + 1
+            machine.log.append((stream.name, "records", self.number))
+
+        def synchronize(self):
+            machine.log.append(("host", "waits for", self.number))
 
     class MemoryPool:
+        limit = 0
+
         def malloc(self, size):
             raise NotImplementedError
 
         def total_bytes(self):
             return machine.pool_bytes
 
-    legacy = Stream()
-    cuda.Stream, cuda.MemoryPool = Stream, MemoryPool
-    cuda.Event = lambda disable_timing: SimpleNamespace(record=no_effect)
+        def used_bytes(self):
+            return machine.used
+
+        def get_limit(self):
+            return self.limit
+
+        def set_limit(self, size=None, fraction=None):
+            self.limit = size if fraction is None else int(fraction * (8 << 30))
+            machine.capacity = self.limit or None
+
+        def free_all_blocks(self):
+            machine.log.append(("pool", "frees", machine.used))
+
+    legacy = Stream(name="compute")
+    cuda.Stream, cuda.MemoryPool, cuda.Event = Stream, MemoryPool, Event
+    cuda.default_pool = MemoryPool()
     cuda.using_allocator = lambda malloc: nullcontext()
     cuda.get_current_stream = lambda: machine.stream or legacy
     runtime.streamCaptureModeThreadLocal = 1
@@ -252,6 +297,13 @@ def make_array_type(cuda, machine: Machine) -> type:
         def set(self, array, stream=None):
             if machine.capturing:
                 raise FakeRuntimeError("the current stream is capturing")
+            if not isinstance(array, np.ndarray) or (array.shape, array.dtype) != (
+                self.shape,
+                self.dtype,
+            ):
+                raise TypeError("only a numpy.ndarray of the same shape and dtype can be set")
+            name = (stream or cuda.get_current_stream()).name
+            machine.log.append((name, "copies", array.tolist()))
             np.copyto(bare(self), array)
 
         def copy(self):
@@ -270,7 +322,7 @@ def make_array_type(cuda, machine: Machine) -> type:
         found = compute()
         if isinstance(found, tuple):
             return tuple([made(lambda i=i: compute()[i], name) for i in range(len(found))])
-        array = own(np.asarray(found), ndarray)
+        array = own(np.asarray(found), ndarray, machine)
         if name not in ("empty", "empty_like"):  # nothing runs for these
             machine.record(lambda: np.copyto(bare(array), compute()), name)
         return array
@@ -291,9 +343,13 @@ def on_current_device(create, array_type):
     return created
 
 
-def own(array, array_type):
+def own(array, array_type, machine: Machine):
     """Return a fake array that is no view, as one that CuPy has made."""
+    if machine.capacity is not None and machine.used + array.nbytes > machine.capacity:
+        raise OutOfMemoryError(f"Out of memory allocating {array.nbytes:,} bytes")
     made = np.ndarray.__new__(array_type, array.shape, array.dtype)
+    machine.used += array.nbytes
+    weakref.finalize(made, machine.free, array.nbytes)
     np.copyto(made, array)
     return made
 
@@ -305,9 +361,16 @@ def make_asarray(array_type, machine: Machine):
         is_here = isinstance(x, array_type) and x.device.id == machine.current
         if is_here and dtype in (None, x.dtype):
             return x
-        return own(np.asarray(x, dtype=dtype), array_type)
+        return own(np.asarray(x, dtype=dtype), array_type, machine)
 
     return asarray
+
+
+def make_cupyx() -> ModuleType:
+    """Return the stand-in for CuPy's other package."""
+    cupyx = ModuleType("cupyx")
+    cupyx.empty_pinned = np.empty
+    return cupyx
 
 
 def make_pathfinder(machine: Machine) -> ModuleType:

@@ -35,7 +35,7 @@ WITH_KERNELS = (
     *("add_at", "convolution", "convolution_kernel", "convolution_transpose", "gelu"),
     *("log_softmax", "maximum_of_windows", "read_at_maxima", "softmax", "softmax_cross_entropy"),
     *("spread_over_windows", "spread_to_maxima", "sum_of_windows"),
-    *("child_keys", "folded_key", "random_numbers"),
+    *("child_keys", "folded_key", "random_numbers", "take"),
 )
 
 
@@ -426,6 +426,27 @@ def test_dropout_is_that_of_the_layer_and_its_own_derivative(shape, rate, dtype,
     assert np.array_equal(out, expected)
     _, pullback = gx.vjp(lambda x: drop(x, key=key, train=True), x)
     assert np.array_equal(pulled, pullback(np.ones_like(x))[0])
+
+
+# Taking at places
+
+
+def test_place_that_does_not_exist_is_refused_or_while_capturing_nan(cuda):
+    take, x, places = cuda.kernel("take"), np.arange(6.0).reshape(3, 2), np.asarray([2, 3, -4])
+
+    with pytest.raises(OutOfBoundsError, match="index 4 is out of bounds for an axis of size 3"):
+        cuda(take, x, places, axis=0)
+    with pytest.raises(OutOfBoundsError, match="index 4 is out of bounds"):
+        cuda(take, x.astype(int), places, axis=0)
+    cuda.machine.recorded = []
+    try:
+        captured = cuda(take, x, places, axis=0)
+        with pytest.raises(RuntimeError, match="places in int64 have no NaN"):
+            cuda(take, x.astype(int), places, axis=0)
+    finally:
+        cuda.machine.recorded = None
+
+    assert_close(captured, [[4, 5], [np.nan] * 2, [np.nan] * 2])
 
 
 # Adding at places

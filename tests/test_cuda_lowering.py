@@ -107,6 +107,7 @@ def test_products_have_the_numbers_of_eager_ops_whatever_the_library_lacks(
     lt = cuda.module("gradx.backends.cublaslt")
     library = ctypes.CDLL(lt._library_path())
     arrays = (drawn(4, width), drawn(width), drawn(width, 3), *LAYER[3:])
+    lt._plans.known.clear()  # what was found before is not asked for again
     if lacking != "plain":  # which is never lacking
         library.fake_refuse(lt.EPILOGUES[lacking.format(activation)])
 
@@ -114,6 +115,7 @@ def test_products_have_the_numbers_of_eager_ops_whatever_the_library_lacks(
         launches = run(layer(ACTIVATIONS[activation]), *arrays)
     finally:
         library.fake_refuse(0)
+        lt._plans.known.clear()
 
     assert launches.count("product") == 5
 
@@ -186,7 +188,7 @@ def test_number_for_all_threads_is_computed_once(lowering):
     f = lambda x, count: x * (1 - gx.pow(0.9, count))
     graph = lowering.lowered(graph_of(f, drawn(10), np.asarray(3.0)))
 
-    assert names(graph) == ["group", "multiply"]
+    assert [len(e.op.graph.equations) for e in graph.equations] == [2, 1]
 
 
 def test_view_of_an_input_is_read_where_it_lies(lowering, run):

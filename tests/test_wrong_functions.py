@@ -155,6 +155,7 @@ CALLS = {
     data.batches: {"arrays": (X, LABELS), "size": 1, "key": KEY, "sampling": "random"}
     | {"replace": True, "drop_last": False},
     data.split: {"arrays": (X, LABELS), "sizes": 0.5, "key": KEY},
+    data.prefetch: {"batches": [X], "device": "cpu"},
     train.EarlyStopping: {"monitor": "loss", "patience": 3, "min_delta": 0.0, "mode": "min"},
     train.Checkpoint: {"directory": "somewhere", "monitor": "loss", "mode": "min", "every": 1},
     train.JSONLog: {"path": "log.jsonl"},
@@ -244,6 +245,7 @@ NOT_CALLED = {
     "current_matmul_precision", "is_deterministic", "SinusoidalPositions", "KeyValueCache",
     "Flatten", "Module", "static", "state", "is_weight",  # no arguments, or any
     "save", "load",  # test_saving.py
+    "memory", "limit_memory",  # take a GPU: test_cuda_memory.py
     "Graph", "Minimum", "Rates", "Optimizer",  # made by functions, as are the next
     "Batches", "History", "Result", "State",
     "Namespace",

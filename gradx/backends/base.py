@@ -83,6 +83,8 @@ class Backend:
     device_type: type | None = None  # of native devices, where they are not strings
     device_name: Callable[[Any], str] = _always_cpu
     device_context: Callable[[Any], AbstractContextManager[Any]] = _no_context
+    # Iterators of lists of NumPy arrays, and a native device: on it, each copied one ahead.
+    prefetched: Callable[[Any, Any], Any] | None = None
     transfer: Callable[[Any, Any], Any] = array_api_compat.to_device  # (array, native device)
 
     def kernel(self, op_name: str) -> Callable[[Kernel], Kernel]:

@@ -14,7 +14,7 @@ from typing import Any
 import array_api_compat.cupy as compat
 import cupy
 
-from gradx.backends import companions, cublaslt
+from gradx.backends import companions, cublaslt, cuda_prefetch
 from gradx.backends.base import Backend
 from gradx.backends.cuda_kernels import (
     add_at,
@@ -25,6 +25,7 @@ from gradx.backends.cuda_kernels import (
     random_numbers,
     softmax,
     softmax_cross_entropy,
+    take,
 )
 from gradx.errors import DeviceError
 
@@ -125,6 +126,7 @@ BACKEND = Backend(
     device_type=cupy.cuda.Device,
     device_name=_device_name,
     device_context=lambda native: native,
+    prefetched=cuda_prefetch.prefetched,
     transfer=lambda array, native: xp.asarray(array, device=native),
 )
 
@@ -137,6 +139,7 @@ for module in (
     random_numbers,
     softmax,
     softmax_cross_entropy,
+    take,
 ):
     BACKEND.kernels.update(module.KERNELS)
 

@@ -6,6 +6,7 @@ from typing import Any
 from gradx.core import tree
 from gradx.core.arrays import backend_for, is_array, is_kind
 from gradx.core.explain import describe
+from gradx.data import prefetch
 from gradx.device import to_device
 from gradx.errors import DTypeError, ShapeError
 from gradx.train.losses import Objective, arguments, as_objective
@@ -48,9 +49,8 @@ def measure(
 ) -> dict[str, float]:
     """Compute what ``evaluate`` returns, from what ``fit`` has prepared once."""
     total, rows, seen = 0.0, 0, []
-    for batch in source.epoch(0):
-        if device is not None:
-            batch = to_device(batch, device)
+    batches = source.epoch(0)
+    for batch in batches if device is None else prefetch(batches, device):
         count = rows_in(batch, "evaluate")
         loss, predictions = objective(model, batch, None, False)
         total += _number("evaluate: the loss", loss) * count

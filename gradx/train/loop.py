@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gradx.data import prefetch
 from gradx.device import to_device
 from gradx.distributed import World
 from gradx.errors import DTypeError, ShapeError
@@ -21,6 +22,7 @@ from gradx.train.early_stopping import EarlyStopping
 from gradx.train.evaluation import Metric, measure, named_metrics
 from gradx.train.history import History
 from gradx.train.losses import Objective, as_objective
+from gradx.train.precision import Scaling, numbers_of, of_the_optimizer, precision_of
 from gradx.train.progress import reporter
 from gradx.train.sources import (
     Source,
@@ -52,6 +54,7 @@ def fit(
     progress: str | None = "auto",
     device: Any = None,
     compile: bool = True,
+    precision: str | None = None,
     resume: Any = None,
     world: World | None = None,
 ) -> Result:
@@ -89,6 +92,13 @@ def fit(
     With ``world=gx.distributed.world()``, processes that ``mpiexec`` started train together: each
     takes its part of every batch, and all have the same model. Callbacks run in the first.
 
+    With ``precision`` layers compute in sixteen bits, and weights stay as they are. ``"bf16"``,
+    on CUDA: matrix products round what they multiply to bfloat16. ``"fp16"``: parameters and
+    inputs are float16 (of a loss of the model, all parts of a batch but the last are inputs),
+    predictions float32 again. The loss is then scaled while it is differentiated: a step with a
+    gradient that is not finite is not taken and the scale is halved; after 1000 good steps it is
+    doubled. The history has it as ``loss_scale``, and ``skipped_steps`` so far.
+
     Ctrl-C ends training and returns what is trained so far, with
     ``result.stopped == "interrupted"``; the epoch it cut off is not in the
     history. Raise ``NonFiniteError``, which holds the last good model, before a
@@ -114,11 +124,13 @@ def fit(
         data, validation = set_apart(data, validation, split_key)
     if device is not None:
         model = to_device(model, device)
-    objective = as_objective(loss)
+    chosen = precision_of(precision, model)
+    lowered = None if chosen is None else chosen.dtype
+    objective = as_objective(loss, lowered)
     run = Run(
         objective=objective,
-        step=make_step(objective, optimizer, world, compile),
-        optimizer=optimizer,
+        step=make_step(objective, optimizer, world, compile, chosen),
+        optimizer=optimizer if lowered is None else Scaling(optimizer),
         source=training_source(data, batch_size, sampling, data_key, world),
         validation=None if validation is None else evaluation_source(validation, batch_size),
         metrics=_with_validation(named_metrics(metrics), validation),
@@ -144,7 +156,7 @@ class Run:
 
     objective: Objective
     step: Step
-    optimizer: Optimizer
+    optimizer: Optimizer | Scaling
     source: Source
     validation: Source | None
     metrics: Mapping[str, Metric]
@@ -168,7 +180,8 @@ class Run:
             state.stop("interrupted")
         finally:
             self._tell("on_end", state)
-        return Result(state.model, state.history, state.weights.optimizer_state, state.stopped)
+        optimizer_state = of_the_optimizer(state.weights.optimizer_state)
+        return Result(state.model, state.history, optimizer_state, state.stopped)
 
     def _epoch(self, state: State) -> None:
         began = time.perf_counter()
@@ -179,6 +192,7 @@ class Run:
             row |= {f"validation_{name}": value for name, value in found.items()}
         if "learning_rate" in state.history:
             row["learning_rate"] = self._learning_rate(state.total_steps - 1)
+        row |= numbers_of(state.weights.optimizer_state)
         state.history.add(row | {"seconds": time.perf_counter() - began})
         self._tell("on_epoch_end", state)
 
@@ -186,9 +200,10 @@ class Run:
         """Take the steps of an epoch, and return the mean loss over the samples in them."""
         key = fold_in(self.key, state.epoch - 1)
         total, seen = 0.0, 0
-        for number, batch in enumerate(self.source.epoch(state.epoch - 1)):
-            if self.device is not None:
-                batch = to_device(batch, self.device)
+        batches = self.source.epoch(state.epoch - 1)
+        if self.device is not None:
+            batches = prefetch(batches, self.device)
+        for number, batch in enumerate(batches):
             rows = rows_in(batch, "fit")
             state.step = number + 1
             state.weights, state.loss = self.step(state, batch, fold_in(key, number))
@@ -208,10 +223,12 @@ class Run:
     def _columns(self) -> list[str]:
         measured = ["loss", *self.metrics] if self.validation is not None else []
         rate = [] if getattr(self.optimizer, "learning_rate", None) is None else ["learning_rate"]
-        return ["epoch", "loss", *[f"validation_{name}" for name in measured], *rate, "seconds"]
+        scale = ["loss_scale", "skipped_steps"] if type(self.optimizer) is Scaling else []
+        validation = [f"validation_{name}" for name in measured]
+        return ["epoch", "loss", *validation, *rate, *scale, "seconds"]
 
     def _learning_rate(self, step: int) -> float:
-        rate = self.optimizer.learning_rate  # type: ignore[attr-defined]
+        rate = self.optimizer.learning_rate  # type: ignore[union-attr]
         return float(rate(step) if callable(rate) else rate)
 
     def _tell(self, event: str, state: State) -> None:

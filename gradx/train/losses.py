@@ -12,6 +12,7 @@ from typing import Any
 
 from gradx.errors import DTypeError, ShapeError
 from gradx.nn.stateful import with_state
+from gradx.train.precision import in_dtype, lowered_model
 
 # (model, batch, key, train) -> (scalar loss, predictions or None)
 Objective = Callable[[Any, Any, Any, bool], tuple[Any, Any]]
@@ -22,8 +23,8 @@ FORMS = (
 )
 
 
-def as_objective(loss: Callable[..., Any]) -> Objective:
-    """Return the objective for a loss of either kind.
+def as_objective(loss: Callable[..., Any], dtype: str | None = None) -> Objective:
+    """Return the objective for a loss of either kind, with layers that compute in ``dtype``.
 
     Raise ``DTypeError`` for what is neither.
     """
@@ -33,7 +34,7 @@ def as_objective(loss: Callable[..., Any]) -> Objective:
     given = {"key", "train"} & parameters.keys()
     if len(given) == 1:
         raise DTypeError(f"fit: {_name(loss)}{_signature(loss)} has only {given.pop()}: {FORMS}")
-    objective = _of_the_model(loss) if given else _of_predictions(loss)
+    objective = (_of_the_model if given else _of_predictions)(loss, dtype)
     objective.__name__ = _name(loss)  # for the messages of the derivative
     return objective
 
@@ -70,9 +71,14 @@ def _kind(model: Any) -> str:
     return f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
 
 
-def _of_the_model(loss: Callable[..., Any]) -> Objective:
+def _of_the_model(loss: Callable[..., Any], dtype: str | None) -> Objective:
     def objective(model, batch, key, train):
-        result = loss(model, *arguments(batch), key=key, train=train)
+        parts = arguments(batch)
+        if dtype is not None:
+            model, parts = lowered_model(model, dtype), _lowered_inputs(parts, dtype)
+        result = loss(model, *parts, key=key, train=train)
+        if dtype is not None:
+            result = in_dtype(result, "float32")
         if not isinstance(result, tuple):
             return result, None
         if len(result) != 2:
@@ -85,7 +91,13 @@ def _of_the_model(loss: Callable[..., Any]) -> Objective:
     return objective
 
 
-def _of_predictions(loss: Callable[..., Any]) -> Objective:
+def _lowered_inputs(parts: tuple[Any, ...], dtype: str) -> tuple[Any, ...]:
+    """Return the parts of a batch with inputs in sixteen bits: all but the last, the targets."""
+    inputs = in_dtype(parts[:-1] or parts, dtype)
+    return (*inputs, *parts[len(inputs) :])
+
+
+def _of_predictions(loss: Callable[..., Any], dtype: str | None) -> Objective:
     if not _takes_two(loss):
         raise DTypeError(f"fit: {_name(loss)}{_signature(loss)}: {FORMS}")
 
@@ -104,7 +116,12 @@ def _of_predictions(loss: Callable[..., Any]) -> Objective:
         inputs, targets = parts
         options = {"key": key, "train": train}
         taken = {name: options[name] for name in _taken(type(model).__call__)}
+        if dtype is not None:
+            model = lowered_model(model, dtype)
+            inputs = in_dtype(inputs, dtype)
         predictions = model(inputs, **taken)
+        if dtype is not None:
+            predictions = in_dtype(predictions, "float32")
         return loss(predictions, targets), predictions
 
     return objective

@@ -13,51 +13,70 @@ from gradx.distributed import World
 from gradx.errors import CaptureError
 from gradx.graph.compile import Compiled
 from gradx.nn.stateful import state_mask, take_state
-from gradx.ops.comparison import isfinite
-from gradx.ops.joining import stack
-from gradx.ops.statistical import all
+from gradx.ops.comparison import logical_and, logical_or
+from gradx.ops.shapes import astype
 from gradx.optim.optimizer import Optimizer, apply_updates
 from gradx.random import fold_in
 from gradx.train.finite import NonFiniteError, first_not_finite, is_finite
 from gradx.train.losses import Objective, with_next_state
+from gradx.train.precision import (
+    LEAST_SCALE,
+    Precision,
+    are_finite,
+    chosen,
+    in_precision,
+    unscaled,
+)
+from gradx.train.precision import following as following_state
 from gradx.train.state import State, Weights
 from gradx.transforms.grad import value_and_grad
 
 Step = Callable[[State, Any, Any], tuple[Weights, float]]
-# (model, batch, key, train) -> ((loss, model with its next state), gradients).
-Differentiate = Callable[[Any, Any, Any, bool], Any]
+# (model, batch, key, train or the scale) -> ((loss, model with its next state), gradients).
+Differentiate = Callable[[Any, Any, Any, Any], Any]
+WholeStep = Callable[[Weights, Any, Any], "Found"]
 
 
 class Found(NamedTuple):
-    """What a compiled step returns."""
+    """What a whole step returns: ``finite`` is false where it must not be taken."""
 
     weights: Weights
     loss: Any
     finite: Any
 
 
-def make_step(objective: Objective, optimizer: Optimizer, world: World, compile: bool) -> Step:
+def make_step(
+    objective: Objective,
+    optimizer: Optimizer,
+    world: World,
+    compile: bool,
+    precision: Precision | None = None,
+) -> Step:
     """Return the step ``(state, batch, key) -> (weights, loss)``."""
-    differentiate = value_and_grad(with_next_state(objective), has_aux=True)
+    scales = precision is not None and precision.dtype is not None
+    stateful = with_next_state(objective)
+    differentiate = _of_scaled(stateful) if scales else value_and_grad(stateful, has_aux=True)
     if world.size > 1:
         differentiate = _together(differentiate, world)
-    eager = _eager(differentiate, optimizer)
-    return _compiled(differentiate, optimizer, eager) if compile else eager
+    whole = (_scaled_step if scales else _whole_step)(differentiate, optimizer)
+    eager = _as_it_is(whole) if scales else _eager(differentiate, optimizer)
+    step = _compiled(whole, eager) if compile else eager
+    return step if precision is None else in_precision(step, precision)
 
 
 def _together(differentiate: Differentiate, world: World) -> Differentiate:
     """Average all that a batch gives over the processes: what follows is the same on each."""
 
-    def run(model: Any, batch: Any, key: Any, train: bool) -> Any:
+    def run(model: Any, batch: Any, key: Any, last: Any) -> Any:
         own = fold_in(key, world.rank)  # for noise that is not the same on all
-        (loss, following), gradients = differentiate(model, batch, own, train)
+        (loss, following), gradients = differentiate(model, batch, own, last)
         leaves, structure = tree.flatten(following)
-        chosen = state_mask(following)
-        kept = [leaf for leaf, is_state in zip(leaves, chosen, strict=True) if is_state]
+        mask = state_mask(following)
+        kept = [leaf for leaf, is_state in zip(leaves, mask, strict=True) if is_state]
         loss, gradients, kept = world.mean((loss, gradients, kept))
         state = iter(kept)
         leaves = [
-            next(state) if is_state else leaf for leaf, is_state in zip(leaves, chosen, strict=True)
+            next(state) if is_state else leaf for leaf, is_state in zip(leaves, mask, strict=True)
         ]
         return (loss, tree.unflatten(structure, leaves)), gradients
 
@@ -79,17 +98,68 @@ def _eager(differentiate: Differentiate, optimizer: Optimizer) -> Step:
     return step
 
 
-def _compiled(differentiate: Differentiate, optimizer: Optimizer, eager: Step) -> Step:
+def _whole_step(differentiate: Differentiate, optimizer: Optimizer) -> WholeStep:
     def whole_step(weights: Weights, batch: Any, key: Any) -> Found:
         model, optimizer_state = weights
         (loss, following), gradients = differentiate(model, batch, key, True)
         updates, optimizer_state = optimizer.update(gradients, optimizer_state, model)
         model = take_state(apply_updates(model, updates), following)
-        looked_at = [loss, *tree.leaves(gradients), *tree.leaves(model)]
-        finite = all(stack([all(isfinite(array)) for array in looked_at]))
+        finite = are_finite([loss, *tree.leaves(gradients), *tree.leaves(model)])
         return Found(Weights(model, optimizer_state), loss, finite)
 
-    compiled = Compiled(whole_step, (), ())
+    return whole_step
+
+
+def _of_scaled(stateful: Callable[..., Any]) -> Differentiate:
+    """Return what differentiates the loss times a scale, its last argument."""
+
+    def scaled(model: Any, batch: Any, key: Any, scale: Any) -> tuple[Any, Any]:
+        loss, following = stateful(model, batch, key, True)
+        return loss * astype(scale, loss.dtype), (loss, following)
+
+    differentiate = value_and_grad(scaled, has_aux=True)
+
+    def run(model: Any, batch: Any, key: Any, scale: Any) -> Any:
+        (_, aside), gradients = differentiate(model, batch, key, scale)
+        return aside, gradients
+
+    return run
+
+
+def _scaled_step(differentiate: Differentiate, optimizer: Optimizer) -> WholeStep:
+    """Return a step that is skipped, and the scale lowered, if a gradient is not finite."""
+
+    def whole_step(weights: Weights, batch: Any, key: Any) -> Found:
+        model, state = weights
+        (loss, aside), gradients = differentiate(model, batch, key, state.scale)
+        gradients = unscaled(gradients, state.scale)
+        good = are_finite(tree.leaves(gradients))
+        updates, optimizer_state = optimizer.update(gradients, state.optimizer, model)
+        # What is not finite reaches neither averages nor parameters.
+        stepped = take_state(apply_updates(model, updates), aside)
+        model = chosen(good, stepped, model)
+        following = following_state(state, chosen(good, optimizer_state, state.optimizer), good)
+        healthy = logical_or(good, state.scale > LEAST_SCALE)
+        finite = logical_and(are_finite([loss, *tree.leaves(model)]), healthy)
+        return Found(Weights(model, following), loss, finite)
+
+    return whole_step
+
+
+def _as_it_is(whole: WholeStep) -> Step:
+    def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:
+        found = whole(state.weights, batch, key)
+        if not bool(found.finite):
+            scale = float(state.weights.optimizer_state.scale)
+            what = f"the loss is {float(found.loss)}, at a loss scale of {scale:g}"
+            raise _not_finite(state, what, "the update of", found.weights.model)
+        return found.weights, float(found.loss)
+
+    return step
+
+
+def _compiled(whole: WholeStep, eager: Step) -> Step:
+    compiled = Compiled(whole, (), ())
     reason = ""
 
     def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:

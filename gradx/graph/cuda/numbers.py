@@ -6,32 +6,17 @@ new capture. A number that something else than a kernel of ours reads is part of
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
-from gradx.graph.cuda.group import WEAK, has_kernel, number_on_device
+import numpy as np
+
+from gradx.graph.cuda.group import WEAK, number_on_device
 from gradx.graph.cuda.packing import Pack
 from gradx.graph.equations import Equation, Group, Variable
 from gradx.graph.executors.by_op import function_of
 from gradx.graph.ir import Graph
 
 KERNELS = (Group, Pack)
-
-
-def with_numbers_in_groups(graph: Graph) -> Graph:
-    """Make an equation that reads a Python number a group of one, where there is a kernel."""
-    return replace(graph, equations=tuple(map(_in_group, graph.equations)))
-
-
-def _in_group(equation: Equation) -> Equation:
-    out = equation.outputs[0]
-    if type(equation.op) in KERNELS or out.weak or not any(x.weak for x in equation.variables):
-        return equation
-    inputs: tuple[Any, ...] = tuple(dict.fromkeys(equation.variables))
-    inner = Graph(inputs, (), (equation,), equation.outputs, name="group")
-    if not has_kernel(inner):
-        return equation
-    return Equation(Group(inner), inputs, {}, equation.outputs, equation.line)
 
 
 class Numbers:
@@ -69,7 +54,7 @@ class Held:
             value = values[x]
             # Equal numbers of two types, and zeros of two signs, are written anew.
             if repr(value) != repr(self._last[x]):
-                array.set(array.dtype.type(value), stream=stream)
+                array.set(np.asarray(value, dtype=array.dtype), stream=stream)
                 self._last[x] = value
 
 

@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import Any
 
 from gradx.backends import backend_for_device
+from gradx.backends.cuda_memory import new_pool
 from gradx.backends.settings import current_matmul_precision, is_deterministic
 from gradx.core.op import PYTHON_SCALARS
 from gradx.errors import GradxError
@@ -90,14 +91,25 @@ class CudaProgram:
             return replay
         try:
             self._require_few_captures()
-            replay = Replay(self._graph, self._numbers, arrays, numbers)
-            self._captures[key] = replay
+            replay = self._captures[key] = self._captured(arrays, numbers)
         except GradxError:
             return None  # what is wrong with the arguments is said op by op
         except NotCapturedError as error:
             self._refused = True
             warnings.warn(f"{self._graph.name}: {error}; it runs op by op", stacklevel=4)
         return replay
+
+    def _captured(self, arrays: tuple[Any, ...], numbers: dict[Variable, Any]) -> "Replay":
+        try:
+            return Replay(self._graph, self._numbers, arrays, numbers)
+        except MemoryError:
+            self._captures.clear()
+        import_module("cupy").get_default_memory_pool().free_all_blocks()
+        try:
+            return Replay(self._graph, self._numbers, arrays, numbers)
+        except MemoryError as error:
+            reason = f"its own memory does not fit beside the rest ({error})"
+        raise NotCapturedError(reason)  # without the arrays that the error holds
 
     def _require_few_captures(self) -> None:
         if len(self._captures) < KEPT:
@@ -133,7 +145,7 @@ class Replay:
         with self._device:
             self._device.synchronize()  # what is read was written on other streams
             stream = cupy.cuda.Stream(non_blocking=True)
-            self._pool = cupy.cuda.MemoryPool()
+            self._pool = new_pool()
             with stream, cupy.cuda.using_allocator(self._pool.malloc):
                 self._held = Held(numbers.on_device, values)
                 known = values | self._held.arrays
@@ -197,7 +209,7 @@ class Steps:
             values = [known[x] if type(x) is Variable else x for x in equation.inputs]
             try:
                 results = call(values)
-            except GradxError:
+            except (GradxError, MemoryError):
                 raise
             except Exception as error:
                 place = f" at {equation.line}" if equation.line else ""

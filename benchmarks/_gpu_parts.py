@@ -1,0 +1,360 @@
+"""What a machine with an NVIDIA GPU has to show, part by part: ``gpu.py`` runs them.
+
+Each part is a function that returns a record. ``python benchmarks/_gpu_parts.py NAME FILE
+SECONDS`` runs one and writes its record: what it returned, or why it failed.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _gpu_peers import jax_steps, torch_steps
+
+import gradx as gx
+from gradx.backends import backend_for_device, cuda
+from gradx.core.op import OPS
+
+ROOT = Path(__file__).parent.parent
+SMALL = ((784, 512, 512, 10), 128)
+TINY = ((20, 12, 5), 6)
+LARGE = ((1024, 4096, 4096, 1024), 1024)
+PRECISIONS = ("highest", "tf32")
+LEAK_CYCLES = 25
+MANY = 100_000_000  # elements that Adam and the elementwise chain are measured on
+
+
+def microseconds(step: Callable[[], Any], seconds: float = 0.5, rounds: int = 5) -> float:
+    """Return the least time of a call among rounds, all of whose work has been waited for."""
+    wait = getattr(step, "wait", synchronize)
+    step()
+    wait()
+    best, count = float("inf"), 1
+    for _ in range(rounds):
+        while True:
+            start = time.perf_counter()
+            for _ in range(count):
+                step()
+            wait()
+            taken = time.perf_counter() - start
+            if taken > seconds / rounds or count > 1 << 20:
+                break
+            count *= 2
+        best = min(best, taken / count)
+    return round(best * 1e6, 2)
+
+
+def synchronize() -> None:
+    """Wait for the GPU."""
+    backend_for_device("cuda")[0].synchronize()
+
+
+def environment() -> dict[str, Any]:
+    """What the numbers belong to."""
+    cupy = import_module("cupy")
+    runtime = cupy.cuda.runtime
+    name = runtime.getDeviceProperties(0)["name"].decode()
+    versions = {"driver": runtime.driverGetVersion(), "runtime": runtime.runtimeGetVersion()}
+    return {"device": name, "cupy": cupy.__version__, "numpy": np.__version__, **versions}
+
+
+def suite(seconds: float) -> dict[str, Any]:
+    """The tests with arrays on the GPU, as many as there is time for."""
+    command = [sys.executable, "-u", "-m", "pytest", "-v", "--backend=cupy", "--maxfail=200"]
+    command += ["-p", "no:cacheprovider", "--tb=short", "tests"]
+    if find_spec("xdist") is not None:
+        command += ["-n", str(max(1, min(8, (os.cpu_count() or 1) // 2)))]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
+    )
+    timer = threading.Timer(seconds, process.terminate)
+    timer.start()
+    passed, bad, last = 0, [], ""
+    for line in process.stdout or ():
+        print(line, end="", flush=True)
+        last = line.strip() or last
+        passed += " PASSED" in line or line.startswith("PASSED")
+        bad += [line.strip()] if line.startswith(("FAILED", "ERROR")) else []
+    in_time = timer.is_alive()
+    timer.cancel()
+    code = process.wait()
+    failed = {} if in_time and code == 0 else {"failed": last if in_time else "time ran out"}
+    return failed | {"passed": passed, "last": last, "bad": bad}
+
+
+def sanitizer() -> dict[str, Any]:
+    """One small step, eager and compiled, under compute-sanitizer: no access is out of bounds."""
+    tool = shutil.which("compute-sanitizer", path=f"{os.environ['PATH']}:/usr/local/cuda/bin")
+    if tool is None:
+        return {"left out": "compute-sanitizer is not installed (it comes with the CUDA toolkit)"}
+    step = [sys.executable, str(Path(__file__)), "small_step", os.devnull, "60"]
+    command = [tool, "--tool", "memcheck", "--error-exitcode", "9", *step]
+    found = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    print(found.stdout)
+    errors = [line for line in found.stdout.splitlines() if "ERROR SUMMARY" in line]
+    return {"passed": found.returncode == 0, "said": errors or found.stdout.splitlines()[-5:]}
+
+
+def small_step() -> dict[str, Any]:
+    """Two steps of a small network, op by op and compiled."""
+    return {"losses": [losses(f, "cuda", 2, TINY) for f in (update, gx.compile(update))]}
+
+
+def capture() -> dict[str, Any]:
+    """Which ops can be part of a CUDA graph: each on its first sample, as a compiled function."""
+    good, bad = [], {}
+    for name, op in OPS.items():
+        sample = next(iter(op.samples(drawn)))
+        arrays = gx.to_device(list(sample.arrays), "cuda")
+        if op.signature.variadic or op.results or not all(hasattr(x, "shape") for x in arrays):
+            continue
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            try:
+                gx.compile(lambda *xs, op=op, params=sample.params: op.call(*xs, **params))(*arrays)
+            except Exception as error:
+                bad[name] = f"{type(error).__name__}: {error}"
+                continue
+            print(name, [str(one.message) for one in warned], flush=True)
+            if warned:
+                bad[name] = str(warned[0].message)
+            else:
+                good.append(name)
+    return {"captured": len(good), "not captured": bad}
+
+
+def drawn(*shape: int) -> Any:
+    """Draw the arrays of samples."""
+    return np.random.default_rng(0).uniform(0.5, 2.0, shape).astype(np.float32)
+
+
+OPTIMIZER = gx.optim.adam(1e-3)
+
+
+def update(params: Any, state: Any, x: Any, labels: Any) -> Any:
+    """Return what one step makes of parameters and state, and the loss before it."""
+
+    def loss_of(params: Any) -> Any:
+        hidden = x
+        for weight, bias in params[:-1]:
+            hidden = gx.nn.relu(hidden @ weight + bias)
+        return gx.nn.cross_entropy(hidden @ params[-1][0] + params[-1][1], labels)
+
+    loss, grads = gx.value_and_grad(loss_of)(params)
+    updates, state = OPTIMIZER.update(grads, state, params)
+    return gx.optim.apply_updates(params, updates), state, loss
+
+
+class Training:
+    """An MLP with ReLU, a batch, and the state of Adam."""
+
+    def __init__(self, sizes: tuple[int, ...], batch: int, device: str) -> None:
+        self.kind = (sizes, batch)
+        draws = np.random.default_rng(0)
+        self.layers = [
+            ((draws.normal(size=(n, m)) / n**0.5).astype(np.float32), np.zeros(m, np.float32))
+            for n, m in pairwise(sizes)
+        ]
+        self.x = draws.normal(size=(batch, sizes[0])).astype(np.float32)
+        self.labels = draws.integers(0, sizes[-1], batch)
+        self.given = (self.layers, self.x, self.labels)
+        self.params = gx.to_device([list(layer) for layer in self.layers], device)
+        self.state = OPTIMIZER.init(self.params)
+        self.batch = gx.to_device((self.x, self.labels), device)
+
+    def stepping(self, update: Callable[..., Any]) -> Callable[[], Any]:
+        """Return a function that trains once."""
+
+        def step() -> Any:
+            self.params, self.state, loss = update(self.params, self.state, *self.batch)
+            return loss
+
+        return step
+
+
+def losses(update: Callable[..., Any], device: str, steps: int, sizes: Any) -> list[float]:
+    """Train, and return all losses."""
+    step = Training(*sizes, device).stepping(update)
+    return [float(step()) for _ in range(steps)]
+
+
+def replay() -> dict[str, Any]:
+    """Replayed steps have the numbers of eager ones, and of the CPU."""
+    eager = losses(update, "cuda", 20, SMALL)
+    replayed = losses(gx.compile(update), "cuda", 20, SMALL)
+    on_cpu = losses(update, "cpu", 20, SMALL)
+    apart = max(abs(x - y) / abs(y) for x, y in zip(eager, on_cpu, strict=True))
+    replay = max(abs(x - y) / abs(y) for x, y in zip(replayed, eager, strict=True))
+    return {"relative to eager": replay, "relative to the CPU": apart, "last": eager[-1]}
+
+
+def launches() -> dict[str, Any]:
+    """What one call costs, in microseconds: of small arrays nothing else is measured."""
+    x = gx.to_device(np.ones((64, 64), np.float32), "cuda")
+    twice = gx.compile(lambda x: x * 2)
+    ten = gx.compile(lambda x: [x * n for n in range(10)])
+    calls: dict[str, Callable[[], Any]] = {
+        "cupy add": lambda: x + x,
+        "gradx softmax": lambda: gx.nn.softmax(x),
+        "gradx matmul": lambda: gx.matmul(x, x),
+        "replay of 1": lambda: twice(x),
+        "replay of 10": lambda: ten(x),
+    }
+    with contextlib.suppress(ImportError):
+        torch = import_module("torch")
+        y = torch.ones((64, 64), device="cuda")
+        calls |= {"torch add": lambda: y + y, "torch matmul": lambda: y @ y}
+    return {name: microseconds(call) for name, call in calls.items()}
+
+
+def gradx_steps(training: Training, precision: str) -> dict[str, Callable[[], Any]]:
+    """A step of gradx, op by op and compiled."""
+    del precision  # it is a setting
+    compiled = Training(*training.kind, "cuda")
+    return {
+        "gradx eager": training.stepping(update),
+        "gradx compile": compiled.stepping(gx.compile(update)),
+    }
+
+
+def _steps(peer: Callable[..., dict[str, Callable[[], Any]]]) -> dict[str, Any]:
+    """Microseconds of a whole training step, for networks of two sizes in two precisions."""
+    found: dict[str, Any] = {}
+    for name, kind in {"small": SMALL, "large": LARGE}.items():
+        for precision in PRECISIONS:
+            with gx.matmul_precision(precision):
+                works = peer(Training(*kind, "cuda"), precision)
+                times = {label: microseconds(work) for label, work in works.items()}
+            found[f"{name}, {precision}"] = times
+            print(name, precision, times, flush=True)
+    return found
+
+
+def steps_of_gradx() -> dict[str, Any]:
+    """A whole training step of gradx, in microseconds."""
+    return _steps(gradx_steps)
+
+
+def steps_of_torch() -> dict[str, Any]:
+    """The same step of PyTorch: eager, compiled, and as one CUDA graph."""
+    return _steps(lambda training, precision: torch_steps(*training.given, precision))
+
+
+def steps_of_jax() -> dict[str, Any]:
+    """The same step of JAX under ``jit``."""
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+    return _steps(lambda training, precision: jax_steps(*training.given, precision))
+
+
+def products() -> dict[str, Any]:
+    """Teraflops of large matrix products, against PyTorch's."""
+    n, found = 8192, {}
+    x = gx.to_device(drawn(n, n), "cuda")
+    for precision in ("highest", "tf32", "bf16"):
+        with gx.matmul_precision(precision):
+            found[f"gradx {precision}"] = 2 * n**3 / microseconds(lambda: gx.matmul(x, x)) / 1e6
+    with contextlib.suppress(ImportError):
+        torch = import_module("torch")
+        y = torch.tensor(drawn(n, n), device="cuda")
+        for precision, allowed in (("highest", False), ("tf32", True)):
+            torch.backends.cuda.matmul.allow_tf32 = allowed
+            found[f"torch {precision}"] = 2 * n**3 / microseconds(lambda: y @ y) / 1e6
+    return found
+
+
+def bandwidth() -> dict[str, Any]:
+    """Gigabytes a second of a copy, of a fused chain, and of Adam over 100 M parameters."""
+    xp = backend_for_device("cuda")[0].xp
+    group = import_module("gradx.graph.cuda.group")
+    x, y = xp.ones(MANY, dtype=xp.float32), xp.ones(MANY, dtype=xp.float32)
+    out = xp.empty_like(x)
+    size = MANY * 4
+    found = {"copy": 2 * size / microseconds(lambda: xp.copyto(out, x)) / 1e3}
+    graph = gx.capture(lambda x, y: gx.tanh(x * y + 1.0) * x)(x, y)
+    fused = group.compile_group(graph)
+    found["fused chain"] = 3 * size / microseconds(lambda: fused(x, y, out)) / 1e3
+    adam = microseconds(adam_on(x, y))
+    found["adam"] = 7 * size / adam / 1e3
+    return found | {f"{name} / copy": found[name] / found["copy"] for name in list(found)[1:]}
+
+
+def adam_on(params: Any, grads: Any) -> Callable[[], Any]:
+    """Return a call of the kernel of Adam's update; 4 arrays are read and 3 written."""
+    xp = backend_for_device("cuda")[0].xp
+    lowering = import_module("gradx.graph.cuda.lowering")
+    group = import_module("gradx.graph.cuda.group")
+    graph = gx.compile(update_of_tree).graph(params, grads, OPTIMIZER.init(params))
+    updates = [e for e in lowering.lowered(graph).equations if e.outputs[0].shape == params.shape]
+    (equation,) = updates
+    kernel = group.compile_group(equation.op.graph)
+    arrays = [xp.ones(v.shape, dtype=xp.float32) for v in (*equation.inputs, *equation.outputs)]
+    return lambda: kernel(*arrays)
+
+
+def update_of_tree(params: Any, grads: Any, state: Any) -> Any:
+    """Return what one step of the optimizer makes of parameters and state."""
+    updates, state = OPTIMIZER.update(grads, state, params)
+    return gx.optim.apply_updates(params, updates), state
+
+
+def leak() -> dict[str, Any]:
+    """Memory that is lost when compiled steps are made and forgotten."""
+    cupy = import_module("cupy")
+    free = []
+    for _ in range(LEAK_CYCLES):
+        training = Training(*SMALL, "cuda")
+        step = training.stepping(gx.compile(update))
+        step()
+        step()
+        del training, step
+        gc.collect()
+        cupy.get_default_memory_pool().free_all_blocks()
+        free.append(cupy.cuda.runtime.memGetInfo()[0])
+    return {"bytes lost from cycle 5 on": free[5] - free[-1]}
+
+
+def out_of_memory() -> dict[str, Any]:
+    """An array that does not fit is an error, after which all works as before."""
+    xp = backend_for_device("cuda")[0].xp
+    try:
+        xp.empty(1 << 50, dtype=xp.uint8)
+    except MemoryError as error:
+        said = str(error)
+    else:
+        return {"failed": "2**50 bytes were given out"}
+    total = float(xp.sum(xp.ones(1000)))
+    return {"error": said, "works after": total == 1000}
+
+
+def recorded(name: str, seconds: float) -> dict[str, Any]:
+    """Run a part and return its record; one that fails has a record that says why."""
+    start = time.perf_counter()
+    try:
+        reason = cuda.find_problem()
+        if reason is not None:
+            return {"failed": f"it takes an NVIDIA GPU and CuPy: {reason}"}
+        record = suite(seconds) if name == "suite" else globals()[name]()
+    except BaseException as error:
+        traceback.print_exc()
+        record = {"failed": f"{type(error).__name__}: {error}"}
+    return record | {"seconds": round(time.perf_counter() - start, 1)}
+
+
+if __name__ == "__main__":
+    found = recorded(sys.argv[1], float(sys.argv[3]))
+    Path(sys.argv[2]).write_text(json.dumps(found, indent=2, default=str))
+    sys.exit("failed" in found)
