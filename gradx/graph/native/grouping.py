@@ -38,6 +38,7 @@ class _Cluster:
 
     def __init__(self, places: set[int], views: set[int], plain: bool) -> None:
         self.places = places
+        self.first, self.last = min(places), max(places)
         self.views = views  # copies of views, which others may have too
         self.plain = plain  # nothing but elementwise ops of one shape
 
@@ -73,6 +74,7 @@ class _Grouping:
         self.cluster_of = {
             i: _Cluster({i}, set(), self._plain(i)) for i in range(len(self.sources))
         }
+        self.wide: set[_Cluster] = set()  # those of more than one place
         self.readers: dict[Input, set[int]] = {}
         for place, equation in enumerate(self.equations):
             for x in equation.variables:
@@ -102,16 +104,22 @@ class _Grouping:
                 own.places | other.places, own.views | other.views, own.plain and other.plain
             )
             if self._may_run_as_one(own, other, both):
+                self._replace({own, other}, both)
                 own = both
-                self.cluster_of.update(dict.fromkeys(both.places, both))
 
     def _widened(self, own: _Cluster, views: set[int]) -> _Cluster:
         """Give a group copies of the views that it reads, if there is a loop for that."""
         wider = _Cluster(own.places, own.views | views, False)
         if not self.loops.has_loop(self._inner(wider)):
             return own
-        self.cluster_of.update(dict.fromkeys(wider.places, wider))
+        self._replace({own}, wider)
         return wider
+
+    def _replace(self, old: set[_Cluster], new: _Cluster) -> None:
+        self.cluster_of.update(dict.fromkeys(new.places, new))
+        self.wide -= old
+        if new.first < new.last:
+            self.wide.add(new)
 
     def _through_views(self, place: int) -> tuple[set[int], set[int]]:
         """Return the views that an equation reads, one behind another, and what is behind."""
@@ -147,23 +155,27 @@ class _Grouping:
 
     def _is_interrupted(self, cluster: _Cluster) -> bool:
         """Tell whether something outside reads from a group what the group reads from it."""
-        first = min(cluster.places)
         inside = cluster.places | cluster.views
+        horizon = self._horizon(cluster.first)
         pending = [s for place in inside for s in self.sources[place] if s not in inside]
         seen: set[int] = set()
         while pending:
             place = pending.pop()
-            if place in seen:
-                continue
             if place in cluster.places:
                 return True
-            seen.add(place)
+            if place in seen or place < horizon:
+                continue
             around = self.cluster_of[place]
-            if max(around.places) > first:
-                members = around.places | around.views
-                seen |= around.places
-                pending += [s for p in members for s in self.sources[p] if s not in members]
+            members = around.places | around.views
+            seen |= {place, *around.places}
+            pending += [s for p in members for s in self.sources[p] if s not in members]
         return False
+
+    def _horizon(self, place: int) -> int:
+        """Return the last place up to here that no group is around: before it, none reads later."""
+        while around := [c.first for c in self.wide if c.first < place <= c.last]:
+            place = min(around)
+        return place
 
     def _inner(self, cluster: _Cluster) -> Graph:
         """Return the graph of a group."""
