@@ -69,7 +69,7 @@ class DatasetError(GradxError, FileNotFoundError):
 
 
 class MissingPackageError(GradxError, ImportError):
-    """A package that one of gradx's extras installs is not there."""
+    """A package that gradx does not need for anything else is not installed."""
 
 
 class CheckpointError(GradxError, ValueError):

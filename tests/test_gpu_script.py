@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gradx.backends import cuda as selector
+from gradx.backends.companions import ONLY_OF_SCIPY
 from gradx.core.op import OPS
 from tests.cuda_emulation import needs_compiler
 from tests.test_cuda_kernels import cuda as cuda
@@ -166,7 +167,9 @@ def test_failure_of_a_part_is_its_record(parts, monkeypatch):
 
 
 # Ops that no CUDA graph holds: they look at numbers, of places or of shapes.
+# Of functions that CuPy lacks copies go through the host.
 READ_NUMBERS = {
+    *ONLY_OF_SCIPY,
     *("put_at", "last_writes", "flat_places", "segment_extreme", "checked_targets"),
     *[name for name, op in OPS.items() if op.sizes_vary],
 }

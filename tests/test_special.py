@@ -13,7 +13,7 @@ import scipy.special
 
 import gradx as gx
 from gradx import special
-from gradx.backends.companions import FUNCTIONS, MissingPackageError
+from gradx.backends.companions import FUNCTIONS
 from gradx.errors import DTypeError, ShapeError, TrackedError
 
 INF = math.inf
@@ -186,5 +186,5 @@ def test_functions_say_what_to_install_where_scipy_is_missing(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "scipy.special", None)
 
-    with pytest.raises(MissingPackageError, match=r"gammaln: .*pip install scipy"):
+    with pytest.raises(gx.MissingPackageError, match=r"gammaln: .*pip install scipy"):
         kernels_of("scipy.special", "pip install scipy")["gammaln"](np, np.ones(2))

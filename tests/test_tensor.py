@@ -276,7 +276,9 @@ def test_array_attributes():
     assert [row.shape for row in x] == [(3,), (3,)]
 
 
-@pytest.mark.parametrize("name", ["strides", "flags", "base", "data", "ctypes", "fill", "nonsense"])
+@pytest.mark.parametrize(
+    "name", ["strides", "flags", "base", "data", "ctypes", "resize", "nonsense"]
+)
 def test_attribute_that_tensors_lack_is_named_in_an_error_of_gradx(name):
     t = gx.tensor(np.ones(3))
 

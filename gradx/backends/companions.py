@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradx.backends.base import Kernel
-from gradx.errors import DTypeError, GradxError
+from gradx.errors import DTypeError, MissingPackageError
 
 NUMBERS = {bool, int, float}
 
@@ -30,10 +30,6 @@ SCIPYS = """
     ndtri_exp owens_t powm1 rgamma spence stdtr stdtrit yv zetac
 """
 ONLY_OF_SCIPY = SCIPYS.split()
-
-
-class MissingPackageError(GradxError, ImportError):
-    """A package that gradx does not need for anything else is not installed."""
 
 
 def kernels_of(module: str, install: str, names: Iterable[str] = FUNCTIONS) -> dict[str, Kernel]:

@@ -87,6 +87,10 @@ def spread_to_maxima(xp, y, x, extreme, /, *, kernel, outputs, stride, before, o
         np.equal(x[source], extreme[windows], out=mask[windows])
     share = _shares(y, won, x, extreme, keys)
     out = np.zeros(x.shape, share.dtype) if out is None else _copied(0, out)
+    if share.dtype.kind == "c":
+        for mask, (windows, source) in zip(won, keys, strict=True):
+            out[source] += np.where(mask, share, 0)[windows]
+        return out
     bits = share.view(f"i{share.itemsize}")
     # True becomes -1, of which all bits are set.
     for mask, (windows, source) in zip(-won.view("i1"), keys, strict=True):

@@ -109,14 +109,14 @@ def cholesky(xp, x, /, *, upper=False):
 def _complement_vjp(row, factor, count):
     """Turn the row cotangent of a completed factor into one of its first ``count`` columns."""
     main, rest = first_columns(factor, count), further_columns(factor, count)
-    turned = adjoint(rest @ matmul(further_rows(row, count), main))
+    turned = adjoint(matmul(rest, matmul(further_rows(row, count), main)))
     return subtract(first_rows(row, count), turned)
 
 
 def _complement_jvp(moved, factor, count):
     """Complete the tangent of the first ``count`` columns of a completed factor."""
     main, rest = first_columns(factor, count), further_columns(factor, count)
-    return concat([moved, -(main @ (adjoint(moved) @ rest))], axis=-1)
+    return concat([moved, -matmul(main, matmul(adjoint(moved), rest))], axis=-1)
 
 
 def _of_full_rank(draw, *shape):
@@ -267,11 +267,11 @@ def _reduced_svd_vjp(g_u, g_values, g_v, u, values, vh):
         inner = _turning_cotangent(g_u, g_v, u, values, v)
     if g_values is not None:
         inner = inner + expand_dims(g_values, -2) * identity_like(u)
-    total = v @ inner @ adjoint(u)
+    total = matmul(matmul(v, inner), adjoint(u))
     if g_u is not None and u.shape[-2] > u.shape[-1]:
-        total = total + v @ _over_values(_beyond(g_u, u), values)
+        total = total + matmul(v, _over_values(_beyond(g_u, u), values))
     if g_v is not None and v.shape[-2] > v.shape[-1]:
-        total = total + adjoint(_over_values(_beyond(g_v, v), values)) @ adjoint(u)
+        total = total + matmul(adjoint(_over_values(_beyond(g_v, v), values)), adjoint(u))
     return total
 
 
