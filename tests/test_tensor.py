@@ -276,9 +276,7 @@ def test_array_attributes():
     assert [row.shape for row in x] == [(3,), (3,)]
 
 
-@pytest.mark.parametrize(
-    "name", ["strides", "flags", "base", "data", "ctypes", "resize", "nonsense"]
-)
+@pytest.mark.parametrize("name", ["strides", "flags", "base", "data", "ctypes", "nonsense"])
 def test_attribute_that_tensors_lack_is_named_in_an_error_of_gradx(name):
     t = gx.tensor(np.ones(3))
 

@@ -551,6 +551,15 @@ def test_an_update_that_is_not_finite_is_not_applied():
 # Ctrl-C
 
 
+@pytest.fixture
+def interruptible():
+    """Let Ctrl-C interrupt: a process that was started in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("early_stopping", [None, EarlyStopping("loss")])
 def test_control_c_returns_what_is_trained_so_far(early_stopping):
     class Interrupt:
