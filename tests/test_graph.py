@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import gradx as gx
+from gradx.core.op import OPS
 from gradx.graph import lifetimes
-from gradx.graph.equations import Group, Variable
+from gradx.graph.equations import Equation, Group, Variable
 from gradx.graph.executors import blocks, writing
 from gradx.graph.executors.by_op import compile_by_op
 from gradx.graph.executors.numpy import compile_numpy
@@ -18,6 +19,7 @@ from gradx.graph.passes.dead import without_dead
 from gradx.graph.passes.folding import folded
 from gradx.graph.passes.grouping import grouped
 from gradx.graph.passes.joining import joined
+from gradx.graph.rewriting import in_order
 from tests.test_ops import every_sample
 
 X = np.asarray([[1.0, -2.0, 3.0], [0.5, 0.0, -1.5]])
@@ -438,3 +440,10 @@ def test_the_bias_and_activation_of_a_stack_of_rows_are_one_loop():
 
     assert "group" in [row.name for row in found.rows]
     assert not {"add", "gelu"} & {row.name for row in found.rows}
+
+
+def test_equations_in_a_circle_are_refused():
+    x, y = Variable((), "float64"), Variable((), "float64")
+    circle = [Equation(OPS["exp"], (a,), {}, (b,), "here") for a, b in [(x, y), (y, x)]]
+    with pytest.raises(ValueError, match="reads what is made of its own outputs"):
+        in_order(circle)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from gradx.errors import ShapeError
 from gradx.graph.equations import Equation, Input, Variable
 
 
@@ -34,11 +35,16 @@ def written_by(graph: Any) -> dict[Variable, Equation]:
 
 
 def in_order(equations: Iterable[Equation]) -> list[Equation]:
-    """Sort so that each comes after what it reads, otherwise as they are."""
+    """Sort so that each comes after what it reads, otherwise as they are.
+
+    Raises:
+        ValueError: one reads, through others, what is made of it: a pass is wrong.
+    """
     equations = list(equations)
     made_by = {out: e for e in equations for out in e.outputs}
     ordered: list[Equation] = []
     done: set[Equation] = set()
+    waiting: set[Equation] = set()
     for equation in equations:
         pending = [equation]
         while pending:
@@ -47,6 +53,9 @@ def in_order(equations: Iterable[Equation]) -> list[Equation]:
                 made_by[x] for x in last.variables if x in made_by and made_by[x] not in done
             ]
             if missing and last not in done:
+                if last in waiting:
+                    raise ShapeError(f"graph: {last.op} reads what is made of its own outputs")
+                waiting.add(last)
                 pending += missing
                 continue
             pending.pop()
