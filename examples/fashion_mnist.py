@@ -36,7 +36,7 @@ def cnn(key):
     return nn.Sequential(*convolve(1, 16, keys[0]), *convolve(16, 32, keys[1]), *head)
 
 
-MODELS = {"mlp": (mlp, 128), "cnn": (cnn, 64)}  # and the rows in a batch
+MODELS = {"mlp": (mlp, 128, 5), "cnn": (cnn, 64, 6)}  # and the rows in a batch, and epochs
 
 
 def load(part):
@@ -64,9 +64,10 @@ def main(model, epochs, quick, output, device, seed):
     split_key, model_key, train_key = gx.random.split(gx.random.key(seed), 3)
     training, validation = gx.data.split(load("train"), [55_000, 5_000], key=split_key)
     images, labels = load("test")
+    make, size, enough = MODELS[model]
+    epochs = epochs or enough
     if quick:
         epochs, training = 1, tuple(part[:5_000] for part in training)
-    make, size = MODELS[model]
     steps = epochs * -(-len(training[0]) // size)
 
     result = gx.train.fit(
@@ -92,7 +93,7 @@ def main(model, epochs, quick, output, device, seed):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", choices=MODELS, default="mlp")
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, help="5 for dense layers, 6 for convolution")
     parser.add_argument("--quick", action="store_true", help="one epoch on 5,000 images")
     parser.add_argument("--output", default=".", help="folder for the pictures")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
