@@ -390,6 +390,18 @@ def test_plot_ticks_whole_epochs():
     pyplot.close("all")
 
 
+def test_plot_of_one_epoch_shows_a_point():
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    history = History(["epoch", "loss"])
+    history.add({"epoch": 1, "loss": 0.5})
+
+    ax = history.plot()
+
+    assert ax.lines[0].get_marker() == "o"
+    assert all(tick == round(tick) for tick in ax.get_xticks())
+    pyplot.close("all")
+
+
 def test_plot_without_matplotlib_says_how_to_install_it(monkeypatch):
     history = run(epochs=1).history
 

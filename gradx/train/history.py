@@ -69,10 +69,11 @@ class History:
             [name for name in self.columns if name.endswith("loss")] if columns is None else columns
         )
         for name in chosen:
-            ax.plot(self["epoch"], self[name], label=name.replace("_", " "))
+            marker = "o" if len(self) == 1 else None  # a line of one point is invisible
+            ax.plot(self["epoch"], self[name], marker=marker, label=name.replace("_", " "))
         ax.set_xlabel("epoch")
         ticker = optional("matplotlib.ticker", "drawing curves", "plot")
-        ax.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))
+        ax.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True, min_n_ticks=1))
         ax.legend()
         return ax
 
