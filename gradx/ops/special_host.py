@@ -27,12 +27,8 @@ def through_numpy(op: str, *arrays: Any) -> Any:
 
 
 def beside(value: Any, like: Any) -> Any:
-    """Return ``value``, an array, or a number as an array like ``like``: for rules.
-
-    In a captured graph a number is a Tensor of no dimensions.
-    """
-    is_number = type(value) in NUMBERS or value.shape == ()
-    return value + zeros_like(like) if is_number else value
+    """Return ``value``, an array, or a number as an array like ``like``: for rules."""
+    return value + zeros_like(like) if type(value) in NUMBERS else value
 
 
 def side_by_side(x: Any, y: Any) -> tuple[Any, Any]:

@@ -6,6 +6,7 @@ from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays, single_within
 from gradx.ops.arithmetic import add, divide, multiply, subtract, where
 from gradx.ops.comparison import equal, less, less_equal, logical_and
+from gradx.ops.creation import zeros_like
 from gradx.ops.exponential import exp, expm1, log, log1p
 from gradx.ops.powers import pow, sqrt
 from gradx.ops.signs import abs
@@ -92,6 +93,12 @@ def _powers(draw):
     yield Sample((draw(3), 0.5))
 
 
+def _spread(x, parameter):
+    """Return both as arrays: a number of a captured graph is none, and chooses nothing."""
+    x, parameter = side_by_side(x, parameter)
+    return x, add(parameter, zeros_like(x)) if x.ndim else parameter
+
+
 @composed(samples=_powers)
 def boxcox(x, lmbda, /):
     """Compute ``(x**lmbda - 1) / lmbda``, and ``log(x)`` where ``lmbda`` is 0.
@@ -100,7 +107,7 @@ def boxcox(x, lmbda, /):
     >>> gx.special.boxcox(np.asarray([1.0, 3.0]), 2.0)
     array([0., 4.])
     """
-    x, lmbda = side_by_side(x, lmbda)
+    x, lmbda = _spread(x, lmbda)
     bottom = logical_and(equal(x, 0), less(0, lmbda))
     along = log(where(bottom, 1.0, x))
     return where(bottom, -1 / where(bottom, lmbda, 1.0), along * exprel(multiply(lmbda, along)))
@@ -109,7 +116,7 @@ def boxcox(x, lmbda, /):
 @composed(samples=_powers)
 def boxcox1p(x, lmbda, /):
     """Compute ``boxcox(1 + x, lmbda)``, accurately near 0."""
-    x, lmbda = side_by_side(x, lmbda)
+    x, lmbda = _spread(x, lmbda)
     bottom = logical_and(equal(x, -1), less(0, lmbda))
     along = log1p(where(bottom, 0.0, x))
     return where(bottom, -1 / where(bottom, lmbda, 1.0), along * exprel(multiply(lmbda, along)))
@@ -139,7 +146,7 @@ def _residuals(draw):
 @composed(samples=_residuals)
 def huber(delta, r, /):
     """Compute half the square of ``r``, and beyond ``delta`` go on as a line."""
-    delta, r = side_by_side(delta, r)
+    r, delta = _spread(r, delta)
     size = abs(r)
     found = where(
         less_equal(size, delta), 0.5 * r * r, multiply(delta, subtract(size, 0.5 * delta))
@@ -150,7 +157,7 @@ def huber(delta, r, /):
 @composed(samples=_residuals)
 def pseudo_huber(delta, r, /):
     """Compute the smooth relative of ``huber``: ``delta**2 * (sqrt(1 + (r / delta)**2) - 1)``."""
-    delta, r = side_by_side(delta, r)
+    r, delta = _spread(r, delta)
     none = equal(delta, 0)
     slope = divide(where(none, 0.0, r), where(none, 1.0, delta))
     found = where(none, 0.0, r) ** 2 / (1 + sqrt(1 + slope * slope))
