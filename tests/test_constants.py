@@ -255,3 +255,13 @@ def test_counts_are_added_in_place_in_their_own_dtype():
     counts += gx.sum(counts, dtype="int64")
 
     assert (counts.dtype, counts.tolist()) == (np.int32, [3, 2, 3])
+
+
+def test_an_order_that_is_a_tensor_sorts_for_a_search():
+    values = np.asarray([3.0, 1.0, 2.0])
+
+    def loss(x):
+        place = gx.searchsorted(values, 2.5, sorter=gx.argsort(x))
+        return gx.sum(x) * int(place)
+
+    assert np.array_equal(gx.grad(loss)(values), [2.0] * 3)

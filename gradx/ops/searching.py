@@ -5,6 +5,7 @@ All of these are integers, which have no derivative.
 
 from gradx.core.op import composed, constant
 from gradx.core.samples import Sample
+from gradx.core.views import without_constants
 from gradx.ops.slicing import getitem
 
 
@@ -87,4 +88,4 @@ def searchsorted(xp, x1, x2, /, *, side="left", sorter=None):
     Before equal elements with ``side="left"``, after them with ``"right"``.
     ``sorter`` holds indices that sort ``x1``, if it is not sorted.
     """
-    return xp.searchsorted(x1, x2, side=side, sorter=sorter)
+    return xp.searchsorted(x1, x2, side=side, sorter=without_constants(sorter))
