@@ -6,11 +6,7 @@ from typing import Any as _Any
 
 from gradx import fft as fft
 from gradx import linalg as linalg
-from gradx import nn as nn
 from gradx import operators as operators  # gives Tensor its operators and methods
-from gradx import optim as optim
-from gradx import random as random
-from gradx import special as special
 from gradx.backends import default_device as default_device
 from gradx.backends import devices as devices
 from gradx.backends.cuda_memory import limit_memory as limit_memory
@@ -224,9 +220,13 @@ __version__ = "0.1.0"
 if _TYPE_CHECKING:
     from gradx import data as data
     from gradx import distributed as distributed
+    from gradx import nn as nn
     from gradx import onnx as onnx
+    from gradx import optim as optim
+    from gradx import random as random
     from gradx import saving as saving
     from gradx import sklearn as sklearn
+    from gradx import special as special
     from gradx import testing as testing
     from gradx import train as train
     from gradx.graph.draw import draw as draw
@@ -235,7 +235,19 @@ if _TYPE_CHECKING:
     from gradx.saving import save as save
 
 # Imported when first asked for: programs that only take gradients start sooner.
-_MODULES = ("data", "distributed", "onnx", "saving", "sklearn", "testing", "train")
+_MODULES = (
+    "data",
+    "distributed",
+    "nn",
+    "onnx",
+    "optim",
+    "random",
+    "saving",
+    "sklearn",
+    "special",
+    "testing",
+    "train",
+)
 _FUNCTIONS = {
     "draw": "gradx.graph.draw",
     "load": "gradx.saving",

@@ -216,7 +216,11 @@ def test_import_leaves_for_later_what_a_gradient_does_not_need():
         "argparse",
         "html",
         "gradx.graph.svg",
+        "gradx.nn",
+        "gradx.optim",
+        "gradx.random",
         "gradx.saving",
+        "gradx.special",
         "gradx.train",
         "hashlib",
         "numpy.random",
@@ -227,6 +231,21 @@ def test_import_leaves_for_later_what_a_gradient_does_not_need():
 
 
 def test_what_is_imported_later_is_found_by_name():
-    assert {"draw", "load", "profile", "save", "saving", "train"} <= set(dir(gx))
+    assert {"draw", "load", "nn", "profile", "save", "saving", "special", "train"} <= set(dir(gx))
     assert callable(gradx.draw)
     assert gradx.saving.load is gradx.load
+
+
+def test_new_process_reads_a_graph_whose_ops_are_declared_when_asked_for():
+    graph = gx.capture(lambda x, key: gx.special.gammaln(x) + gx.random.normal(key))(
+        np.float64(4.5), gx.random.key(0)
+    )
+    code = "import sys, gradx; print(gradx.Graph.from_json(sys.argv[1]))"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, graph.to_json()], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == str(graph).strip()
+    assert "gammaln" in done.stdout
+    assert "random_numbers" in done.stdout

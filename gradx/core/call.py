@@ -9,6 +9,7 @@ Budget: 0.3 us on plain arrays, 1 us while recording, beyond the array library.
 
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from gradx.core.arrays import backend_for
@@ -110,7 +111,7 @@ def _run_any(op):
 def _front(op, run):
     """Give ``run`` the op's real signature.
 
-    Compiled once per op: Python then binds positional and keyword arguments
+    Compiled from source: Python then binds positional and keyword arguments
     at the speed of an ordinary call, and reports wrong ones in its own words.
     """
     inputs, params, variadic = op.signature
@@ -164,10 +165,18 @@ def _as_dict(params):
 
 def _compiled_front(op, body, scope):
     scope = {**scope, **op.defaults}
+    exec(_front_code(op.visible, body), scope)
+    call = scope["call"]
+    call.__code__ = call.__code__.replace(co_name=op.name)
+    return call
+
+
+@cache
+def _front_code(visible, body):
+    """Compile a front, which ops of the same signature share."""
     # A name inside the package: what looks for the user's own line passes over it.
-    filename = os.path.join(os.path.dirname(__file__), f"<call of {op.name}>")
-    exec(compile(f"def {op.name}{op.visible}:\n{body}", filename, "exec"), scope)
-    return scope[op.name]
+    filename = os.path.join(os.path.dirname(__file__), "<call of an op>")
+    return compile(f"def call{visible}:\n{body}", filename, "exec")
 
 
 def _linking(op, call):

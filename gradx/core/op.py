@@ -28,6 +28,7 @@ from gradx.core.rules import (
     compile_rule,
     replacing,
     scaling_by,
+    when_called,
 )
 from gradx.core.samples import SampleSet
 from gradx.errors import GradxError
@@ -247,7 +248,7 @@ def complete(op: Op, *, vjp: Mapping[str, Needs], jvp: Mapping[str, Needs]) -> F
     op.jvp = _per_input(op, jvp)
     op.all_edges = None
     if len(op.vjp) <= 2 and all(op.vjp) and not op.signature.variadic:
-        op.all_edges = compile_all_edges(op.vjp, op.signature)
+        when_called(op, "all_edges", lambda: compile_all_edges(op.vjp, op.signature))
     op.call, op.run = make_calls(op)
     call: Any = op.call
     call.__name__ = call.__qualname__ = op.name

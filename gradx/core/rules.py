@@ -38,17 +38,18 @@ class Rule:
 
     __slots__ = ("apply", "pick", "saved")
 
-    def __init__(self, apply: Function, pick: Function, saved: str) -> None:
+    pick: Function
+
+    def __init__(self, apply: Function, saved: str) -> None:
         self.apply = apply
-        self.pick = pick
         self.saved = saved  # what ``pick`` returns, as Python source
 
     def of_output(self, index: int, count: int) -> "Rule":
         """Return the vjp of one of several outputs, the others being unused."""
         before, after = (None,) * index, (None,) * (count - index - 1)
-        return Rule(
-            lambda g, *saved: self.apply((*before, g, *after), *saved), self.pick, self.saved
-        )
+        rule = Rule(lambda g, *saved: self.apply((*before, g, *after), *saved), self.saved)
+        rule.pick = self.pick
+        return rule
 
 
 class Needs(NamedTuple):
@@ -123,7 +124,23 @@ def compile_rule(needs: Needs, signature: Signature) -> Rule:
     if unknown := [name for name in needs.names if name not in sources]:
         raise TypeError(f"a rule names {unknown}; it may name {list(sources)}")
     saved = "".join(f"{sources[name]}, " for name in needs.names)
-    return Rule(needs.apply, _compiled(f"lambda {arguments}: ({saved})"), f"({saved})")
+    rule = Rule(needs.apply, f"({saved})")
+    when_called(rule, "pick", lambda: _compiled(f"lambda {arguments}: ({saved})"))
+    return rule
+
+
+def when_called(owner: Any, name: str, build: Callable[[], Function]) -> None:
+    """Give ``owner`` a function that is built at its first call, and replaces itself.
+
+    Building those of all ops would be a tenth of what importing gradx takes.
+    """
+
+    def first(*args: Any) -> Any:
+        function = build()
+        setattr(owner, name, function)
+        return function(*args)
+
+    setattr(owner, name, first)
 
 
 def compile_all_edges(rules: tuple[Any, ...], signature: Signature) -> Function:

@@ -7,6 +7,7 @@ JSON lacks, slices, tuples and arrays are written as objects of one key.
 
 import json
 from collections.abc import Callable
+from importlib import import_module
 from math import inf, nan
 from typing import Any, NamedTuple
 
@@ -15,11 +16,13 @@ import numpy as np
 from gradx.backends import backend_for_device, backend_of, numpy_dtype
 from gradx.core.arrays import is_array
 from gradx.core.explain import describe
-from gradx.core.op import OPS
+from gradx.core.op import OPS, Op
 from gradx.errors import DTypeError, GradxError, ShapeError
 from gradx.graph.equations import Constant, Equation, Group, Variable
 
 FORMAT = "gradx graph 1"
+# Modules with ops that are imported when they are first asked for.
+DECLARED_LATER = ("gradx.random", "gradx.special")
 SPECIAL = {"inf": inf, "-inf": -inf, "nan": nan}
 
 
@@ -180,9 +183,7 @@ def _constant(text: dict[str, Any], declare: Callable[..., Variable]) -> Constan
 
 
 def _equation(text: dict[str, Any], get: Callable[..., Any], declare: Callable[..., Any]) -> Any:
-    op = OPS.get(_text(text["op"]))
-    if op is None:
-        raise _wrong(f"there is no op {text['op']!r}")
+    op = _op_named(_text(text["op"]))
     params = {name: decoded(value) for name, value in text["params"].items()}
     if unknown := params.keys() - set(op.signature.params):
         raise _wrong(f"{op.name} has no parameter {sorted(unknown)[0]!r}")
@@ -191,6 +192,15 @@ def _equation(text: dict[str, Any], get: Callable[..., Any], declare: Callable[.
         raise _wrong(f"{op.name} takes {len(op.signature.inputs)} arrays, got {len(inputs)}")
     outputs = tuple([declare(x) for x in text["outputs"]])
     return Equation(op, inputs, params, outputs, _text(text.get("line", "")))
+
+
+def _op_named(name: str) -> Op:
+    if name not in OPS:
+        for module in DECLARED_LATER:
+            import_module(module)
+    if name not in OPS:
+        raise _wrong(f"there is no op {name!r}")
+    return OPS[name]
 
 
 def _shape(value: Any) -> tuple[int, ...]:

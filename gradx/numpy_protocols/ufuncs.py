@@ -2,11 +2,11 @@
 
 import math
 import sys
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from gradx import special
 from gradx.core.arrays import read_for, untracked
 from gradx.numpy_protocols.constants import as_constants
 from gradx.ops import elementwise as ew
@@ -179,6 +179,7 @@ def ufunc_of(asked: Any) -> Any:
         return UFUNCS[asked]
     name = asked.__name__
     if asked in [getattr(sys.modules.get(module), name, None) for module in SCIPY]:
+        special = import_module("gradx.special")  # when asked for: it is large
         return getattr(special, name, None) or UFUNCS.get(getattr(np, name, None))
     return None
 
