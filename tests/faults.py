@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import gradx
 from gradx.core import tree
 from gradx.core.op import OPS, Op
-from gradx.core.rules import Rule
+from gradx.core.rules import Rule, compile_all_edges
 from gradx.ops.creation import stop_gradient
 from gradx.ops.moving import flip
 from gradx.testing import check_derivatives
@@ -47,20 +47,20 @@ def _leaves(value: Any, function: Any) -> Any:
 def scaled(rule: Rule) -> Rule:
     """Return the rule times 1 + 1e-6."""
     apply = lambda g, *saved: _leaves(rule.apply(g, *saved), lambda part: part * (1 + 1e-6))
-    return Rule(apply, rule.pick, rule.saved)
+    return rule.replaced(apply)
 
 
 def dropped(rule: Rule) -> Rule:
     """Return a rule that gives 0."""
     apply = lambda g, *saved: _leaves(rule.apply(g, *saved), lambda part: 0 * part)
-    return Rule(apply, rule.pick, rule.saved)
+    return rule.replaced(apply)
 
 
 def flat(rule: Rule) -> Rule:
     """Return the rule with what it keeps held constant."""
     hold = lambda value: stop_gradient(value) if is_differentiable(value) else value
     apply = lambda g, *saved: rule.apply(g, *[_leaves(value, hold) for value in saved])
-    return Rule(apply, rule.pick, rule.saved)
+    return rule.replaced(apply)
 
 
 def of_symmetric(op: Op, draw: Any) -> tuple[Any, Any]:
@@ -116,18 +116,15 @@ def is_caught(fault: Fault) -> bool:
     sound = getattr(op, mode)
     planted = list(sound)
     planted[fault.position] = KINDS[fault.kind](sound[fault.position])
-    edges = op.both_edges
+    edges = op.all_edges
     if edges is not None and mode == "vjp":
-        op.both_edges = lambda x, y, out, *inputs: tuple(
-            (node, rule, rule.pick(out, *inputs))
-            for node, rule in zip((x, y), planted, strict=True)
-        )
+        op.all_edges = compile_all_edges(tuple(planted), op.signature)
     setattr(op, mode, tuple(planted))
     try:
         return not _passes(op)
     finally:
         setattr(op, mode, sound)
-        op.both_edges = edges
+        op.all_edges = edges
 
 
 def _passes(op: Op) -> bool:

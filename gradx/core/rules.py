@@ -44,12 +44,16 @@ class Rule:
         self.apply = apply
         self.saved = saved  # what ``pick`` returns, as Python source
 
+    def replaced(self, apply: Function) -> "Rule":
+        """Return a rule that applies another map to the same values."""
+        rule = Rule(apply, self.saved)
+        rule.pick = self.pick
+        return rule
+
     def of_output(self, index: int, count: int) -> "Rule":
         """Return the vjp of one of several outputs, the others being unused."""
         before, after = (None,) * index, (None,) * (count - index - 1)
-        rule = Rule(lambda g, *saved: self.apply((*before, g, *after), *saved), self.saved)
-        rule.pick = self.pick
-        return rule
+        return self.replaced(lambda g, *saved: self.apply((*before, g, *after), *saved))
 
 
 class Needs(NamedTuple):
