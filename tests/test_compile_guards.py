@@ -1,5 +1,6 @@
 """What a compiled function reads from outside is noticed when it changes: nothing freezes."""
 
+import random
 import types
 import warnings
 from functools import partial
@@ -232,3 +233,37 @@ def test_state_that_the_function_changes_is_changed_at_every_call():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert [compiled(X)[0] for _ in range(3)] == [1, 2, 3]
+
+
+GENERATOR = np.random.default_rng(0)
+
+
+class Masked:
+    """A model of a user's, with a generator of its own."""
+
+    def __init__(self):
+        self.generator = np.random.default_rng(0)
+
+    def __call__(self, x):
+        return x * self.generator.integers(0, 2, x.shape)
+
+
+@pytest.mark.parametrize(
+    ("draws", "named"),
+    [
+        (lambda x: x + np.random.rand(), "np.random"),  # noqa: NPY002 -- what users have
+        (lambda x: x + random.random(), "random"),
+        (lambda x: x + GENERATOR.normal(size=3), "a Generator"),
+        (Masked(), "a Generator"),
+    ],
+)
+@pytest.mark.parametrize("captured", [gx.compile, gx.capture])
+def test_random_numbers_of_others_are_not_frozen_but_refused(captured, draws, named):
+    with pytest.raises(gx.CaptureError, match=f"drew random numbers from {named}, .* gx.random"):
+        captured(draws)(X)
+
+
+def test_generator_that_is_there_but_not_drawn_from_does_no_harm():
+    compiled = gx.compile(lambda x: x * float(GENERATOR.bit_generator is not None))
+
+    np.testing.assert_array_equal(compiled(X), X)

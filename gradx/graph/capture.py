@@ -21,7 +21,9 @@ from gradx.core.op import OPS, PYTHON_SCALARS
 from gradx.core.trace import Trace, capturing
 from gradx.core.views import new_tensor, without_constants
 from gradx.errors import CaptureError, TapeError
+from gradx.graph.drawing import Generators
 from gradx.graph.equations import Constant, Equation, Input, Variable
+from gradx.graph.guards import guards_of
 from gradx.graph.ir import Graph
 from gradx.graph.naming import leaf_names
 from gradx.graph.weak import DTYPES, OPERATORS
@@ -172,11 +174,15 @@ def portable(name: str, value: Any) -> Any:
 
 
 @contextmanager
-def captures(trace: Capture) -> Any:
-    """Let nothing be decided by numbers in the block, and end ``trace`` after it."""
+def captures(trace: Capture, generators: Generators) -> Any:
+    """Let nothing be decided by numbers in the block, and end ``trace`` after it.
+
+    Nor may anything be drawn from ``generators``.
+    """
     token = capturing.set(True)
     try:
         yield
+        generators.require_unused(trace.name)
     finally:
         capturing.reset(token)
         trace.end()
@@ -234,7 +240,7 @@ def capture(f: Callable[..., Any]) -> Callable[..., Graph]:
             for leaf, name in zip(leaves, names, strict=True)
         ]
         given, named = tree.unflatten(structure, watched)
-        with captures(trace):
+        with captures(trace, guards_of((f,), (given, named)).generators):
             outputs = tree.leaves(f(*given, **named))
             inputs = [x for x in watched if type(x) is Tensor]
             return graph_of(trace, inputs, outputs)

@@ -161,7 +161,7 @@ class Compiled:
         args = list(args)
         guards = guards_of((self.function, *constant, *found.values()), (args, kwargs))
         kwargs |= put_back(self.static, args, found)
-        with captures(trace):
+        with captures(trace, guards.generators):
             outputs, structure = tree.flatten(self.function(*args, **kwargs))
             graph = graph_of(trace, [leaves[i] for i in positions], outputs)
         program = None

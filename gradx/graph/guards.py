@@ -17,6 +17,7 @@ from typing import Any
 
 from gradx.backends import find_backend
 from gradx.core.call import Tensor
+from gradx.graph.drawing import Generators
 from gradx.transforms.debugging import PACKAGE
 
 MISSING: Any = object()
@@ -35,6 +36,8 @@ LIBRARIES = (
 
 class Guards:
     """What was read, where, and what it was."""
+
+    generators: Generators
 
     def __init__(self) -> None:
         self.names: list[tuple[Any, str, Any]] = []  # (mapping, name, value)
@@ -103,6 +106,7 @@ def guards_of(held: Iterable[Any], arguments: Iterable[Any]) -> Guards:
     for argument in arguments:
         walk.argument(argument)
     walk.attributes()
+    walk.guards.generators = Generators(walk.seen.values())
     return walk.guards
 
 
