@@ -1,6 +1,7 @@
 """What a compiled function reads from outside is noticed when it changes: nothing freezes."""
 
 import random
+import threading
 import types
 import warnings
 from functools import partial
@@ -259,7 +260,7 @@ class Masked:
 )
 @pytest.mark.parametrize("captured", [gx.compile, gx.capture])
 def test_random_numbers_of_others_are_not_frozen_but_refused(captured, draws, named):
-    with pytest.raises(gx.CaptureError, match=f"drew random numbers from {named}, .* gx.random"):
+    with pytest.raises(gx.CaptureError, match=f"drew random numbers from {named}: .* gx.random"):
         captured(draws)(X)
 
 
@@ -267,3 +268,15 @@ def test_generator_that_is_there_but_not_drawn_from_does_no_harm():
     compiled = gx.compile(lambda x: x * float(GENERATOR.bit_generator is not None))
 
     np.testing.assert_array_equal(compiled(X), X)
+
+
+def test_numbers_that_another_thread_may_have_drawn_are_a_warning():
+    go_on = threading.Event()
+    thread = threading.Thread(target=go_on.wait)
+    thread.start()
+    try:
+        with pytest.warns(UserWarning, match=r"drawn from np\.random, in this thread or another"):
+            gx.compile(lambda x: x + np.random.rand())(X)  # noqa: NPY002
+    finally:
+        go_on.set()
+        thread.join()

@@ -5,6 +5,8 @@ them: a dropout mask, say, that never changes.
 """
 
 import pickle
+import threading
+import warnings
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
@@ -13,6 +15,11 @@ from typing import Any
 import numpy as np
 
 from gradx.errors import CaptureError
+
+REPEATED = (
+    "every replay would repeat them; draw them with gx.random from a key that is an argument, or "
+    "pass them as an argument"
+)
 
 
 class Generators:
@@ -27,16 +34,22 @@ class Generators:
     def require_unused(self, name: str) -> None:
         """Raise an error if one has been drawn from since, by the function ``name``.
 
+        While other threads run it may have been one of them, so that is a warning.
+
         Raises:
             CaptureError: one has.
         """
         for (generator, state), before in zip(self.states, self.before, strict=True):
-            if pickle.dumps(state()) != before:
-                raise CaptureError(
-                    f"{name}: it drew random numbers from {generator}, which every replay would "
-                    "repeat: draw them with gx.random from a key that is an argument, or pass "
-                    "them as an argument"
+            if pickle.dumps(state()) == before:
+                continue
+            if threading.active_count() > 1:
+                warnings.warn(
+                    f"while {name} was captured, random numbers were drawn from {generator}, in "
+                    f"this thread or another; if {name} drew them, {REPEATED}",
+                    stacklevel=2,
                 )
+            else:
+                raise CaptureError(f"{name}: it drew random numbers from {generator}: {REPEATED}")
 
 
 def _state_of(x: Any) -> Callable[[], Any] | None:
