@@ -184,3 +184,27 @@ def test_result_that_does_not_fit_into_memory_names_op_and_arguments():
     assert type(caught.value) is OutOfMemoryError
     assert isinstance(caught.value, GradxError)
     assert np.array_equal(gx.add(np.ones(2), 1.0), [2.0, 2.0])
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize("make", [np.matrix, np.ma.array])
+def test_arrays_whose_operators_mean_something_else_are_refused(make):
+    with pytest.raises(
+        gx.errors.DTypeError, match=r"is a (matrix|MaskedArray) of float64 \(1, 2\)"
+    ):
+        gx.grad(lambda x: gx.sum(x * x))(make([[1.0, 2.0]]))
+    with pytest.raises(gx.errors.DTypeError, match=r"expected an array, got '(matrix|MaskedArray)"):
+        gx.multiply(make([[1.0, 2.0]]), np.ones((1, 2)))
+
+
+def test_what_only_looks_like_an_array_is_named_by_its_type():
+    class Series:
+        dtype, shape = np.dtype(float), (3,)
+
+    with pytest.raises(gx.errors.DTypeError, match=r"argument 0 \(x\) is a Series of float64"):
+        gx.grad(lambda x: gx.sum(x))(Series())
+
+
+def test_making_an_array_of_several_says_how():
+    with pytest.raises(gx.errors.TrackedError, match=r"with gx\.asarray\(\[a, b\]\) or gx\.stack"):
+        gx.grad(lambda x: np.sum(np.array([x[0], x[1]])))(np.ones(2))

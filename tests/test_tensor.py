@@ -213,6 +213,7 @@ def test_storing_in_a_plain_array_is_refused():
         np.zeros(1)[0] = gx.tensor(1.0)
 
     assert "would lose its derivative" in str(caught.value.__cause__)
+    assert "write it only into arrays that are tracked" in str(caught.value.__cause__)
 
 
 def test_comparisons_steer_python():

@@ -27,6 +27,9 @@ MODULES = {
     "array_api_strict": "gradx.backends.strict",
 }
 
+# Subclasses of NumPy's arrays whose operators, which rules use, skip elements or multiply matrices.
+UNLIKE = {("numpy.ma", "MaskedArray"), ("numpy", "matrix")}
+
 # First word of a device's name -> who returns its backend, or says why not.
 LOADERS: dict[str, Callable[[str], Backend]] = {
     "cpu": _from_module("gradx.backends.numpy"),
@@ -54,6 +57,8 @@ def backend_of(array_type: type) -> Backend:
 
 def find_backend(array_type: type) -> Backend | None:
     """Return the backend whose arrays have type ``array_type``, None if none has."""
+    if any((base.__module__, base.__name__) in UNLIKE for base in array_type.__mro__):
+        return None
     for base in array_type.__mro__:
         backend = _by_array_type.get(base) or _backend_of_package(base)
         if backend is not None and issubclass(array_type, backend.array_types or object):

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from gradx.backends import backend_of
+from gradx.backends import backend_of, find_backend
+from gradx.core.views import Tensor
 from gradx.errors import (
     AxisError,
     DeviceError,
@@ -74,9 +75,11 @@ def _call(name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> str:
 
 def describe(value: Any) -> str:
     """Name a value by dtype and shape if it is an array, as in ``float32 (2, 3)``."""
-    if hasattr(value, "dtype") and hasattr(value, "shape"):
-        return f"{str(value.dtype).rpartition('.')[2]} {tuple(value.shape)}"
-    return repr(value)
+    if not hasattr(value, "dtype") or not hasattr(value, "shape"):
+        return repr(value)
+    named = f"{str(value.dtype).rpartition('.')[2]} {tuple(value.shape)}"
+    known = type(value) is Tensor or find_backend(type(value)) is not None
+    return named if known else f"a {type(value).__name__} of {named}"
 
 
 def _matmul_reason(arrays: tuple[Any, ...], error: Exception) -> str | None:

@@ -19,6 +19,14 @@ substitutes: ContextVar[Mapping[Any, Any]] = ContextVar("substitutes", default=M
 # Whether this thread is capturing a graph: what is decided by a number now would stay so.
 capturing: ContextVar[bool] = ContextVar("capturing", default=False)
 
+# What to do where a Tensor would become a plain array or number.
+INSTEAD = {
+    "np.asarray()": "make an array of several with gx.asarray([a, b]) or gx.stack, and use gx "
+    "functions of it",
+    "float()": "use gx functions of it, such as gx.sin, and write it only into arrays that are "
+    "tracked, such as np.zeros_like(t)",
+}
+
 
 class Trace:
     """One run of a transform. Subclasses say what happens to the ops it sees."""
@@ -80,10 +88,10 @@ class Trace:
 
     def refusal(self, what: str) -> Exception:
         """Return the error of ``what``, which would take a number out of this run."""
+        instead = INSTEAD.get(what, "use gx functions of it, such as gx.where")
         return TrackedError(
-            f"{what} of a Tensor tracked by {self.name} would lose its derivative: use gx "
-            "functions of it, such as gx.where, or say that no derivative is wanted, "
-            "with t.detach() or gx.stop_gradient(t)"
+            f"{what} of a Tensor tracked by {self.name} would lose its derivative: {instead}; or "
+            "say that no derivative is wanted, with t.detach() or gx.stop_gradient(t)"
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
