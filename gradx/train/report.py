@@ -11,7 +11,7 @@ from gradx.core.explain import describe
 from gradx.errors import DTypeError, ShapeError
 from gradx.graph.draw import Picture
 from gradx.graph.svg import escape
-from gradx.nn.summary import HEAD, Summary
+from gradx.nn.summary import TEXTS, Summary
 from gradx.train.curves import line_chart, number
 
 STYLE = """
@@ -119,9 +119,8 @@ def _pairs(settings: Mapping[str, Any]) -> str:
 
 
 def _model(summary: Summary) -> str:
-    rows = [[*row[:3], f"{row.parameters:,}", f"{row.bytes:,}"] for row in summary.rows]
-    total = ["total", "", "", f"{summary.parameters:,}", f"{summary.bytes:,}"]
-    return _table(HEAD, [*rows, total], texts=3, last="total")
+    head, *rows = summary.cells()
+    return _table(head, rows, texts=TEXTS, last="total")
 
 
 def _epochs(columns: Mapping[str, Sequence[float]]) -> str:
