@@ -18,6 +18,7 @@ from gradx.random import fold_in, split
 from gradx.random.arguments import as_integer
 from gradx.train.callbacks import Handler, handlers
 from gradx.train.checkpoint import resume_run
+from gradx.train.compiling import while_it_compiles
 from gradx.train.early_stopping import EarlyStopping
 from gradx.train.evaluation import Metric, measure, named_metrics
 from gradx.train.history import History
@@ -85,8 +86,8 @@ def fit(
     batch are moved there. ``resume`` is a checkpoint that ``Checkpoint`` saved, or its
     directory: the run goes on from there, up to ``epochs`` in all, as if never interrupted.
 
-    Steps are compiled (see ``gx.compile``), which changes no arithmetic; what cannot be,
-    such as a loss that reads a number, is run as it is, after a warning that says why.
+    Steps and evaluations are compiled (see ``gx.compile``), which changes no arithmetic; what
+    cannot be, such as a loss that reads a number, is run as it is, after a warning that says why.
     ``compile=False`` runs every step in Python, as for a debugger or a loss that prints.
 
     With ``world=gx.distributed.world()``, processes that ``mpiexec`` started train together: each
@@ -128,7 +129,7 @@ def fit(
     lowered = None if chosen is None else chosen.dtype
     objective = as_objective(loss, lowered)
     run = Run(
-        objective=objective,
+        evaluated=while_it_compiles(objective, "evaluations") if compile else objective,
         step=make_step(objective, optimizer, world, compile, chosen),
         optimizer=optimizer if lowered is None else Scaling(optimizer),
         source=training_source(data, batch_size, sampling, data_key, world),
@@ -154,7 +155,7 @@ def fit(
 class Run:
     """What stays the same from the first step to the last."""
 
-    objective: Objective
+    evaluated: Objective
     step: Step
     optimizer: Optimizer | Scaling
     source: Source
@@ -188,7 +189,7 @@ class Run:
         state.epoch, state.step = state.epoch + 1, 0
         row = {"epoch": state.epoch, "loss": self._steps(state)}
         if self.validation is not None:
-            found = measure(state.model, self.objective, self.validation, self.metrics, self.device)
+            found = measure(state.model, self.evaluated, self.validation, self.metrics, self.device)
             row |= {f"validation_{name}": value for name, value in found.items()}
         if "learning_rate" in state.history:
             row["learning_rate"] = self._learning_rate(state.total_steps - 1)
