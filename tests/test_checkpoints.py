@@ -1,5 +1,6 @@
 """A run that was cut off and goes on ends in the same bits as one that was not."""
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ import gradx as gx
 from gradx import nn, optim
 from gradx.core import tree
 from gradx.errors import CheckpointError, ShapeError
-from gradx.train import Checkpoint, EarlyStopping
+from gradx.train import Checkpoint, EarlyStopping, checkpoint
+from gradx.train.checkpoint import save_run
 from tests.test_optim import optimizers
 
 ROOT = Path(__file__).parent.parent
@@ -166,6 +168,31 @@ def test_the_best_epoch_is_remembered_over_an_interruption(tmp_path):
 
     assert np.argmax(result.history["loss"]) == 0
     assert best.read_bytes() == before
+
+
+@pytest.mark.parametrize("killed_after", [1, 2, 3, 4, 5, 6])
+def test_a_run_cut_off_between_its_two_files_has_the_best_in_the_end(
+    killed_after, tmp_path, monkeypatch
+):
+    monitor = lambda: Checkpoint(tmp_path / "cut", "loss")  # which falls: each epoch is the best
+    whole = Checkpoint(tmp_path / "whole", "loss")
+    run(optim.adam(0.01), 4, callbacks=[whole])
+    saves = itertools.count(1)
+
+    def save(path, state):
+        save_run(path, state)
+        if next(saves) == killed_after:
+            raise Cut
+
+    monkeypatch.setattr(checkpoint, "save_run", save)
+    with pytest.raises(Cut):
+        run(optim.adam(0.01), 4, callbacks=[monitor()])
+    monkeypatch.undo()
+    start = tmp_path / "cut" if (tmp_path / "cut/last.safetensors").exists() else None
+    run(optim.adam(0.01), 4, callbacks=[monitor()], resume=start)
+
+    found, expected = (gx.load(tmp_path / name / "best.safetensors") for name in ("cut", "whole"))
+    assert all(found[name].tobytes() == expected[name].tobytes() for name in expected)
 
 
 @pytest.mark.parametrize(
