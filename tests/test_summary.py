@@ -115,6 +115,16 @@ def test_sizes_are_right_in_every_library_and_dtype(backend):
     assert Holder(arrays).summary().bytes == 3 * sum(names.values())
 
 
+def test_names_are_escaped_in_html():
+    class Holder(nn.Module):
+        parts: dict
+
+    html = Holder({"<b>": nn.Linear(2, 2, key=KEY)}).summary().to_html()
+
+    assert "parts['&lt;b&gt;']" in html
+    assert "<b>" not in html
+
+
 def test_nothing_watches_after_a_summary():
     model = network()
     table = model.summary(np.ones((5, 3), np.float32))

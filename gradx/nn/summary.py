@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import fields
-from html import escape
 from math import prod
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from gradx.nn.watching import WATCHER, Watcher
 
 HEAD = ("layer", "kind", "output", "parameters", "bytes", "FLOPs")
 TEXTS = 3  # of the columns, before those of numbers
+ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 class Row(NamedTuple):
@@ -179,7 +179,7 @@ def _line(cells: Any, widths: list[int]) -> str:
 def _html(tag: str, cells: tuple[str, ...]) -> str:
     aligned = ["left"] * TEXTS + ["right"] * (len(cells) - TEXTS)
     shown = [
-        f'<{tag} style="text-align: {side}">{escape(text)}</{tag}>'
+        f'<{tag} style="text-align: {side}">{text.translate(ESCAPED)}</{tag}>'
         for text, side in zip(cells, aligned, strict=True)
     ]
     return f"<tr>{''.join(shown)}</tr>"
