@@ -81,43 +81,29 @@ def assert_same_run(actual, expected):
     assert actual.stopped == expected.stopped
 
 
+@pytest.mark.parametrize(("sampling", "compile"), [("subsets", True), ("random", False)])
 @pytest.mark.parametrize("name", MAKERS)
-def test_five_epochs_and_five_are_ten(name, tmp_path):
-    make = MAKERS[name]
-    expected = run(make())
+def test_five_epochs_and_five_are_ten(name, sampling, compile, tmp_path):
+    make, options = MAKERS[name], {"sampling": sampling, "compile": compile}
+    expected = run(make(), **options)
     with pytest.raises(Cut):
-        run(make(), callbacks=[Checkpoint(tmp_path), cut_at(6, 2)])
+        run(make(), callbacks=[Checkpoint(tmp_path), cut_at(6, 2)], **options)
 
-    actual = run(make(), callbacks=[Checkpoint(tmp_path)], resume=tmp_path)
+    actual = run(make(), callbacks=[Checkpoint(tmp_path)], resume=tmp_path, **options)
 
     assert_same_run(actual, expected)
 
 
-KILLED = """
-import os, signal, sys
-from gradx import optim
-from gradx.train import Checkpoint
-from tests.test_checkpoints import run
-
-class Kill:
-    def on_step_end(self, state):
-        if (state.epoch, state.step) == (6, 3):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-run(optim.adam(0.01), sampling=sys.argv[2], callbacks=[Checkpoint(sys.argv[1]), Kill()])
-"""
-
-
-@pytest.mark.parametrize("sampling", ["subsets", "random"])
-def test_a_run_that_was_killed_goes_on_to_the_same_bits(sampling, tmp_path):
+def test_runs_that_are_killed_at_random_moments_go_on_to_the_same_bits():
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path), sampling], cwd=ROOT, capture_output=True
+        [sys.executable, "-m", "tests.killed_runs", "--runs", "4"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
-    assert done.returncode == -9, done.stderr
 
-    actual = run(optim.adam(0.01), sampling=sampling, resume=tmp_path / "last.safetensors")
-
-    assert_same_run(actual, run(optim.adam(0.01), sampling=sampling))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("4 runs ended in the bits of a run left alone")
 
 
 @pytest.mark.parametrize("cut", [2, 4, 7])
