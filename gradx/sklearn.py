@@ -165,7 +165,7 @@ class Classifier(ClassifierMixin, _Network):
         optimizer: Any = None,
         learning_rate: float = 3e-3,
         weight_decay: float = 1.0,
-        epochs: int = 100,
+        epochs: int = 200,
         batch_size: int = 200,
         random_state: Any = None,
         patience: int | None = None,

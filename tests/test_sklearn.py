@@ -22,7 +22,7 @@ X = np.random.default_rng(0).normal(size=(80, 3))
 LABELS = np.where(X[:, 0] + X[:, 1] > 0, "up", "down")
 
 
-@parametrize_with_checks([Classifier(), Regressor(epochs=100, learning_rate=1e-2)])
+@parametrize_with_checks([Classifier(epochs=100), Regressor(epochs=100, learning_rate=1e-2)])
 @pytest.mark.filterwarnings("default")
 def test_every_check_of_scikit_learn_passes(estimator, check):
     check(estimator)

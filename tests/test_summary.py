@@ -54,6 +54,14 @@ def test_operations_of_convolutions_and_attention_are_those_of_the_textbook():
     assert [row.flops for row in rows[1:]] == [2 * 2 * 5 * 8 * 8] * 4
 
 
+def test_a_layer_that_is_there_twice_computes_its_share_once():
+    layer = nn.Linear(8, 8, bias=False, key=KEY)
+
+    rows = nn.Sequential(layer, layer).summary(np.ones((5, 8), np.float32)).rows
+
+    assert [row.flops for row in rows] == [2 * 2 * 5 * 8 * 8, 0]
+
+
 def test_a_model_that_reads_numbers_is_called_and_not_counted():
     class Reading(nn.Module):
         weight: object

@@ -100,7 +100,8 @@ def summarize(model: Any, kind: type, called: Watcher | None) -> Summary:
     rows = []
     for path, module, is_leaf in _modules(model, "", kind):
         own = list(_own_arrays(module, kind))
-        flops = called.operations[id(module)] if counted and called else None
+        # A layer that is there twice computes what it does once: in its first row.
+        flops = called.operations.pop(id(module), 0) if counted and called else None
         if not own and not is_leaf and not flops:
             continue
         parameters = sum(prod(value.shape) for value, state in own if not state)

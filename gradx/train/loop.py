@@ -5,10 +5,13 @@ the loss, the optimizer and ``key``, so the same call gives the same bits again.
 """
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gradx.core import tree
+from gradx.core.arrays import is_array
 from gradx.data import prefetch
 from gradx.device import to_device
 from gradx.distributed import World
@@ -119,6 +122,7 @@ def fit(
     if epochs < 0:
         raise ShapeError(f"fit: epochs={epochs}: it is 0 or more")
     _require_optimizer(optimizer)
+    _warn_of_one_array_twice(model)
     world = _checked(world)
     data_key, split_key, step_key = split(key, 3)
     if isinstance(validation, float):
@@ -268,6 +272,19 @@ def _require_optimizer(optimizer: Any) -> None:
             f"fit: the optimizer is {optimizer!r}, expected an Optimizer, "
             "as gx.optim.adam(1e-3) makes"
         )
+
+
+def _warn_of_one_array_twice(model: Any) -> None:
+    """Say that leaves which are one array do not stay one: a tree has no tied weights."""
+    first: dict[int, str] = {}
+    for path, leaf in zip(tree.paths(model), tree.leaves(model), strict=True):
+        if is_array(leaf) and (before := first.setdefault(id(leaf), path)) != path:
+            warnings.warn(
+                f"fit: model{before} and model{path} are one array, and will be two, as each is "
+                "trained by itself. To tie weights, let the model have the layer once and call it "
+                "twice; otherwise give each an array of its own",
+                stacklevel=3,
+            )
 
 
 def _present(early_stopping: EarlyStopping | None) -> list[EarlyStopping]:
