@@ -7,7 +7,7 @@
     nox -s bench            benchmarks against them
     nox -s fuzz             random programs, differentiated in every way
     nox -s estimators       gx.sklearn beside scikit-learn's own network, cross-validated
-    nox -s kills            200 processes killed while they save
+    nox -s kills            200 processes killed while they save, 200 while they train
     nox -s faults           faults planted in every rule, and how many the tests catch
     nox -s cuda_sources     every CUDA kernel through NVIDIA's compiler, which needs no GPU
     nox -s gpu              all that takes an NVIDIA GPU, in one go
@@ -119,9 +119,11 @@ def estimators(session: nox.Session) -> None:
 
 @nox.session
 def kills(session: nox.Session) -> None:
-    """Kill 200 processes while they save: what was there stays, or the next file is whole."""
+    """Kill 200 processes while they save, and 200 while they train: nothing good is lost."""
     session.install("-e", ".")
+    install_group(session, "tests")
     session.run("python", "-m", "tests.kills", "--rounds", "200", *session.posargs)
+    session.run("python", "-m", "tests.killed_runs", "--runs", "200", *session.posargs)
 
 
 @nox.session

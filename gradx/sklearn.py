@@ -9,21 +9,26 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from gradx import nn, random
 from gradx.core import tree
+from gradx.core.arrays import backend_for, is_array
 from gradx.errors import DTypeError, ShapeError
 from gradx.nn.module import Module
 from gradx.ops.arithmetic import multiply
 from gradx.ops.neural import relu, softmax, softmax_cross_entropy
 from gradx.ops.shapes import reshape, sum
+from gradx.ops.statistical import mean
 from gradx.optim.adam import adam
 from gradx.optim.adamw import adamw
 from gradx.optim.optimizer import Optimizer
 from gradx.optim.partition import partition
+from gradx.train.early_stopping import EarlyStopping
 from gradx.train.loop import fit
 
 
@@ -40,6 +45,8 @@ class _Network(BaseEstimator):
         epochs: int = 200,
         batch_size: int = 200,
         random_state: Any = None,
+        patience: int | None = None,
+        validation_fraction: float = 0.1,
     ) -> None:
         self.model = model
         self.hidden = hidden
@@ -49,11 +56,13 @@ class _Network(BaseEstimator):
         self.epochs = epochs
         self.batch_size = batch_size
         self.random_state = random_state
+        self.patience = patience
+        self.validation_fraction = validation_fraction
 
     def _begin(self, inputs: int, outputs: int) -> None:
         """Draw the model anew, and forget the optimizer's state."""
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        key, self._key = random.split(random.key(seed))
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        key, self._key = random.split(random.key(self._seed))
         self.model_ = self._new_model(inputs, outputs, key)
         self._optimizer_state: Any = None
         self._calls = 0
@@ -70,9 +79,12 @@ class _Network(BaseEstimator):
             )
         return self.model(inputs, outputs, key)
 
-    def _train(self, x: Any, y: Any, sample_weight: Any, epochs: int) -> Any:
-        weights = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+    def _train(self, x: Any, y: Any, weights: Any, epochs: int, early: bool = False) -> Any:
+        """Take ``epochs`` more; with ``early`` fewer, where rows that are set apart say so."""
         kept = weights > 0
+        rows, apart = (x[kept], y[kept], weights[kept]), None
+        if early:
+            rows, apart = self._divided(rows)
         optimizer = self.optimizer
         if optimizer is None:
             optimizer = _decaying(self.model_, self.learning_rate, self.weight_decay)
@@ -80,16 +92,35 @@ class _Network(BaseEstimator):
             self.model_,
             self._loss,
             _going_on(optimizer, self._optimizer_state),
-            (x[kept], y[kept], weights[kept]),
+            rows,
             epochs=epochs,
             batch_size=self.batch_size,
             key=random.fold_in(self._key, self._calls),
+            validation=apart,
+            early_stopping=EarlyStopping(patience=self.patience) if early else None,
             progress=None,
         )
         self.model_, self._optimizer_state = result.model, result.optimizer_state
         self.history_ = result.history
         self._calls += 1
         return self
+
+    def _divided(self, rows: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Set a fraction of the rows apart: of each class as many as there are of it in all."""
+        parts = train_test_split(
+            *rows,
+            test_size=self.validation_fraction,
+            random_state=self._seed,
+            stratify=self._strata(rows[1]),
+        )
+        return tuple(parts[::2]), tuple(parts[1::2])
+
+    def _strata(self, y: Any) -> Any:
+        return None
+
+    def _weights(self, x: Any, sample_weight: Any) -> Any:
+        sample_weight = on_host(sample_weight)
+        return _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
 
     def _loss(self, model: Any, x: Any, y: Any, weights: Any, *, key: Any, train: bool) -> Any:
         losses = self._losses(_called(model, x, key, train), y)
@@ -100,7 +131,7 @@ class _Network(BaseEstimator):
 
     def _outputs(self, x: Any) -> Any:
         check_is_fitted(self)
-        x = validate_data(self, x, reset=False, dtype=np.float64)
+        x = validate_data(self, on_host(x), reset=False, dtype=np.float64)
         return np.asarray(_called(self.model_, x, None, False))
 
 
@@ -110,7 +141,11 @@ class Classifier(ClassifierMixin, _Network):
     ``model`` is a ``gx.nn.Module`` to begin with, or a function ``(inputs, outputs, key)`` that
     makes one; it maps (samples, inputs) to scores (samples, classes). ``optimizer`` is one of
     ``gx.optim``, by default ``adamw`` with ``learning_rate`` and a ``weight_decay`` of weights, not
-    of biases. Data are taken as float64, and so should the parameters be.
+    of biases. Data, from NumPy or CuPy, are taken as float64, and so should the parameters be.
+
+    With ``patience``, ``fit`` sets ``validation_fraction`` of the rows apart, stops after so many
+    epochs in which their loss did not fall, and goes back to the best. ``class_weight`` is
+    ``"balanced"``, for classes that count alike however many rows they have, or a dictionary.
 
     In one step weights shrink by the product of the two. The defaults of both were compared on
     three data sets: ``nox -s estimators`` measures them beside scikit-learn's own network.
@@ -123,18 +158,41 @@ class Classifier(ClassifierMixin, _Network):
     True
     """
 
+    def __init__(
+        self,
+        model: Any = None,
+        hidden: tuple[int, ...] = (100,),
+        optimizer: Any = None,
+        learning_rate: float = 3e-3,
+        weight_decay: float = 1.0,
+        epochs: int = 200,
+        batch_size: int = 200,
+        random_state: Any = None,
+        patience: int | None = None,
+        validation_fraction: float = 0.1,
+        class_weight: Any = None,
+    ) -> None:
+        super().__init__(
+            model, hidden, optimizer, learning_rate, weight_decay, epochs, batch_size,
+            random_state, patience, validation_fraction,
+        )  # fmt: skip
+        self.class_weight = class_weight
+
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Train a new model on rows ``X`` of classes ``y``, which count by ``sample_weight``."""
-        x, y = validate_data(self, X, y, dtype=np.float64)
+        x, y = validate_data(self, on_host(X), on_host(y), dtype=np.float64)
         check_classification_targets(y)
-        self.classes_, labels = np.unique(column_or_1d(y, warn=True), return_inverse=True)
+        y = column_or_1d(y, warn=True)
+        self.classes_, labels = np.unique(y, return_inverse=True)
         self._begin(x.shape[1], len(self.classes_))
-        return self._train(x, labels, sample_weight, self.epochs)
+        of_classes = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        weights = self._weights(x, sample_weight) * of_classes[labels]
+        return self._train(x, labels, weights, self.epochs, self.patience is not None)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Any:
         """Train one more epoch; ``classes`` are all there will be, and needed the first time."""
         is_first = not hasattr(self, "model_")
-        x, y = validate_data(self, X, y, dtype=np.float64, reset=is_first)
+        x, y = validate_data(self, on_host(X), on_host(y), dtype=np.float64, reset=is_first)
         check_classification_targets(y)
         if is_first:
             if classes is None:
@@ -145,7 +203,9 @@ class Classifier(ClassifierMixin, _Network):
             raise ShapeError(
                 f"Classifier: y has {np.setdiff1d(y, self.classes_)}, which is not in classes"
             )
-        return self._train(x, np.searchsorted(self.classes_, y), sample_weight, 1)
+        labels = np.searchsorted(self.classes_, y)
+        weights = self._weights(x, sample_weight) * self._given_class_weights()[labels]
+        return self._train(x, labels, weights, 1)
 
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class, (samples, classes)."""
@@ -156,6 +216,18 @@ class Classifier(ClassifierMixin, _Network):
         scores = self._outputs(X)
         return self.classes_[np.argmax(scores, axis=1)]
 
+    def _given_class_weights(self) -> Any:
+        """Return the weight of each class, which for ``partial_fit`` must be known before."""
+        if isinstance(self.class_weight, str):
+            raise ShapeError(
+                f"Classifier: class_weight={self.class_weight!r} needs all rows at once, and "
+                "partial_fit has some: give a dictionary"
+            )
+        return compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
+
+    def _strata(self, y: Any) -> Any:
+        return y
+
     def _losses(self, outputs: Any, y: Any) -> Any:
         return softmax_cross_entropy(outputs, y)
 
@@ -163,7 +235,8 @@ class Classifier(ClassifierMixin, _Network):
 class Regressor(RegressorMixin, _Network):
     """Predict numbers with a network, by least squares; arguments are those of ``Classifier``.
 
-    ``model`` maps (samples, inputs) to (samples, 1).
+    ``model`` maps (samples, inputs) to (samples, outputs): one output for a vector of targets,
+    or as many as targets (samples, outputs) have.
 
     >>> import numpy as np, gradx as gx
     >>> x = np.random.default_rng(0).normal(size=(100, 2))
@@ -174,26 +247,56 @@ class Regressor(RegressorMixin, _Network):
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Train a new model on rows ``X`` and numbers ``y``, which count by ``sample_weight``."""
-        x, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
-        self._begin(x.shape[1], 1)
-        y = column_or_1d(y, warn=True, dtype=np.float64)
-        return self._train(x, y, sample_weight, self.epochs)
+        x, y = self._checked(X, y, is_first=True)
+        weights = self._weights(x, sample_weight)
+        return self._train(x, y, weights, self.epochs, self.patience is not None)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Train one more epoch."""
-        is_first = not hasattr(self, "model_")
-        x, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, reset=is_first)
-        if is_first:
-            self._begin(x.shape[1], 1)
-        return self._train(x, column_or_1d(y, dtype=np.float64), sample_weight, 1)
+        x, y = self._checked(X, y, is_first=not hasattr(self, "model_"))
+        return self._train(x, y, self._weights(x, sample_weight), 1)
 
     def predict(self, X: Any) -> Any:
-        """Return the number predicted for each row."""
-        return self._outputs(X)[:, 0]
+        """Return what is predicted for each row: a number, or a row of them."""
+        outputs = self._outputs(X)
+        return outputs[:, 0] if self._of_vectors else outputs
+
+    def _checked(self, X: Any, y: Any, is_first: bool) -> tuple[Any, Any]:
+        """Return rows and targets, (samples, outputs), and begin a model if it is the first."""
+        x, y = validate_data(
+            self,
+            on_host(X),
+            on_host(y),
+            dtype=np.float64,
+            multi_output=True,
+            y_numeric=True,
+            reset=is_first,
+        )
+        y = np.asarray(y, dtype=np.float64)
+        columns = y[:, np.newaxis] if y.ndim == 1 else y
+        if is_first:
+            self._of_vectors = y.ndim == 1
+            self._begin(x.shape[1], columns.shape[1])
+            self.n_outputs_ = columns.shape[1]
+        if columns.shape[1] != self.n_outputs_:
+            raise ShapeError(
+                f"Regressor: y has {columns.shape[1]} columns, and had {self.n_outputs_} before"
+            )
+        return x, columns
 
     def _losses(self, outputs: Any, y: Any) -> Any:
-        errors = reshape(outputs, (outputs.shape[0],)) - y
-        return errors * errors
+        errors = reshape(outputs, y.shape) - y
+        return mean(errors * errors, axis=1)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def on_host(x: Any) -> Any:
+    """Return an array of another library, such as CuPy, as one of NumPy, which can be checked."""
+    return backend_for(x).to_numpy(x) if is_array(x) else x
 
 
 def _perceptron(widths: list[int], key: Any) -> nn.Sequential:

@@ -33,11 +33,23 @@ def stop_after_three(state):
         state.stop("enough")
 
 
+def crashing(world):
+    """Return a loss that fails in the third process, while the others wait for its gradients."""
+
+    def loss(predictions, targets):
+        if world.rank == 2:
+            raise RuntimeError("the third process has had enough")
+        return nn.mse(predictions, targets)
+
+    return loss
+
+
 def train(kind, compile):
     x = gx.random.normal(KEY, (48, 3))
     world = gx.distributed.world()
+    loss = crashing(world) if kind == "crash" else nn.mse
     result = gx.train.fit(
-        network(kind), nn.mse, gx.optim.adam(0.01), (x, x[:, :1] * x[:, 1:2]),
+        network(kind), loss, gx.optim.adam(0.01), (x, x[:, :1] * x[:, 1:2]),
         epochs=6, batch_size=16, key=KEY, world=world, compile=compile, progress="log",
         validation=(x, x[:, :1]), callbacks=[stop_after_three] if kind == "stopped" else [],
         early_stopping=gx.train.EarlyStopping(monitor="loss", patience=50),

@@ -61,6 +61,30 @@ def test_vmap_over_one_input_alone_equals_a_loop(op):
                     np.testing.assert_allclose(a[i], e, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("op", OPS.values(), ids=lambda op: op.name)
+def test_vmap_over_no_elements_has_the_shapes_of_any_other(op):
+    for sample in op.samples(drawing(seed=0)):
+        function, arrays = bound(op, sample, xp_numpy())
+        if not arrays:
+            continue
+        expected = gx.core.tree.map(np.asarray, flat(xp_numpy(), function(*arrays)))
+
+        none = gx.core.tree.map(lambda a: np.zeros((0, *a.shape), a.dtype), tuple(arrays))
+        actual = flat(xp_numpy(), gx.vmap(function)(*none))
+
+        for a, e in zip(actual, expected, strict=True):
+            assert (a.shape, a.dtype) == ((0, *e.shape), e.dtype)
+
+
+def test_gradients_of_no_elements_are_zeros():
+    f = lambda w, x: gx.sum(gx.vmap(lambda row: gx.linalg.solve(w, row))(x))
+
+    by_matrix, by_rows = gx.grad(f, (0, 1))(np.eye(3), np.zeros((0, 3)))
+
+    np.testing.assert_array_equal(by_matrix, np.zeros((3, 3)))
+    assert by_rows.shape == (0, 3)
+
+
 def test_per_example_gradients_equal_a_loop():
     w, xs = np.asarray([1.0, 2.0, 3.0]), np.arange(12.0).reshape(4, 3)
     gradient = gx.grad(lambda w, x: gx.sum(gx.sin(w * x)) ** 2)

@@ -1,5 +1,6 @@
 """A run that was cut off and goes on ends in the same bits as one that was not."""
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ import gradx as gx
 from gradx import nn, optim
 from gradx.core import tree
 from gradx.errors import CheckpointError, ShapeError
-from gradx.train import Checkpoint, EarlyStopping
+from gradx.train import Checkpoint, EarlyStopping, checkpoint
+from gradx.train.checkpoint import save_run
 from tests.test_optim import optimizers
 
 ROOT = Path(__file__).parent.parent
@@ -79,43 +81,29 @@ def assert_same_run(actual, expected):
     assert actual.stopped == expected.stopped
 
 
+@pytest.mark.parametrize(("sampling", "compile"), [("subsets", True), ("random", False)])
 @pytest.mark.parametrize("name", MAKERS)
-def test_five_epochs_and_five_are_ten(name, tmp_path):
-    make = MAKERS[name]
-    expected = run(make())
+def test_five_epochs_and_five_are_ten(name, sampling, compile, tmp_path):
+    make, options = MAKERS[name], {"sampling": sampling, "compile": compile}
+    expected = run(make(), **options)
     with pytest.raises(Cut):
-        run(make(), callbacks=[Checkpoint(tmp_path), cut_at(6, 2)])
+        run(make(), callbacks=[Checkpoint(tmp_path), cut_at(6, 2)], **options)
 
-    actual = run(make(), callbacks=[Checkpoint(tmp_path)], resume=tmp_path)
+    actual = run(make(), callbacks=[Checkpoint(tmp_path)], resume=tmp_path, **options)
 
     assert_same_run(actual, expected)
 
 
-KILLED = """
-import os, signal, sys
-from gradx import optim
-from gradx.train import Checkpoint
-from tests.test_checkpoints import run
-
-class Kill:
-    def on_step_end(self, state):
-        if (state.epoch, state.step) == (6, 3):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-run(optim.adam(0.01), sampling=sys.argv[2], callbacks=[Checkpoint(sys.argv[1]), Kill()])
-"""
-
-
-@pytest.mark.parametrize("sampling", ["subsets", "random"])
-def test_a_run_that_was_killed_goes_on_to_the_same_bits(sampling, tmp_path):
+def test_runs_that_are_killed_at_random_moments_go_on_to_the_same_bits():
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path), sampling], cwd=ROOT, capture_output=True
+        [sys.executable, "-m", "tests.killed_runs", "--runs", "4"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
-    assert done.returncode == -9, done.stderr
 
-    actual = run(optim.adam(0.01), sampling=sampling, resume=tmp_path / "last.safetensors")
-
-    assert_same_run(actual, run(optim.adam(0.01), sampling=sampling))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("4 runs ended in the bits of a run left alone")
 
 
 @pytest.mark.parametrize("cut", [2, 4, 7])
@@ -166,6 +154,31 @@ def test_the_best_epoch_is_remembered_over_an_interruption(tmp_path):
 
     assert np.argmax(result.history["loss"]) == 0
     assert best.read_bytes() == before
+
+
+@pytest.mark.parametrize("killed_after", [1, 2, 3, 4, 5, 6])
+def test_a_run_cut_off_between_its_two_files_has_the_best_in_the_end(
+    killed_after, tmp_path, monkeypatch
+):
+    monitor = lambda: Checkpoint(tmp_path / "cut", "loss")  # which falls: each epoch is the best
+    whole = Checkpoint(tmp_path / "whole", "loss")
+    run(optim.adam(0.01), 4, callbacks=[whole])
+    saves = itertools.count(1)
+
+    def save(path, state):
+        save_run(path, state)
+        if next(saves) == killed_after:
+            raise Cut
+
+    monkeypatch.setattr(checkpoint, "save_run", save)
+    with pytest.raises(Cut):
+        run(optim.adam(0.01), 4, callbacks=[monitor()])
+    monkeypatch.undo()
+    start = tmp_path / "cut" if (tmp_path / "cut/last.safetensors").exists() else None
+    run(optim.adam(0.01), 4, callbacks=[monitor()], resume=start)
+
+    found, expected = (gx.load(tmp_path / name / "best.safetensors") for name in ("cut", "whole"))
+    assert all(found[name].tobytes() == expected[name].tobytes() for name in expected)
 
 
 @pytest.mark.parametrize(

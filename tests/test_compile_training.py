@@ -1,6 +1,7 @@
 """A compiled training step is the eager step: the same numbers, and no memory that grows."""
 
 import gc
+import itertools
 import tracemalloc
 
 import numpy as np
@@ -159,3 +160,35 @@ def test_a_compiled_pool_is_one_op_forward_and_one_back():
     ops = [equation.op.name for equation in graph.equations]
     assert (ops.count("maximum_of_windows"), ops.count("spread_to_maxima")) == (2, 2)
     assert "not_equal" not in ops  # nothing asks which zeros are dead
+
+
+def test_evaluations_are_compiled_to_the_same_numbers():
+    model, x, y = problem()
+    calls = itertools.count()
+
+    def loss(model, inputs, targets, *, key, train):
+        if not train:
+            next(calls)
+        predictions = model(inputs, key=key, train=train)
+        return nn.cross_entropy(predictions, targets), predictions
+
+    def history(compile):
+        return gx.train.fit(
+            model,
+            loss,
+            optim.adam(0.01),
+            (x, y),
+            epochs=7,
+            key=gx.random.key(2),
+            validation=0.3,
+            metrics=[gx.train.accuracy],
+            compile=compile,
+            progress=None,
+        ).history
+
+    compiled, counted = history(True), next(calls)
+    eager = history(False)
+
+    assert counted == 1
+    for name in ("validation_loss", "validation_accuracy"):
+        assert compiled[name] == eager[name]

@@ -20,24 +20,32 @@ LAUNCHER = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shu
 ALONE = gx.distributed.World(0, 1)
 
 
-def run(kind, path, *launcher):
+def start(kind, path, *launcher):
     command = [*launcher, "-m", "tests.distributed_program", kind, str(path)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
+    return subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
     )
+
+
+def run(kind, path, *launcher):
+    done = start(kind, path, *launcher)
     assert done.returncode == 0, done.stderr
     return json.loads(path.read_text()), done.stdout
+
+
+def launcher_of(processes):
+    pytest.importorskip("mpi4py")
+    if LAUNCHER is None:
+        pytest.skip("there is no mpiexec")
+    return LAUNCHER, "-n", str(processes), sys.executable, "-m", "mpi4py"
 
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory):
     """Return a function that runs the program in two processes, each kind once."""
-    pytest.importorskip("mpi4py")
-    if LAUNCHER is None:
-        pytest.skip("there is no mpiexec")
+    launcher = launcher_of(2)
     directory = tmp_path_factory.mktemp("together")
-    launcher = (LAUNCHER, "-n", "2", sys.executable, "-m", "mpi4py")
     return cache(lambda kind: run(kind, directory / f"{kind}.json", *launcher))
 
 
@@ -61,6 +69,26 @@ def test_two_processes_do_what_one_does(together, tmp_path):
 
     np.testing.assert_allclose(first[0]["loss"], alone["loss"], rtol=1e-12)
     np.testing.assert_allclose(first[0]["weights"], alone["weights"], rtol=1e-10)
+
+
+def test_four_processes_end_with_the_same_bits_as_each_other_and_the_numbers_of_one(tmp_path):
+    found, _ = run("plain", tmp_path / "four.json", *launcher_of(4))
+
+    ((alone, _),), _ = run("plain", tmp_path / "one.json", sys.executable)
+
+    assert [process[0]["rank"] for process in found] == [0, 1, 2, 3]
+    for way in (0, 1):  # compiled and not
+        assert len({process[way]["digest"] for process in found}) == 1
+    np.testing.assert_allclose(found[3][0]["loss"], alone["loss"], rtol=1e-12)
+    np.testing.assert_allclose(found[3][0]["weights"], alone["weights"], rtol=1e-10)
+
+
+def test_a_crash_of_one_process_ends_all(tmp_path):
+    done = start("crash", tmp_path / "crash.json", *launcher_of(4))
+
+    assert done.returncode != 0
+    assert "the third process has had enough" in done.stderr
+    assert not (tmp_path / "crash.json").exists()
 
 
 def test_a_callback_of_the_first_process_stops_all(together):

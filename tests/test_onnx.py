@@ -71,6 +71,7 @@ LAYERS = {
     "LSTM": (nn.LSTM(8, 4, **WIDE), SEQUENCE),
     "LSTM reversed": (nn.LSTM(8, 4, reverse=True, **WIDE), SEQUENCE),
     "GRU": (nn.GRU(8, 4, **WIDE), SEQUENCE),
+    "Recurrent": (nn.Recurrent(nn.LSTM, 8, 4, layers=2, bidirectional=True, **WIDE), SEQUENCE),
     "MultiHeadAttention": (nn.MultiHeadAttention(8, heads=2, **WIDE), SEQUENCE),
     "causal": (nn.MultiHeadAttention(8, heads=2, causal=True, **WIDE), SEQUENCE),
     "TransformerBlock": (nn.TransformerBlock(8, heads=2, causal=True, **WIDE), SEQUENCE),

@@ -5,7 +5,7 @@ import pytest
 
 import gradx as gx
 from gradx import nn
-from gradx.errors import ShapeError
+from gradx.errors import DTypeError, ShapeError
 from tests.against_torch import TOLERANCE, assert_agrees, randomized
 
 KEY = gx.random.key(0)
@@ -123,6 +123,73 @@ def test_a_sequence_may_be_gone_through_in_parts(name):
     np.testing.assert_allclose(np.concatenate([first, second], 1), layer(x), **TOLERANCE)
 
 
+def stacked(kind, module):
+    """Return how a ``Recurrent`` is made of torch's parameters, the second biases being zero."""
+    ours = nn.Recurrent(getattr(nn, kind), 3, 4, layers=2, bidirectional=True, **DOUBLE)
+    for name, parameter in module.named_parameters():
+        if name.startswith("bias_hh"):
+            parameter.data[: (8 if kind == "GRU" else None)] = 0
+
+    def one(get, layer, ending):
+        fields = {
+            "weight": get(f"weight_ih_{ending}").T,
+            "recurrent": get(f"weight_hh_{ending}").T,
+            "bias": get(f"bias_ih_{ending}"),
+        }
+        if kind == "GRU":
+            fields["recurrent_bias"] = get(f"bias_hh_{ending}")[8:]
+        return layer.replace(**fields)
+
+    def make(get):
+        endings = (("l0", "l0_reverse"), ("l1", "l1_reverse"))
+        rows = zip(ours.layers, endings, strict=True)
+        return ours.replace(
+            layers=tuple(tuple(map(one, [get] * 2, layers, names)) for layers, names in rows)
+        )
+
+    return make
+
+
+@pytest.mark.parametrize("kind", GATES)
+def test_layers_above_each_other_and_both_ways_are_torchs(torch, kind):
+    options = {"num_layers": 2, "bidirectional": True, "batch_first": True}
+    module = randomized(torch, getattr(torch.nn, kind)(3, 4, **options))
+
+    assert_agrees(
+        torch, module, stacked(kind, module), lambda m, x: m(x), lambda m, x: m(x)[0],
+        drawn(2, 5, 3),
+    )  # fmt: skip
+
+
+def test_states_of_all_layers_and_directions_are_torchs(torch):
+    options = {"num_layers": 2, "bidirectional": True, "batch_first": True}
+    module = randomized(torch, torch.nn.GRU(3, 4, **options))
+
+    def ours(model, x, states):
+        begin = ((states[0], states[1]), (states[2], states[3]))
+        return gx.stack([state for pair in model.run(x, begin)[1] for state in pair])
+
+    assert_agrees(
+        torch, module, stacked("GRU", module), ours, lambda m, x, states: m(x, states)[1],
+        drawn(2, 5, 3), drawn(4, 2, 4),
+    )  # fmt: skip
+
+
+def test_dropout_is_between_layers_and_in_training_alone():
+    layer = nn.Recurrent(nn.GRU, 3, 4, layers=2, dropout=0.5, **DOUBLE)
+    alone = nn.Recurrent(nn.GRU, 3, 4, dropout=0.5, **DOUBLE)
+    x = drawn(2, 5, 3)
+
+    trained = [layer(x, key=gx.random.key(seed), train=True) for seed in (1, 1, 2)]
+
+    np.testing.assert_array_equal(trained[0], trained[1])
+    assert not np.allclose(trained[0], trained[2])
+    np.testing.assert_array_equal(layer(x), layer.run(x)[0])
+    np.testing.assert_array_equal(alone(x, train=True), alone(x))
+    with pytest.raises(ShapeError, match="Recurrent: train=True needs a key"):
+        layer(x, train=True)
+
+
 def test_recurrent_weights_are_orthogonal():
     layer = nn.LSTM(3, 4, **DOUBLE)
 
@@ -136,6 +203,21 @@ WRONG = {
         lambda: nn.RNN(4, 2, key=KEY)(X, np.ones((2, 3))),
         ShapeError,
         r"RNN: expected a state of \(2, 2\)",
+    ),
+    "a layer as the kind": (
+        lambda: nn.Recurrent(nn.GRU(3, 4, key=KEY), 3, 4, key=KEY),
+        DTypeError,
+        r"Recurrent: kind is a GRU, expected a class such as gx\.nn\.LSTM",
+    ),
+    "a state of too few layers": (
+        lambda: nn.Recurrent(nn.RNN, 4, 2, layers=2, key=KEY)(X, ((None,),)),
+        ShapeError,
+        "expected a state of 2 layers with 1 directions each",
+    ),
+    "an array as the state of several": (
+        lambda: nn.Recurrent(nn.RNN, 4, 2, key=KEY)(X, np.ones((2, 2))),
+        ShapeError,
+        "expected a state of 1 layers",
     ),
     "lstm state": (lambda: nn.LSTM(4, 2, key=KEY)(X, X), ShapeError, r"\(hidden, cell\)"),
 }

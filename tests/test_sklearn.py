@@ -15,7 +15,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import gradx as gx
 from gradx import nn
 from gradx.errors import DTypeError, ShapeError
-from gradx.sklearn import Classifier, Regressor
+from gradx.sklearn import Classifier, Regressor, on_host
+from tests.test_cuda import machine, no_wheels  # noqa: F401
 
 X = np.random.default_rng(0).normal(size=(80, 3))
 LABELS = np.where(X[:, 0] + X[:, 1] > 0, "up", "down")
@@ -100,11 +101,79 @@ def test_a_weight_is_a_repetition_and_none_is_absence():
     np.testing.assert_allclose(weighted.predict(X), again.predict(X), rtol=1e-7)
 
 
+def test_targets_may_have_several_columns():
+    targets = np.stack([X[:, 0], X[:, 1] * X[:, 2]], axis=1)
+    regressor = Regressor(learning_rate=1e-2, random_state=0)
+
+    both = regressor.fit(X, targets)
+
+    assert both.predict(X).shape == (80, 2)
+    assert both.score(X, targets) > 0.9
+    assert regressor.fit(X, targets[:, 0]).predict(X).shape == (80,)
+    with pytest.raises(ShapeError, match="y has 2 columns, and had 1 before"):
+        regressor.partial_fit(X, targets)
+
+
+def test_patience_stops_early_and_goes_back_to_the_best():
+    noise = np.random.default_rng(1).normal(size=80)
+    regressor = Regressor(
+        learning_rate=1e-2, weight_decay=0.0, patience=3, validation_fraction=0.25, random_state=0
+    )
+
+    regressor.fit(X, noise)
+
+    losses = regressor.history_["validation_loss"]
+    assert len(losses) < 200
+    assert int(np.argmin(losses)) == len(losses) - 1 - 3
+    assert "validation_loss" not in Regressor(epochs=1).fit(X, noise).history_.columns
+
+
+def test_rows_set_apart_have_each_class():
+    labels = np.where(np.arange(80) < 8, "rare", "common")  # of which 1 in 10 is one
+
+    classifier = Classifier(patience=2, epochs=5, random_state=0).fit(X, labels)
+
+    assert list(classifier.classes_) == ["common", "rare"]
+    (_, y, _), (_, apart, _) = classifier._divided((X, labels, X[:, 0]))
+    assert (sorted(set(apart)), sorted(set(y))) == (["common", "rare"], ["common", "rare"])
+
+
+def test_weights_of_classes_are_weights_of_their_rows():
+    weights, labels = {"up": 3.0, "down": 0.5}, LABELS
+    of_rows = np.where(labels == "up", 3.0, 0.5)
+    options = {"epochs": 20, "random_state": 0}
+
+    of_classes = Classifier(class_weight=weights, **options).fit(X, labels)
+    balanced = Classifier(class_weight="balanced", **options).fit(X[:50], labels[:50])
+    parts = Classifier(class_weight=weights, **options).partial_fit(X, labels, ["up", "down"])
+
+    expected = Classifier(**options).fit(X, labels, of_rows)
+    np.testing.assert_array_equal(of_classes.predict_proba(X), expected.predict_proba(X))
+    counts = {name: 25 / np.sum(labels[:50] == name) for name in ("up", "down")}
+    expected = Classifier(class_weight=counts, **options).fit(X[:50], labels[:50])
+    np.testing.assert_array_equal(balanced.predict_proba(X), expected.predict_proba(X))
+    expected = Classifier(**options).partial_fit(X, labels, ["up", "down"], of_rows)
+    np.testing.assert_array_equal(parts.predict_proba(X), expected.predict_proba(X))
+
+
+@pytest.mark.usefixtures("machine")
+def test_arrays_of_cupy_are_taken():
+    rows, targets = gx.to_device((X, X[:, 0]), "cuda")
+    estimator = Regressor(epochs=5, random_state=0)
+
+    theirs = estimator.fit(rows, targets).predict(rows)
+
+    np.testing.assert_array_equal(theirs, estimator.fit(X, X[:, 0]).predict(X))
+    assert type(on_host(rows)) is np.ndarray  # which CuPy's arrays do not become by themselves
+
+
 def test_wrong_use_is_explained():
     with pytest.raises(DTypeError, match=r"model=3, expected a gx\.nn\.Module"):
         Classifier(3).fit(X, LABELS)
     with pytest.raises(ShapeError, match="the first partial_fit needs classes"):
         Classifier().partial_fit(X, LABELS)
+    with pytest.raises(ShapeError, match="class_weight='balanced' needs all rows at once"):
+        Classifier(class_weight="balanced").partial_fit(X, LABELS, ["up", "down"])
     with pytest.raises(ShapeError, match=r"y has \['up'\], which is not in classes"):
         Classifier().partial_fit(X, LABELS, classes=["down"])
     with pytest.raises(ValueError, match=r"non-zero|batch|rows"):

@@ -1,5 +1,7 @@
 """Files with PyTorch's names: its model and ours of the same layers give the same outputs."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,32 @@ def recurrent(kind):
     return theirs, getattr(nn, kind)(3, 4, **DOUBLE), drawn(2, 5, 3), lambda m, x: m(x)[0]
 
 
+def stacked(kind, layers, bidirectional):
+    theirs = getattr(torch.nn, kind)(
+        3, 4, num_layers=layers, bidirectional=bidirectional, batch_first=True
+    )
+    ours = nn.Recurrent(
+        getattr(nn, kind), 3, 4, layers=layers, bidirectional=bidirectional, **DOUBLE
+    )
+    return theirs, ours, drawn(2, 5, 3), lambda m, x: m(x)[0]
+
+
+def attention_to_others():
+    theirs = torch.nn.MultiheadAttention(6, 2, kdim=3, vdim=3, batch_first=True)
+    ours = nn.MultiHeadAttention(6, 2, context_features=3, **DOUBLE)
+    context = drawn(2, 4, 3)
+    call = lambda m, x: m(x, *[torch.from_numpy(context)] * 2, need_weights=False)[0]
+    return theirs, Beside(ours, context), drawn(2, 5, 6), call
+
+
+class Beside(nn.Module):
+    inner: object
+    context: object = nn.static()
+
+    def __call__(self, x):
+        return self.inner(x, self.context)
+
+
 def attention():
     theirs = torch.nn.MultiheadAttention(6, 2, batch_first=True)
     return theirs, nn.MultiHeadAttention(6, 2, **DOUBLE), drawn(2, 5, 6), attention_of
@@ -77,12 +105,77 @@ def transformer():
     return theirs, nn.TransformerBlock(6, 2, hidden=12, **DOUBLE), drawn(2, 5, 6), None
 
 
+INTEGERS = np.asarray([[1, 5, 0], [2, 2, 6]])
+# What PyTorch's layer is made of, ours, and the shape of an input.
+LAYERS = {
+    "Linear": (lambda: torch.nn.Linear(3, 2), lambda: nn.Linear(3, 2, **DOUBLE), (5, 3)),
+    "Linear without bias": (
+        lambda: torch.nn.Linear(3, 2, bias=False),
+        lambda: nn.Linear(3, 2, bias=False, **DOUBLE),
+        (5, 3),
+    ),
+    "Embedding": (lambda: torch.nn.Embedding(7, 4), lambda: nn.Embedding(7, 4, **DOUBLE), INTEGERS),
+    "Conv of 1 axis": (
+        lambda: torch.nn.Conv1d(4, 6, 3, groups=2, dilation=2),
+        lambda: nn.Conv(4, 6, (3,), groups=2, dilation=2, **DOUBLE),
+        (2, 4, 9),
+    ),
+    "Conv of 3 axes": (
+        lambda: torch.nn.Conv3d(2, 3, 2, bias=False),
+        lambda: nn.Conv(2, 3, (2, 2, 2), bias=False, **DOUBLE),
+        (2, 2, 4, 4, 4),
+    ),
+    "ConvTranspose in groups": (
+        lambda: torch.nn.ConvTranspose2d(4, 6, 3, stride=2, groups=2),
+        lambda: nn.ConvTranspose(4, 6, 3, stride=2, groups=2, **DOUBLE),
+        (2, 4, 5, 5),
+    ),
+    "BatchNorm without weights": (
+        lambda: torch.nn.BatchNorm1d(3, affine=False),
+        lambda: nn.BatchNorm(3, affine=False, dtype="float64"),
+        (5, 3),
+    ),
+    "LayerNorm of two axes": (
+        lambda: torch.nn.LayerNorm((3, 4)),
+        lambda: nn.LayerNorm((3, 4), dtype="float64"),
+        (2, 3, 4),
+    ),
+    "LayerNorm without bias": (
+        lambda: torch.nn.LayerNorm(4, bias=False),
+        lambda: nn.LayerNorm(4, bias=False, dtype="float64"),
+        (2, 4),
+    ),
+    "RMSNorm": (
+        lambda: torch.nn.RMSNorm(4, eps=1e-6),
+        lambda: nn.RMSNorm(4, dtype="float64"),
+        (2, 3, 4),
+    ),
+    "GroupNorm": (
+        lambda: torch.nn.GroupNorm(2, 4),
+        lambda: nn.GroupNorm(2, 4, dtype="float64"),
+        (2, 4, 3),
+    ),
+}  # fmt: skip
+
+
+def layer(theirs, ours, shape):
+    return theirs(), ours(), shape if isinstance(shape, np.ndarray) else drawn(*shape), None
+
+
 MODELS = {
     "MLP": mlp,
     "images": images,
     "RNN": lambda: recurrent("RNN"),
     "LSTM": lambda: recurrent("LSTM"),
     "GRU": lambda: recurrent("GRU"),
+    **{
+        f"{kind}, {layers} layers, {'both ways' if both else 'one way'}": partial(
+            stacked, kind, layers, both
+        )
+        for kind in ("RNN", "LSTM", "GRU")
+        for layers, both in [(1, False), (2, False), (1, True), (3, True)]
+    },
+    **{name: partial(layer, *makers) for name, makers in LAYERS.items()},
     "attention": attention,
     "attention without bias": attention_without_bias,
     "transformer": transformer,

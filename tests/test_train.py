@@ -5,16 +5,14 @@ import signal
 from typing import Any, NamedTuple
 
 import numpy as np
-import optree
 import pytest
 
 import gradx as gx
 from gradx.data import batches
 from gradx.errors import DTypeError, ShapeError
-from gradx.optim.optimizer import Optimizer
 from gradx.optim.sgd import sgd
 from gradx.random import key, normal
-from gradx.train import EarlyStopping, NonFiniteError, evaluate, fit
+from gradx.train import EarlyStopping, evaluate, fit
 from gradx.train.metrics import mean_absolute_error, r2
 
 
@@ -304,49 +302,6 @@ def test_device_moves_the_model_and_every_batch():
     np.testing.assert_allclose(
         result.history["loss"], run(validation=0.2).history["loss"], rtol=1e-12
     )
-
-
-# Numbers that are not finite
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_loss_that_is_not_finite_stops_before_the_step(backend):
-    x, y = data(backend=backend)
-    poisoned = [(x, y), (x, y * float("nan"))]
-    good = run(model=line(backend=backend), rows=[(x, y)], epochs=1)
-
-    with pytest.raises(NonFiniteError) as caught:
-        run(model=line(backend=backend), rows=lambda epoch_key: poisoned)
-
-    assert "epoch 1, step 2: the loss is nan" in str(caught.value)
-    assert "the gradient of model.weight (3 of 3 elements)" in str(caught.value)
-    assert (caught.value.epoch, caught.value.step) == (1, 2)
-    np.testing.assert_array_equal(
-        backend.to_numpy(caught.value.model.weight), backend.to_numpy(good.model.weight)
-    )
-
-
-def root_of_bias(model, inputs, targets, *, key, train):
-    return gx.sum(model.weight * model.weight) + gx.sqrt(model.bias)
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_gradient_that_is_not_finite_stops_though_the_loss_is():
-    with pytest.raises(NonFiniteError, match=r"the loss is 0.0, and the gradient of model.bias"):
-        run(root_of_bias)
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_an_update_that_is_not_finite_is_not_applied():
-    def update(grads, state, params):
-        return optree.tree_map(lambda g: g * float("inf"), grads, namespace="gradx"), state
-
-    with pytest.raises(NonFiniteError, match=r"the update of model\.weight") as caught:
-        run(optimizer=Optimizer(lambda params: None, update))
-
-    assert not np.any(caught.value.model.weight)
-    assert isinstance(caught.value, FloatingPointError)
-    assert isinstance(caught.value, gx.GradxError)
 
 
 # Ctrl-C

@@ -105,6 +105,8 @@ CALLS = {
     nn.Embedding: {"count": 5, "features": 3, "key": KEY} | PLACED,
     nn.LearnedPositions: {"length": 5, "features": 3, "key": KEY} | PLACED,
     **dict.fromkeys([nn.RNN, nn.GRU, nn.LSTM], RECURRENT),
+    nn.Recurrent: {"kind": nn.GRU, "inputs": 3, "features": 2, "key": KEY, "layers": 2}
+    | {"bidirectional": True, "dropout": 0.5, "dtype": "float32", "device": "cpu"},
     nn.MultiHeadAttention: ATTENTION | {"context_features": 3, "bias": True},
     nn.TransformerBlock: ATTENTION | {"hidden": 8, "norm_first": True, "eps": 1e-5},
     nn.Residual: {"layer": layer()},

@@ -181,3 +181,31 @@ def test_predictions_that_are_no_numbers_are_never_good():
 
 def test_one_handler_catches_what_is_not_finite_in_training_and_in_debugging():
     assert issubclass(train.NonFiniteError, gx.errors.NonFiniteError)
+
+
+def test_one_array_in_two_layers_is_no_tie_and_said_so():
+    layer = nn.Linear(3, 3, bias=False, key=KEY, dtype="float64")
+
+    with pytest.warns(UserWarning, match=r"layers\[0\]\.weight and model\.layers\[1\]\.weight are"):
+        train.fit(
+            nn.Sequential(layer, layer),
+            nn.mse,
+            SGD,
+            (ROWS, ROWS),
+            epochs=1,
+            key=KEY,
+            progress=None,
+        )
+
+
+def test_a_layer_that_is_called_twice_is_tied():
+    class Twice(nn.Module):
+        layer: nn.Linear
+
+        def __call__(self, x):
+            return self.layer(self.layer(x))
+
+    result = train.fit(Twice(MODEL), nn.mse, SGD, (ROWS, ROWS), epochs=1, key=KEY, progress=None)
+
+    assert [leaf.shape for leaf in gx.core.tree.leaves(result.model)] == [(3, 3), (3,)]
+    assert not np.array_equal(result.model.layer.weight, MODEL.weight)

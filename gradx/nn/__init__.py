@@ -34,6 +34,7 @@ from gradx.nn.positions import sinusoids as sinusoids
 from gradx.nn.recurrent import GRU as GRU
 from gradx.nn.recurrent import LSTM as LSTM
 from gradx.nn.recurrent import RNN as RNN
+from gradx.nn.recurrent_stack import Recurrent as Recurrent
 from gradx.nn.reshaping import Flatten as Flatten
 from gradx.nn.residual import Residual as Residual
 from gradx.nn.sequential import Sequential as Sequential

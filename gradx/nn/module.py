@@ -5,7 +5,6 @@ model: its gradient is a model, an optimizer updates it, ``gx.to_device`` moves 
 """
 
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
 from dataclasses import MISSING, dataclass, field, fields
 from functools import wraps
 from typing import Any, TypeVar, dataclass_transform
@@ -15,12 +14,10 @@ import optree
 from gradx.core.explain import describe
 from gradx.core.tree import NAMESPACE
 from gradx.errors import DTypeError, GradxError
-from gradx.nn.summary import Summary, shapes_of, summarize
+from gradx.nn.summary import Summary, summarize, watched
+from gradx.nn.watching import WATCHER
 
 WIDTH = 88  # of a line of a repr
-
-# Told of each call of a module and what it returned, if there is one.
-_WATCHER: ContextVar[Callable[[Any, Any], None] | None] = ContextVar("watcher", default=None)
 
 Self = TypeVar("Self", bound="Module")
 
@@ -99,26 +96,22 @@ class Module:
         return _build(type(self), self.__dict__ | changes)
 
     def summary(self, *inputs: Any, **options: Any) -> Summary:
-        """Return a table of the layers and their sizes; of their outputs' shapes, for inputs.
+        """Return a table of the layers and their sizes; for inputs also of what they compute.
 
-        The model is called with ``inputs`` and ``options`` if there are any.
+        The model is called with ``inputs`` and ``options`` if there are any. Then each layer's
+        output has its shape, and operations on floating-point numbers that depend on the inputs
+        are counted: a multiplication and an addition are two. Notebooks show the table as HTML.
 
         >>> import numpy as np, gradx as gx
         >>> model = gx.nn.Sequential(gx.nn.Linear(3, 2, key=gx.random.key(0)), gx.nn.relu)
         >>> model.summary(np.ones((5, 3), dtype=np.float32))
-        layer      kind      output  parameters  bytes
-        layers[0]  Linear    (5, 2)           8     32
-        layers[1]  Function  (5, 2)           0      0
-        total                                 8     32
+        layer      kind      output  parameters  bytes  FLOPs
+        layers[0]  Linear    (5, 2)           8     32     70
+        layers[1]  Function  (5, 2)           0      0     10
+        total                                 8     32     80
         """
-        outputs: dict[int, str] = {}
-        token = _WATCHER.set(lambda module, out: outputs.update({id(module): shapes_of(out)}))
-        try:
-            if inputs or options:
-                self(*inputs, **options)  # type: ignore[operator]
-        finally:
-            _WATCHER.reset(token)
-        return summarize(self, Module, outputs)
+        called = watched(self, inputs, options) if inputs or options else None
+        return summarize(self, Module, called)
 
     def __repr__(self) -> str:
         shown = [f"{f.name}={show(getattr(self, f.name, None))}" for f in fields(self)]  # type: ignore[arg-type]
@@ -169,14 +162,16 @@ def _locating(call: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(call)
     def locating(self, *args, **kwargs):
+        watcher = WATCHER.get()
+        if watcher is not None:
+            watcher.begin(self)
         try:
             out = call(self, *args, **kwargs)
         except GradxError as error:
             _locate(error, self)
             raise
-        watcher = _WATCHER.get()
         if watcher is not None:
-            watcher(self, out)
+            watcher.end(self, out)
         return out
 
     return locating

@@ -7,18 +7,28 @@ from typing import Any, NamedTuple
 
 from gradx.core import tree
 from gradx.core.arrays import backend_for, is_array, untracked
+from gradx.errors import CaptureError
+from gradx.graph.capture import Capture, captures, is_input
+from gradx.nn.watching import WATCHER, Watcher
 
-HEAD = ("layer", "kind", "output", "parameters", "bytes")
+HEAD = ("layer", "kind", "output", "parameters", "bytes", "FLOPs")
+TEXTS = 3  # of the columns, before those of numbers
+ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 class Row(NamedTuple):
-    """A layer: its path in the model, class, output's shape if known, parameters and bytes."""
+    """A layer: its path in the model and class, and how large it is.
+
+    If the model was called there are the shape of its output, and the operations that it took,
+    without those of layers inside it.
+    """
 
     path: str
     kind: str
     output: str
     parameters: int
     bytes: int
+    flops: int | None
 
 
 class Summary(NamedTuple):
@@ -36,30 +46,69 @@ class Summary(NamedTuple):
         """How much memory parameters and state take."""
         return sum(row.bytes for row in self.rows)
 
+    @property
+    def flops(self) -> int | None:
+        """How many operations on floating-point numbers the call took, if it was counted."""
+        counts = [row.flops for row in self.rows if row.flops is not None]
+        return sum(counts) if counts else None
+
+    def cells(self) -> list[tuple[str, ...]]:
+        """Return the table as texts, with its head and its total."""
+        total = Row("total", "", "", self.parameters, self.bytes, self.flops)
+        shown = len(HEAD) if self.flops is not None else len(HEAD) - 1
+        return [HEAD[:shown], *[_texts(row)[:shown] for row in [*self.rows, total]]]
+
     def __repr__(self) -> str:
-        total = Row("total", "", "", self.parameters, self.bytes)
-        lines = [HEAD, *[_texts(row) for row in [*self.rows, total]]]
+        lines = self.cells()
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join(_line(cells, widths) for cells in lines)
 
+    def to_html(self) -> str:
+        """Return the table as HTML, which notebooks show by themselves."""
+        head, *rows = self.cells()
+        return f"<table>{''.join([_html('th', head), *[_html('td', row) for row in rows]])}</table>"
 
-def summarize(model: Any, kind: type, outputs: dict[int, str]) -> Summary:
-    """Describe the modules, instances of ``kind``, in a model, with outputs by their identity."""
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+
+def watched(model: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> Watcher:
+    """Call a model and return what was seen: without operations if it cannot be captured."""
+    trace = Capture("summary")
+    leaves, structure = tree.flatten((inputs, options))
+    arguments = [trace.watch(untracked(x), "") if is_input(x) else x for x in leaves]
+    try:
+        with captures(trace):
+            return _called(Watcher(trace), model, *tree.unflatten(structure, arguments))
+    except CaptureError:
+        return _called(Watcher(None), model, inputs, options)
+
+
+def _called(watcher: Watcher, model: Any, inputs: Any, options: Any) -> Watcher:
+    token = WATCHER.set(watcher)
+    try:
+        model(*inputs, **options)
+    finally:
+        WATCHER.reset(token)
+    return watcher
+
+
+def summarize(model: Any, kind: type, called: Watcher | None) -> Summary:
+    """Describe the modules, instances of ``kind``, in a model, and what was seen of its call."""
+    outputs = {} if called is None else called.outputs
+    counted = called is not None and called.trace is not None
     rows = []
     for path, module, is_leaf in _modules(model, "", kind):
         own = list(_own_arrays(module, kind))
-        if not own and not is_leaf:
+        # A layer that is there twice computes what it does once: in its first row.
+        flops = called.operations.pop(id(module), 0) if counted and called else None
+        if not own and not is_leaf and not flops:
             continue
         parameters = sum(prod(value.shape) for value, state in own if not state)
         size = sum(_bytes_of(value) for value, _ in own)
         output = outputs.get(id(module), "")
-        rows.append(Row(path or "model", type(module).__name__, output, parameters, size))
+        rows.append(Row(path or "model", type(module).__name__, output, parameters, size, flops))
     return Summary(rows)
-
-
-def shapes_of(out: Any) -> str:
-    """Write the shapes of what a layer returned."""
-    return ", ".join(str(tuple(x.shape)) for x in tree.leaves(out) if hasattr(x, "shape"))
 
 
 def _modules(module: Any, path: str, kind: type) -> Iterator[tuple[str, Any, bool]]:
@@ -118,10 +167,20 @@ def _bytes_of(array: Any) -> int:
 
 
 def _texts(row: Row) -> tuple[str, ...]:
-    return (row.path, row.kind, row.output, f"{row.parameters:,}", f"{row.bytes:,}")
+    numbers = [n for n in (row.parameters, row.bytes, row.flops) if n is not None]
+    return (row.path, row.kind, row.output, *[f"{number:,}" for number in numbers])
 
 
 def _line(cells: Any, widths: list[int]) -> str:
-    texts = [text.ljust(width) for text, width in zip(cells[:3], widths[:3], strict=True)]
-    numbers = [text.rjust(width) for text, width in zip(cells[3:], widths[3:], strict=True)]
+    texts = [t.ljust(width) for t, width in zip(cells[:TEXTS], widths[:TEXTS], strict=True)]
+    numbers = [t.rjust(width) for t, width in zip(cells[TEXTS:], widths[TEXTS:], strict=True)]
     return "  ".join([*texts, *numbers]).rstrip()
+
+
+def _html(tag: str, cells: tuple[str, ...]) -> str:
+    aligned = ["left"] * TEXTS + ["right"] * (len(cells) - TEXTS)
+    shown = [
+        f'<{tag} style="text-align: {side}">{text.translate(ESCAPED)}</{tag}>'
+        for text, side in zip(cells, aligned, strict=True)
+    ]
+    return f"<tr>{''.join(shown)}</tr>"

@@ -4,6 +4,7 @@ A layout is two functions between arrays by gradx's names, relative to the layer
 PyTorch's. What is not in the table has the same names and axes in both.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -77,6 +78,43 @@ def _gru_from_torch(theirs: Arrays) -> Arrays:
     return ours | {"recurrent_bias": theirs[SECOND][2 * count :]}
 
 
+def _stacked(one: Layout) -> Layout:
+    """Return the layout of several layers, whose names end in the place and direction of each."""
+
+    def to_torch(ours: Arrays) -> Arrays:
+        theirs: Arrays = {}
+        for (place, direction), inside in _apart(OUR_PLACE, ours).items():
+            ending = f"_l{place}" + ("_reverse" if direction == "1" else "")
+            inside = one.to_torch(inside)
+            theirs |= {name.removesuffix("_l0") + ending: x for name, x in inside.items()}
+        return theirs
+
+    def from_torch(theirs: Arrays) -> Arrays:
+        ours: Arrays = {}
+        for (place, reverse), inside in _apart(THEIR_PLACE, theirs).items():
+            begin = f"layers[{place}][{1 if reverse else 0}]"
+            inside = one.from_torch({f"{name}_l0": x for name, x in inside.items()})
+            ours |= {f"{begin}.{name}": x for name, x in inside.items()}
+        return ours
+
+    return Layout(to_torch, from_torch)
+
+
+OUR_PLACE = re.compile(r"layers\[(?P<place>\d+)\]\[(?P<direction>\d)\]\.(?P<name>\w+)")
+THEIR_PLACE = re.compile(r"(?P<name>\w+)_l(?P<place>\d+)(?P<direction>_reverse)?")
+
+
+def _apart(pattern: re.Pattern[str], arrays: Arrays) -> dict[Any, Arrays]:
+    """Return the arrays of each layer by its place and direction, and by their names within."""
+    found: dict[Any, Arrays] = {}
+    for full, array in arrays.items():
+        match = pattern.fullmatch(full)
+        assert match, full  # the names are those of the layer, which were compared before
+        inside = found.setdefault((match["place"], match["direction"]), {})
+        inside[match["name"]] = array
+    return found
+
+
 PARTS = ("queries", "keys", "values")
 APART = ("q_proj_weight", "k_proj_weight", "v_proj_weight")  # where their inputs differ
 
@@ -127,6 +165,13 @@ FIELDS: dict[type, dict[str, str]] = {
         "narrow": "linear2",
     },
 }
+
+
+def layout_of(value: Any) -> Layout | None:
+    """Return how PyTorch holds the arrays of a layer; None of what consists of layers."""
+    if isinstance(value, nn.Recurrent):
+        return _stacked(known(LAYOUTS, value.layers[0][0], SAME))
+    return known(LAYOUTS, value, None)
 
 
 def known(table: dict[type, Any], value: Any, default: Any) -> Any:

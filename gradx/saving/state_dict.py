@@ -9,7 +9,7 @@ import numpy as np
 from gradx.errors import DTypeError, ShapeError
 from gradx.nn.module import Module
 from gradx.saving.layout import as_bytes, make_header
-from gradx.saving.layouts import FIELDS, IGNORED, LAYOUTS, SAME, Arrays, Layout, known
+from gradx.saving.layouts import FIELDS, IGNORED, SAME, Arrays, Layout, known, layout_of
 from gradx.saving.reading import read_file
 from gradx.saving.trees import as_path, as_written, into_tree, named_leaves
 from gradx.saving.writing import write_atomically
@@ -90,7 +90,7 @@ def _walk(
     if path:
         met.append(path)
         name = names.get(path, name)
-    layout = known(LAYOUTS, value, None)
+    layout = layout_of(value)
     parts = None if layout else _parts(value)
     if parts is None:
         yield Place(path, name, layout or SAME)

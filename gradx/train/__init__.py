@@ -2,6 +2,7 @@
 
 loop.py            fit: epochs, steps, who is told
 step.py            one step, compiled or not
+compiling.py       what is compiled, and goes on as it is where that cannot be
 losses.py          the two ways to write a loss
 sources.py         what is accepted as data
 evaluation.py      evaluate: loss and metrics on other data

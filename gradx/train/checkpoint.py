@@ -60,11 +60,12 @@ class Checkpoint:
 
     def on_epoch_end(self, state: State) -> None:
         """Save the run, and once more if this epoch is the best."""
-        if state.epoch % self.every == 0 or state.epoch == state.epochs or state.stopped:
-            save_run(self.directory / LAST, state)
+        # The best first: a run that is killed in between goes on from before this epoch.
         if self.monitor is not None and self._costs(state)[-1] < self._best:
             self._best = self._costs(state)[-1]
             save_run(self.directory / BEST, state)
+        if state.epoch % self.every == 0 or state.epoch == state.epochs or state.stopped:
+            save_run(self.directory / LAST, state)
 
     def _costs(self, state: State) -> list[float]:
         if self.monitor is None or self.mode is None:

@@ -1,11 +1,14 @@
 """No step is taken on numbers that are not finite."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from gradx import errors
 from gradx.core import tree
-from gradx.core.arrays import backend_for
+from gradx.core.arrays import backend_for, is_array
 from gradx.train.history import History
+from gradx.transforms.debugging import debug, problem_of
 
 
 class NonFiniteError(errors.NonFiniteError):
@@ -38,3 +41,19 @@ def first_not_finite(model: Any) -> str | None:
             bad = int(xp.sum(xp.astype(~finite, xp.int64)))
             return f"model{path} ({bad} of {leaf.size} elements)"
     return None
+
+
+def origin_of(differentiate: Callable[..., Any], model: Any, batch: Any, *rest: Any) -> str:
+    """Say where numbers stopped being finite: in the batch, or in an op at a line; or nothing.
+
+    ``differentiate(model, batch, *rest)`` is the step that failed, which is computed once more.
+    """
+    for path, leaf in zip(tree.paths(batch), tree.leaves(batch), strict=True):
+        if is_array(leaf) and (problem := problem_of(leaf)):
+            return f"batch{path} has {problem}"
+    try:
+        with debug(), suppress(errors.TapeError):
+            differentiate(model, batch, *rest)
+    except errors.NonFiniteError as error:
+        return str(error)
+    return ""

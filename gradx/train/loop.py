@@ -5,10 +5,13 @@ the loss, the optimizer and ``key``, so the same call gives the same bits again.
 """
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gradx.core import tree
+from gradx.core.arrays import is_array
 from gradx.data import prefetch
 from gradx.device import to_device
 from gradx.distributed import World
@@ -18,6 +21,7 @@ from gradx.random import fold_in, split
 from gradx.random.arguments import as_integer
 from gradx.train.callbacks import Handler, handlers
 from gradx.train.checkpoint import resume_run
+from gradx.train.compiling import while_it_compiles
 from gradx.train.early_stopping import EarlyStopping
 from gradx.train.evaluation import Metric, measure, named_metrics
 from gradx.train.history import History
@@ -85,8 +89,8 @@ def fit(
     batch are moved there. ``resume`` is a checkpoint that ``Checkpoint`` saved, or its
     directory: the run goes on from there, up to ``epochs`` in all, as if never interrupted.
 
-    Steps are compiled (see ``gx.compile``), which changes no arithmetic; what cannot be,
-    such as a loss that reads a number, is run as it is, after a warning that says why.
+    Steps and evaluations are compiled (see ``gx.compile``), which changes no arithmetic; what
+    cannot be, such as a loss that reads a number, is run as it is, after a warning that says why.
     ``compile=False`` runs every step in Python, as for a debugger or a loss that prints.
 
     With ``world=gx.distributed.world()``, processes that ``mpiexec`` started train together: each
@@ -118,6 +122,7 @@ def fit(
     if epochs < 0:
         raise ShapeError(f"fit: epochs={epochs}: it is 0 or more")
     _require_optimizer(optimizer)
+    _warn_of_one_array_twice(model)
     world = _checked(world)
     data_key, split_key, step_key = split(key, 3)
     if isinstance(validation, float):
@@ -128,7 +133,7 @@ def fit(
     lowered = None if chosen is None else chosen.dtype
     objective = as_objective(loss, lowered)
     run = Run(
-        objective=objective,
+        evaluated=while_it_compiles(objective, "evaluations") if compile else objective,
         step=make_step(objective, optimizer, world, compile, chosen),
         optimizer=optimizer if lowered is None else Scaling(optimizer),
         source=training_source(data, batch_size, sampling, data_key, world),
@@ -154,7 +159,7 @@ def fit(
 class Run:
     """What stays the same from the first step to the last."""
 
-    objective: Objective
+    evaluated: Objective
     step: Step
     optimizer: Optimizer | Scaling
     source: Source
@@ -188,7 +193,7 @@ class Run:
         state.epoch, state.step = state.epoch + 1, 0
         row = {"epoch": state.epoch, "loss": self._steps(state)}
         if self.validation is not None:
-            found = measure(state.model, self.objective, self.validation, self.metrics, self.device)
+            found = measure(state.model, self.evaluated, self.validation, self.metrics, self.device)
             row |= {f"validation_{name}": value for name, value in found.items()}
         if "learning_rate" in state.history:
             row["learning_rate"] = self._learning_rate(state.total_steps - 1)
@@ -267,6 +272,19 @@ def _require_optimizer(optimizer: Any) -> None:
             f"fit: the optimizer is {optimizer!r}, expected an Optimizer, "
             "as gx.optim.adam(1e-3) makes"
         )
+
+
+def _warn_of_one_array_twice(model: Any) -> None:
+    """Say that leaves which are one array do not stay one: a tree has no tied weights."""
+    first: dict[int, str] = {}
+    for path, leaf in zip(tree.paths(model), tree.leaves(model), strict=True):
+        if is_array(leaf) and (before := first.setdefault(id(leaf), path)) != path:
+            warnings.warn(
+                f"fit: model{before} and model{path} are one array, and will be two, as each is "
+                "trained by itself. To tie weights, let the model have the layer once and call it "
+                "twice; otherwise give each an array of its own",
+                stacklevel=3,
+            )
 
 
 def _present(early_stopping: EarlyStopping | None) -> list[EarlyStopping]:

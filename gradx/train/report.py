@@ -11,7 +11,7 @@ from gradx.core.explain import describe
 from gradx.errors import DTypeError, ShapeError
 from gradx.graph.draw import Picture
 from gradx.graph.svg import escape
-from gradx.nn.summary import HEAD, Summary
+from gradx.nn.summary import TEXTS, Summary
 from gradx.train.curves import line_chart, number
 
 STYLE = """
@@ -26,6 +26,7 @@ section { background: white; border: 1px solid #dfe3e8; border-radius: 10px; pad
 .tile b { display: block; font-size: 22px; font-weight: 600; }
 .tile span, caption, summary { color: #57606a; font-size: 13px; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 14px; }
+.charts svg { max-width: 640px; }
 .columns { columns: 2 380px; column-gap: 16px; margin: 16px 0; }
 .columns section { break-inside: avoid; margin: 0 0 16px; }
 svg { max-width: 100%; height: auto; } .graph svg { max-width: none; height: auto; }
@@ -33,6 +34,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 10
 th { text-align: left; font-weight: 600; color: #57606a; font-size: 13px; }
 th, td { padding: 4px 10px 4px 0; border-bottom: 1px solid #eceff2; }
 td.number, th.number { text-align: right; } tr.total td { font-weight: 600; border: 0; }
+.model th, .model td { white-space: nowrap; font-size: 13px; }
 .confusion { width: auto; } .confusion td { text-align: center; border: 1px solid white;
   min-width: 34px; padding: 5px 6px; border-radius: 4px; } .confusion th { padding: 2px 8px;
   border: 0; text-align: center; } .confusion caption { text-align: left; padding-bottom: 6px; }
@@ -55,7 +57,7 @@ def page(
     _require_kind("graph", graph, Picture | None, "that of gx.draw(...)")
     side = [
         *([_section("Settings", _pairs(settings))] if settings else []),
-        *([_section("Model", _model(summary))] if summary is not None else []),
+        *([_section("Model", _model(summary), "model")] if summary is not None else []),
         *([_section("Confusion", _matrix(confusion, classes))] if confusion is not None else []),
     ]
     parts = [
@@ -119,9 +121,8 @@ def _pairs(settings: Mapping[str, Any]) -> str:
 
 
 def _model(summary: Summary) -> str:
-    rows = [[*row[:3], f"{row.parameters:,}", f"{row.bytes:,}"] for row in summary.rows]
-    total = ["total", "", "", f"{summary.parameters:,}", f"{summary.bytes:,}"]
-    return _table(HEAD, [*rows, total], texts=3, last="total")
+    head, *rows = summary.cells()
+    return _table(head, rows, texts=TEXTS, last="total")
 
 
 def _epochs(columns: Mapping[str, Sequence[float]]) -> str:

@@ -4,20 +4,18 @@ Compiled, the whole step is one graph, and what it found is read back once, at i
 Where that cannot be, the same functions run one by one.
 """
 
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from gradx.core import tree
 from gradx.distributed import World
-from gradx.errors import CaptureError
-from gradx.graph.compile import Compiled
 from gradx.nn.stateful import state_mask, take_state
 from gradx.ops.comparison import logical_and, logical_or
 from gradx.ops.shapes import astype
 from gradx.optim.optimizer import Optimizer, apply_updates
 from gradx.random import fold_in
-from gradx.train.finite import NonFiniteError, first_not_finite, is_finite
+from gradx.train.compiling import while_it_compiles
+from gradx.train.finite import NonFiniteError, first_not_finite, is_finite, origin_of
 from gradx.train.losses import Objective, with_next_state
 from gradx.train.precision import (
     LEAST_SCALE,
@@ -55,21 +53,28 @@ def make_step(
     """Return the step ``(state, batch, key) -> (weights, loss)``."""
     scales = precision is not None and precision.dtype is not None
     stateful = with_next_state(objective)
-    differentiate = _of_scaled(stateful) if scales else value_and_grad(stateful, has_aux=True)
+    alone = _of_scaled(stateful) if scales else value_and_grad(stateful, has_aux=True)
+    differentiate = alone
     if world.size > 1:
-        differentiate = _together(differentiate, world)
+        alone = _with_own_noise(alone, world)
+        differentiate = _together(alone, world)
     whole = (_scaled_step if scales else _whole_step)(differentiate, optimizer)
-    eager = _as_it_is(whole) if scales else _eager(differentiate, optimizer)
+    eager = _as_it_is(whole, alone) if scales else _eager(differentiate, alone, optimizer)
     step = _compiled(whole, eager) if compile else eager
     return step if precision is None else in_precision(step, precision)
+
+
+def _with_own_noise(differentiate: Differentiate, world: World) -> Differentiate:
+    return lambda model, batch, key, last: differentiate(
+        model, batch, fold_in(key, world.rank), last
+    )
 
 
 def _together(differentiate: Differentiate, world: World) -> Differentiate:
     """Average all that a batch gives over the processes: what follows is the same on each."""
 
     def run(model: Any, batch: Any, key: Any, last: Any) -> Any:
-        own = fold_in(key, world.rank)  # for noise that is not the same on all
-        (loss, following), gradients = differentiate(model, batch, own, last)
+        (loss, following), gradients = differentiate(model, batch, key, last)
         leaves, structure = tree.flatten(following)
         mask = state_mask(following)
         kept = [leaf for leaf, is_state in zip(leaves, mask, strict=True) if is_state]
@@ -83,12 +88,16 @@ def _together(differentiate: Differentiate, world: World) -> Differentiate:
     return run
 
 
-def _eager(differentiate: Differentiate, optimizer: Optimizer) -> Step:
+def _eager(differentiate: Differentiate, alone: Differentiate, optimizer: Optimizer) -> Step:
+    """Return a step op by op; ``alone`` differentiates without the other processes."""
+
     def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:
         model, optimizer_state = state.weights
         (loss, following), gradients = differentiate(model, batch, key, True)
         if not is_finite([loss, *tree.leaves(gradients)]):
-            raise _not_finite(state, f"the loss is {float(loss)}", "the gradient of", gradients)
+            origin = origin_of(alone, model, batch, key, True)
+            what = f"the loss is {float(loss)}"
+            raise _not_finite(state, what, "the gradient of", gradients, origin)
         updates, optimizer_state = optimizer.update(gradients, optimizer_state, model)
         model = take_state(apply_updates(model, updates), following)
         if not is_finite(tree.leaves(model)):
@@ -146,32 +155,24 @@ def _scaled_step(differentiate: Differentiate, optimizer: Optimizer) -> WholeSte
     return whole_step
 
 
-def _as_it_is(whole: WholeStep) -> Step:
+def _as_it_is(whole: WholeStep, alone: Differentiate) -> Step:
     def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:
         found = whole(state.weights, batch, key)
         if not bool(found.finite):
-            scale = float(state.weights.optimizer_state.scale)
-            what = f"the loss is {float(found.loss)}, at a loss scale of {scale:g}"
-            raise _not_finite(state, what, "the update of", found.weights.model)
+            scale = state.weights.optimizer_state.scale
+            what = f"the loss is {float(found.loss)}, at a loss scale of {float(scale):g}"
+            origin = origin_of(alone, state.model, batch, key, scale)
+            raise _not_finite(state, what, "the update of", found.weights.model, origin)
         return found.weights, float(found.loss)
 
     return step
 
 
 def _compiled(whole: WholeStep, eager: Step) -> Step:
-    compiled = Compiled(whole, (), ())
-    reason = ""
+    run = while_it_compiles(whole, "steps")
 
     def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:
-        nonlocal reason
-        if reason or compiled.unstable:
-            return eager(state, batch, key)
-        try:
-            found = compiled(state.weights, batch, key)
-        except CaptureError as error:
-            reason = str(error)
-            warnings.warn(f"fit: steps run without being compiled: {reason}", stacklevel=2)
-            return eager(state, batch, key)
+        found = run(state.weights, batch, key)
         if not bool(found.finite):
             return eager(state, batch, key)  # which says what is not finite
         return found.weights, float(found.loss)
@@ -179,12 +180,15 @@ def _compiled(whole: WholeStep, eager: Step) -> Step:
     return step
 
 
-def _not_finite(state: State, loss: str, kind: str, values: Any) -> NonFiniteError:
+def _not_finite(
+    state: State, loss: str, kind: str, values: Any, origin: str = ""
+) -> NonFiniteError:
     bad = first_not_finite(values)
     problem = loss if bad is None else f"{loss}, and {kind} {bad} is not finite"
+    cause = f". It began here: {origin}" if origin else ""
     return NonFiniteError(
         f"fit: epoch {state.epoch}, step {state.step}: {problem}; "
-        "the step was not taken, and error.model is the model before it",
+        f"the step was not taken, and error.model is the model before it{cause}",
         state.model,
         state.history,
         state.epoch,

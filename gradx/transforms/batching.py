@@ -17,7 +17,7 @@ from gradx.core.views import held, new_tensor, without_constants
 from gradx.errors import AxisError, DTypeError, ShapeError
 from gradx.ops.creation import place_of
 from gradx.ops.shapes import broadcast_to, permute_dims
-from gradx.transforms.batching_rules import RULES, aligned, one_by_one
+from gradx.transforms.batching_rules import RULES, aligned, of_none, one_by_one
 from gradx.transforms.boundary import as_array, label_of, leave, own
 
 
@@ -47,7 +47,9 @@ class Batching(Trace):
         mine = [type(a) is Tensor and a.trace is self for a in arrays]
         values = [a.value if m else without_constants(a) for a, m in zip(arrays, mine, strict=True)]
         ranks = [len(getattr(a, "shape", ())) for a in arrays]
-        if op.elementwise:
+        if not self.size:
+            out = of_none(op, values, mine, params)
+        elif op.elementwise:
             out = op.run(aligned(values, mine, ranks), params)
         elif op.name in RULES:
             out = RULES[op.name](op, values, mine, ranks, params, self.size)

@@ -7,7 +7,10 @@ says), their ranks without the batch axis, the parameters and the batch size.
 from collections.abc import Callable
 from typing import Any
 
+from gradx.core import tree
+from gradx.core.arrays import FLOATING, backend_for, is_kind, untracked
 from gradx.errors import AxisError
+from gradx.ops.creation import place_of
 from gradx.ops.joining import stack
 from gradx.ops.shapes import broadcast_to, expand_dims, reshape, squeeze
 from gradx.ops.slicing import read_shape
@@ -51,6 +54,27 @@ def one_by_one(op: Any, values: Any, mine: list[bool], params: Any, size: int) -
         columns = [stack(list(column)) for column in zip(*outs, strict=True)]
         return op.results(*columns) if op.results else tuple(columns)
     return stack(outs)
+
+
+def of_none(op: Any, values: Any, mine: list[bool], params: Any) -> Any:
+    """Return what the op gives for a batch of no elements: its shapes are those of an example's."""
+    example = [_example(v) if m else untracked(v) for v, m in zip(values, mine, strict=True)]
+    with backend_for(example[mine.index(True)]).quiet():  # its numbers are nobody's
+        return tree.map(_no_elements, op.run(tuple(example), params))
+
+
+def _example(batch):
+    """Return zeros for one element of a batch; of matrices, which may be inverted, the identity."""
+    xp, device = place_of(batch)
+    shape, dtype = tuple(batch.shape[1:]), untracked(batch).dtype
+    if len(shape) < 2 or not is_kind(batch, FLOATING):
+        return xp.zeros(shape, dtype=dtype, device=device)
+    return xp.broadcast_to(xp.eye(shape[-2], shape[-1], dtype=dtype, device=device), shape)
+
+
+def _no_elements(out):
+    xp, device = place_of(out)
+    return xp.zeros((0, *out.shape), dtype=out.dtype, device=device)
 
 
 def _behind_batch(axis, rank):
