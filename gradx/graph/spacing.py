@@ -42,7 +42,13 @@ def _mean_index(item, side):
     neighbours = getattr(item, side)
     if not neighbours:
         return item.index
-    return sum(n.index for n in neighbours) / len(neighbours)
+    return sum(_rank(n, item) for n in neighbours) / len(neighbours)
+
+
+def _rank(item, neighbour):
+    """Return the place of an item in its layer, for one that is joined to a port of it."""
+    port = item.ports.get(neighbour)
+    return item.index if port is None else item.index + port / (item.height + 1)
 
 
 def _crossings(layers):
@@ -51,10 +57,10 @@ def _crossings(layers):
 
 def _crossings_after(layer):
     """Count pairs of lines that end in the opposite order to the one they start in."""
-    ends: list[int] = []
+    ends: list[float] = []
     crossings = 0
     for item in layer:
-        targets = [n.index for n in item.after]
+        targets = [_rank(n, item) for n in item.after]
         crossings += sum(len(ends) - bisect_right(ends, target) for target in targets)
         for target in targets:
             insort(ends, target)
@@ -77,7 +83,11 @@ def place_rows(layers: list[list[Any]]) -> None:
 
 def _wanted(item, sides):
     """Return the mean height of the neighbours; long lines pull hardest, to be straight."""
-    pulls = [(n.y, _stiffness(item, n)) for side in sides for n in getattr(item, side)]
+    pulls = [
+        (n.y + n.ports.get(item, 0.0) - item.ports.get(n, 0.0), _stiffness(item, n))
+        for side in sides
+        for n in getattr(item, side)
+    ]
     weight = sum(w for _, w in pulls)
     return sum(y * w for y, w in pulls) / weight if weight else item.y
 

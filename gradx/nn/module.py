@@ -5,9 +5,10 @@ model: its gradient is a model, an optimizer updates it, ``gx.to_device`` moves 
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import MISSING, dataclass, field, fields
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar, dataclass_transform
 
 import optree
@@ -19,8 +20,9 @@ from gradx.nn.summary import Summary, shapes_of, summarize
 
 WIDTH = 88  # of a line of a repr
 
-# Told of each call of a module and what it returned, if there is one.
-_WATCHER: ContextVar[Callable[[Any, Any], None] | None] = ContextVar("watcher", default=None)
+# Makes each call of a module, if there is one: watcher(module, call) -> call().
+Watcher = Callable[[Any, Callable[[], Any]], Any]
+_WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 Self = TypeVar("Self", bound="Module")
 
@@ -112,12 +114,15 @@ class Module:
         total                                 8     32
         """
         outputs: dict[int, str] = {}
-        token = _WATCHER.set(lambda module, out: outputs.update({id(module): shapes_of(out)}))
-        try:
-            if inputs or options:
+
+        def note(module, call):
+            out = call()
+            outputs[id(module)] = shapes_of(out)
+            return out
+
+        if inputs or options:
+            with watching(note):
                 self(*inputs, **options)  # type: ignore[operator]
-        finally:
-            _WATCHER.reset(token)
         return summarize(self, Module, outputs)
 
     def __repr__(self) -> str:
@@ -169,17 +174,26 @@ def _locating(call: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(call)
     def locating(self, *args, **kwargs):
+        watcher = _WATCHER.get()
         try:
-            out = call(self, *args, **kwargs)
+            if watcher is None:
+                return call(self, *args, **kwargs)
+            return watcher(self, partial(call, self, *args, **kwargs))
         except GradxError as error:
             _locate(error, self)
             raise
-        watcher = _WATCHER.get()
-        if watcher is not None:
-            watcher(self, out)
-        return out
 
     return locating
+
+
+@contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Let ``watcher(module, call)`` make each call of a module in this block: it returns call()."""
+    token = _WATCHER.set(watcher)
+    try:
+        yield
+    finally:
+        _WATCHER.reset(token)
 
 
 def _locate(error: Any, module: Module) -> None:
