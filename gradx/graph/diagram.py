@@ -96,17 +96,17 @@ class Diagram:
 
 
 class Walk(NamedTuple):
-    """A tape read backwards: its nodes, oldest first, and the cotangent of each."""
+    """A tape read backwards: the cotangent of each node, and summaries of it and of the value."""
 
-    end: ExploredNode
-    nodes: list[ExploredNode]
     found: dict[ExploredNode, Any]
     leaves: dict[ExploredNode, Leaf]
+    values: dict[ExploredNode, Summary]
+    gradients: dict[ExploredNode, Summary]
 
 
 def constant_diagram(heading: str, name: str, value: Any, seed: Any, leaves: list[Leaf]) -> Diagram:
     """Describe a result that depends on no leaf."""
-    boxes = [_leaf_box(leaf, zeros_like(leaf.node.value), uses=0) for leaf in leaves]
+    boxes = [_unused(leaf) for leaf in leaves]
     constant, gradient = summarize(value), gradient_summary(seed)
     title = f"a constant = {constant.sentence}"
     boxes.append(Box("constant", "constant", title, "constant", constant, gradient))
@@ -131,18 +131,24 @@ def tape_diagram(
     Raises:
         RuntimeError: part of the tape was freed.
     """
-    walk = Walk(end, oldest_first([end]), {}, {leaf.node: leaf for leaf in leaves})
-    walk.found.update(propagate({end: seed}, retain=True, keep_all=True))
-    unused = [leaf for leaf in leaves if leaf.node not in walk.found]
-    boxes = [_leaf_box(leaf, zeros_like(leaf.node.value), uses=0) for leaf in unused]
-    places = {node: place for place, node in enumerate(walk.nodes, start=len(boxes))}
-    into = {node: list(_arrows_into(node, walk, places)) for node in walk.nodes}
+    nodes = oldest_first([end])
+    found = propagate({end: seed}, retain=True, keep_all=True)
+    walk = Walk(
+        found,
+        {leaf.node: leaf for leaf in leaves},
+        {node: summarize(node.value) for node in nodes},
+        {node: gradient_summary(found[node]) for node in nodes},
+    )
+    unused = [leaf for leaf in leaves if leaf.node not in found]
+    boxes = [_unused(leaf) for leaf in unused]
+    places = {node: place for place, node in enumerate(nodes, start=len(boxes))}
+    into = {node: list(_arrows_into(node, walk, places)) for node in nodes}
     parts = [pair for group in into.values() for pair in group]
     arrows = [arrow for arrow, _ in parts]
     uses = Counter([places[end], *[arrow.source for arrow in arrows]])
-    boxes += [_box(node, walk, into[node], uses[places[node]]) for node in walk.nodes]
+    boxes += [_box(node, walk, into[node], uses[places[node]]) for node in nodes]
     diagram = Diagram(heading, boxes, arrows)
-    _add_frames(diagram, [leaf.node for leaf in unused] + walk.nodes, calls)
+    _add_frames(diagram, [leaf.node for leaf in unused] + nodes, calls)
     _add_sums(diagram, parts)
     _add_output(diagram, places[end], name, end.value, seed)
     return diagram
@@ -177,9 +183,8 @@ def _add_sums(diagram, parts):
 def _box(node, walk, into, uses):
     if not node.edges:
         leaf = walk.leaves.get(node) or Leaf(node, node.name or "tensor", False)
-        return _leaf_box(leaf, walk.found[node], uses)
-    op, value = node.op.name, summarize(node.value)
-    gradient = gradient_summary(walk.found[node])
+        return _leaf_box(leaf, walk.values[node], walk.gradients[node], uses)
+    op, value, gradient = node.op.name, walk.values[node], walk.gradients[node]
     title = [
         op,
         f"output {_named(node)}{value.sentence}",
@@ -198,9 +203,12 @@ def _box(node, walk, into, uses):
     )
 
 
-def _leaf_box(leaf, g, uses):
-    gradient = gradient_summary(g)
-    value = summarize(leaf.node.value)
+def _unused(leaf):
+    gradient = gradient_summary(zeros_like(leaf.node.value))
+    return _leaf_box(leaf, summarize(leaf.node.value), gradient, uses=0)
+
+
+def _leaf_box(leaf, value, gradient, uses):
     title = f"{leaf.name} = {value.sentence}\ngradient {gradient.sentence}"
     if uses != 1:
         title += f" (sum over {uses} uses)"
@@ -225,12 +233,12 @@ def _arrows_into(node, walk, places):
         downstream = conform(part, parent.shape, parent.dtype)
         local = local_derivative(node, rule, saved)
         is_summed = prod(part.shape) > prod(parent.shape)
-        forward, gradient = summarize(parent.value), gradient_summary(downstream)
+        forward, gradient = walk.values[parent], gradient_summary(downstream)
         place = next((i for i, r in enumerate(node.op.vjp, start=1) if r is rule), number)
         place = place if len(node.op.vjp) > 1 else number
         title = (
             f"input {place}: {_named(parent)}{forward.sentence}\n"
-            f"  upstream {gradient_summary(upstream).sentence}"
+            f"  upstream {walk.gradients[node].sentence}"
             f"{_through(local)}{', summed' if is_summed else ''}"
             f" = downstream {gradient.sentence}"
         )

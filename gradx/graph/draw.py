@@ -71,7 +71,9 @@ class Picture:
 
     def __repr__(self) -> str:
         ops = sum(box.kind == "op" for box in self.diagram.boxes)
-        return f"<Picture of {self.diagram.heading}: {ops} ops; .save(...) writes .html, .svg or .dot>"
+        return (
+            f"<Picture of {self.diagram.heading}: {ops} ops; .save(...) writes .html, .svg or .dot>"
+        )
 
 
 def draw(f: Callable[..., Any] | Tensor, *args: Any, seed: Any = None) -> Picture:

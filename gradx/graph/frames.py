@@ -23,7 +23,7 @@ class Frame(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A call that has returned: its nodes have serial numbers between first and last."""
+    """A call of a module: its nodes have serial numbers between first and last."""
 
     path: str | None  # ``None`` if the module is in no argument, "" if it is what is drawn
     kind: str
@@ -37,20 +37,20 @@ class Calls:
     def __init__(self, named: Sequence[tuple[str, Any]]) -> None:
         self.named = named
         self.running: list[Any] = []
-        self.made: list[Call | None] = []  # A call stands before those inside it.
+        self.made: list[Call] = []  # A call stands before those inside it.
 
     def watch(self, module: Any, call: Callable[[], Any]) -> Any:
         """Make a call of a module, and note which nodes are of it."""
         if self.running and self.running[-1] is module:  # a call of super().__call__
             return call()
         place, first = len(self.made), next_serial()
-        self.made.append(None)
+        self.made.append(Call(self._path(module), type(module).__name__, first, first))
         self.running.append(module)
-        out = call()
-        self.running.pop()
-        path = self._path(module)
-        self.made[place] = Call(path, type(module).__name__, first, next_serial())
-        return out
+        try:
+            return call()
+        finally:
+            self.running.pop()
+            self.made[place] = self.made[place]._replace(last=next_serial())
 
     def _path(self, module):
         found = ((name, tree.path_of(module, value)) for name, value in self.named)
@@ -58,7 +58,7 @@ class Calls:
 
 
 def framed(
-    calls: Sequence[Call], ops: Iterable[int | None], leaves: Sequence[tuple[str, int] | None]
+    calls: Sequence[Call], ops: Iterable[int], leaves: Iterable[tuple[str, float]]
 ) -> tuple[list[Frame], list[int | None], list[int | None]]:
     """Return the frames of a drawing, and the frame of each op and of each leaf.
 
@@ -66,25 +66,20 @@ def framed(
     of the first op that takes it. A frame that would hold a single thing is left out.
     """
     of_ops = [_innermost(calls, serial) for serial in ops]
-    of_leaves = [None if leaf is None else _owner(calls, *leaf) for leaf in leaves]
+    of_leaves = [_owner(calls, path, first_use) for path, first_use in leaves]
     parents = [_innermost(calls[:place], call.first) for place, call in enumerate(calls)]
     held = Counter([*of_ops, *of_leaves])
-    drawn: dict[int | None, int | None] = {None: None}  # for each call the nearest with a frame
     for place in reversed(range(len(calls))):
-        drawn[place] = place if held[place] > 1 else parents[place]
         held[parents[place]] += min(held[place], 1)
-    for place, nearest in drawn.items():
-        while nearest != drawn[nearest]:
-            nearest = drawn[nearest]
-        drawn[place] = nearest
-    places = [place for place in range(len(calls)) if drawn[place] == place]
-    number = {None: None} | {place: i for i, place in enumerate(places)}
-    frames = [_frame(calls, place, drawn[parents[place]], number) for place in places]
-    return (
-        frames,
-        [number[drawn[place]] for place in of_ops],
-        [number[drawn[place]] for place in of_leaves],
-    )
+    places = [place for place in range(len(calls)) if held[place] > 1]
+    numbers: dict[int | None, int | None] = {None: None}  # of the nearest frame around each call
+    for place in range(len(calls)):
+        kept = held[place] > 1
+        numbers[place] = places.index(place) if kept else numbers[parents[place]]
+    frames: list[Frame] = []
+    for place in places:
+        frames.append(_frame(calls, place, numbers[parents[place]], frames))
+    return frames, [numbers[call] for call in of_ops], [numbers[call] for call in of_leaves]
 
 
 def _innermost(calls, serial):
@@ -117,9 +112,9 @@ def below(path: str | None, whole: str) -> str:
     return whole[len(path) :].removeprefix(".")
 
 
-def _frame(calls, place, parent, number):
+def _frame(calls, place, parent, frames):
     call = calls[place]
-    path = below(None if parent is None else calls[parent].path, call.path or "")
+    path = below(None if parent is None else frames[parent].path, call.path or "")
     earlier = sum(other.path == call.path and call.path is not None for other in calls[:place])
     words = [path, call.kind, f"({earlier + 1})" if earlier else ""]
-    return Frame(" ".join(word for word in words if word), call.path, number[parent])
+    return Frame(" ".join(word for word in words if word), call.path, parent)

@@ -59,12 +59,16 @@ def histogram(array: Any) -> str:
     """
     numbers = np.abs(_as_numpy(array)) if _is_complex(array) else _as_numpy(array)
     numbers = numbers[np.isfinite(numbers)].astype(np.float64)
-    if numbers.size == 0 or not np.min(numbers) < np.max(numbers):
+    if numbers.size == 0:
         return ""
-    # Halves, as the distance from least to greatest may be more than a float can hold.
-    counts, _ = np.histogram(numbers / 2, BARS)
-    highest = len(HEIGHTS) - 1
-    return "".join(HEIGHTS[-(-int(count) * highest // int(np.max(counts)))] for count in counts)
+    numbers = numbers / 2  # The distance from least to greatest may be more than a float can hold.
+    low, high = numbers.min(), numbers.max()
+    if low == high:
+        return ""
+    places = np.minimum((numbers - low) / (high - low) * BARS, BARS - 1)
+    counts = np.bincount(places.astype(np.int64), minlength=BARS)
+    heights = -(-counts * (len(HEIGHTS) - 1) // counts.max())  # Whatever is there is seen.
+    return "".join([HEIGHTS[height] for height in heights])
 
 
 def _as_numpy(array):

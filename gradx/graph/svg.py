@@ -42,8 +42,8 @@ def to_svg(diagram: Diagram) -> str:
         diagram.arrows, layout.labels, layout.paths, ports, strict=True
     ):
         start = path[0].x + _half_width(diagram.boxes[arrow.source])
-        end, height = path[-1].x - _half_width(diagram.boxes[arrow.target], port), path[-1].y + port
-        lines += _arrow(arrow, label, _line(path, start, end, height), _head(end, height))
+        end, last = path[-1].x - _half_width(diagram.boxes[arrow.target], port), path[-1].y + port
+        lines += _arrow(arrow, label, _line(path, start, end, last), _head(end, last))
     for box, item in zip(diagram.boxes, layout.boxes, strict=True):
         lines += _box(box, item)
     return "\n".join([*lines, "</g>", "</svg>", ""])
@@ -55,7 +55,7 @@ def placed(diagram: Diagram) -> Layout:
         [_box_size(box) for box in diagram.boxes],
         [(arrow.source, arrow.target) for arrow in diagram.arrows],
         [_label_size(arrow) for arrow in diagram.arrows],
-        [(frame.parent, text_width(frame.label, LABEL_SIZE) + 24) for frame in diagram.frames],
+        [(frame.parent, text_width(frame.label, LABEL_SIZE) + 20) for frame in diagram.frames],
         [box.frame for box in diagram.boxes],
     )
 
@@ -144,7 +144,8 @@ def _frame(frame: Frame, item: Item) -> list[str]:
         f'<g class="frame"><title>{escape(frame.path or frame.label)}</title>',
         f'<rect x="{left:.1f}" y="{top:.1f}" width="{item.width:.1f}" height="{item.height:.1f}" '
         f'rx="8" fill="{INK}" fill-opacity="0.03" stroke="{INK}" stroke-opacity="0.3"/>',
-        _text(item.x, top + 17, frame.label, LABEL_SIZE),
+        f'<text x="{left + 10:.1f}" y="{top + 17:.1f}" font-size="{LABEL_SIZE}" '
+        f'fill="{INK}">{escape(frame.label)}</text>',
         "</g>",
     ]
 

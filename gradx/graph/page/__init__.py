@@ -25,16 +25,25 @@ SCRIPTS = ("places.js", "scene.js", "cards.js", "player.js")
 
 def to_html(diagram: Diagram) -> str:
     """Write a diagram as a page."""
-    folder = files("gradx.graph.page")
-    script = "".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    script = "".join(_stripped(_read(name)) for name in SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return Template((folder / "page.html").read_text(encoding="utf-8")).substitute(
+    return Template(_read("page.html")).substitute(
         title=escape(diagram.heading),
-        style=(folder / "page.css").read_text(encoding="utf-8"),
+        style=_read("page.css"),
         digest=digest,
         content=_in_html(json.dumps(content(diagram), separators=(",", ":"))),
         script=script,
     )
+
+
+def _read(name):
+    return (files("gradx.graph.page") / name).read_text(encoding="utf-8")
+
+
+def _stripped(script):
+    """Leave out comments, of which each is a line of its own, and indentation."""
+    lines = [line.strip() for line in script.splitlines()]
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
 
 
 def _in_html(text):
@@ -63,7 +72,7 @@ def content(diagram: Diagram) -> dict[str, Any]:
         "boxes": boxes,
         "arrows": arrows,
         "sums": [[*key, summaries.number(sum_)] for key, sum_ in diagram.sums.items()],
-        "summaries": summaries.rows,
+        "summaries": list(summaries.numbers),
     }
 
 
@@ -90,29 +99,24 @@ def _seen(diagram, folded):
 
 
 class _Summaries:
-    """Rows of summaries, each kept once: sums and reshapes hand many on as they are."""
+    """Summaries as texts, each kept once: sums and reshapes hand many on as they are."""
 
     def __init__(self) -> None:
-        self.rows: list[list[str]] = []
-        self.numbers: dict[tuple[str, ...], int] = {}
+        self.numbers: dict[str, int] = {}
 
     def number(self, summary: Summary | None) -> int:
-        """Return the number of a row; -1 stands for no summary."""
+        """Return the number of a text; -1 stands for no summary."""
         if summary is None:
             return -1
-        row = _row(summary)
-        if row not in self.numbers:
-            self.numbers[row] = len(self.rows)
-            self.rows.append(list(row))
-        return self.numbers[row]
+        return self.numbers.setdefault("|".join(_parts(summary)), len(self.numbers))
 
 
-def _row(summary):
+def _parts(summary):
     if not summary.statistics:
         line = summary.lines[0]
         return (line,) if line == summary.sentence else (line, summary.sentence)
-    row = (*summary.shape, *summary.statistics, summary.histogram)
-    return row if summary.sentence.startswith(summary.shape) else (*row, summary.sentence)
+    parts = (*summary.shape, *summary.statistics, summary.histogram)
+    return parts if summary.sentence.startswith(summary.shape) else (*parts, summary.sentence)
 
 
 def _box(box: Box, item: Item, summaries: _Summaries) -> list[Any]:

@@ -27,30 +27,27 @@ function numbers({ shape, mean, least, greatest, bars: heights, sentence }) {
 function cardOf(thing) {
   if (thing.kind === "frame") return frameCard(thing);
   const { kind, name, called, value, gradient, from } = thing;
-  const list = html("dl");
-  const add = (term, summary, kind) =>
-    list.append(html("dt", {}, term), html("dd", { class: kind }, ...numbers(summary)));
-  if (kind === "op") {
-    add(called ? `output ${called}` : "output", value, "forward");
-    add("upstream gradient", gradient, "gradient");
-    return [html("h2", {}, name), list, inputTable(thing)];
-  }
-  add("value", value, "forward");
-  add(from.length > 1 ? `gradient, the sum over ${from.length} uses` : "gradient", gradient, "gradient");
-  return [html("h2", {}, kind === "output" ? name : `${name}, ${article(kind)}`), list];
+  const isOp = kind === "op";
+  const sum = from.length > 1 ? `, the sum over ${from.length} uses` : "";
+  const list = html("dl", {},
+    html("div", {}, html("dt", {}, isOp ? `output ${called}` : "value"),
+         html("dd", { class: "forward" }, ...numbers(value))),
+    html("div", {}, html("dt", {}, isOp ? `upstream gradient${sum}` : `gradient${sum}`),
+         html("dd", { class: "gradient" }, ...numbers(gradient))));
+  const title = html("h2", {}, isOp || kind === "output" ? name : `${kind} ${name}`);
+  return isOp ? [title, list, inputTable(thing)] : [title, list];
 }
-
-const article = (kind) => `${kind === "input" ? "an" : "a"} ${kind}`;
 
 function inputTable({ gradient, into }) {
   const head = ["input", "value", "upstream", "", "local", "", "downstream"];
   const table = html("table", {}, html("tr", {}, ...head.map((words) => html("th", {}, words))));
+  const upstream = gradient.shape ? gradient.shape : gradient.sentence;
   for (const { source, place, local, downstream, summed } of into) {
     const cell = (kind, ...children) => html("td", { class: kind }, ...children);
     table.append(html("tr", {},
-      cell("", into.length > 1 ? `${place}: ${nameOf(source)}` : nameOf(source)),
+      cell("", `${place}: ${source.called || source.label}`),
       cell("forward", ...numbers(source.value)),
-      cell("gradient", ...numbers(gradient)),
+      cell("gradient", upstream),
       cell("sign", local ? "×" : "→"),
       cell("", ...(local ? numbers(local) : ["a linear map"])),
       cell("sign", summed ? "summed =" : local ? "=" : "→"),
@@ -69,20 +66,35 @@ function frameCard(frame) {
 }
 
 function showCard(thing) {
-  const card = element("card");
-  card.replaceChildren(...cardOf(thing));
-  card.hidden = false;
-  const [title] = thing.element.querySelectorAll(".title, .name");
-  const { left, right, top, bottom } = (thing.kind === "frame" ? title : thing.element).getBoundingClientRect();
-  const { width, height } = card.getBoundingClientRect();
-  const above = bottom + 12 + height > window.innerHeight && top - 12 - height > 0;
-  const x = Math.min(Math.max(10, (left + right - width) / 2), window.innerWidth - width - 10);
-  card.style.left = `${x}px`;
-  card.style.top = `${above ? top - 12 - height : Math.min(bottom + 12, window.innerHeight - height - 10)}px`;
   const isOpen = thing.kind === "frame" && !thing.folded;
   for (const { element: made, start, end } of graph.lines) {
     made.classList.toggle("touched", !isOpen && (start === thing || end === thing));
   }
+  const card = element("card");
+  card.replaceChildren(...cardOf(thing));
+  card.hidden = false;
+  putCard(card, isOpen ? thing.element.querySelector("text") : thing.element);
+}
+
+// Put the card near a thing, and where it hides least of it and of the numbers around it.
+function putCard(card, near) {
+  const { left, right, top, bottom } = near.getBoundingClientRect();
+  const { width, height } = card.getBoundingClientRect();
+  const stage = element("stage").getBoundingClientRect();
+  const within = (value, low, high) => Math.max(low, Math.min(value, high));
+  const texts = document.querySelectorAll(".touched text");
+  const kept = [near, ...texts].map((one) => one.getBoundingClientRect());
+  const middle = (left + right - width) / 2;
+  const places = [[middle, bottom + 12], [middle, top - 12 - height], [left, stage.bottom - height - 10],
+                  [left, stage.top + 10], [right + 12, bottom + 12], [left - 12 - width, bottom + 12]];
+  const hidden = ([x, y]) => kept.reduce((area, one) => area +
+    Math.max(0, Math.min(x + width, one.right) - Math.max(x, one.left)) *
+    Math.max(0, Math.min(y + height, one.bottom) - Math.max(y, one.top)), 0);
+  const [[x, y]] = places
+    .map(([x, y]) => [within(x, 10, innerWidth - width - 10), within(y, 10, innerHeight - height - 10)])
+    .sort((one, other) => hidden(one) - hidden(other));
+  card.style.left = `${x}px`;
+  card.style.top = `${y}px`;
 }
 
 function hideCard() {

@@ -25,11 +25,12 @@ function shortened(number) {
   return String(Number(value.toPrecision(2)));
 }
 
-// A summary is a row of texts: few numbers as a line and, if longer, a sentence; of many the
-// shape, mean, least, greatest, the bars of a histogram, and all numbers if they are not too many.
-function readSummary(row) {
-  if (row.length < 3) return { lines: [row[0]], sentence: row.at(-1) };
-  const [shape, mean, least, greatest, bars, numbers] = row;
+// A summary is a text: few numbers as a line and, if longer, a sentence; of many the shape, mean,
+// least, greatest, the bars of a histogram, and all numbers if they are not too many.
+function readSummary(text) {
+  const parts = text.split("|");
+  if (parts.length < 3) return { lines: [parts[0]], sentence: parts.at(-1) };
+  const [shape, mean, least, greatest, bars, numbers] = parts;
   return {
     shape, mean, least, greatest, bars,
     lines: [`mean ${shortened(mean)}`, `${shortened(least)} to ${shortened(greatest)}`],
@@ -167,7 +168,7 @@ function settle(frame) {
     frame.inner = frame.columns.at(-1).right;
   }
   if (!frame.frame) return;
-  const title = textWidth(frame.label, LABEL) + 24;
+  const title = textWidth(frame.label, LABEL) + 32;
   frame.width = frame.folded ? title : Math.max(title, frame.inner + 2 * PADDING);
   frame.height = frame.folded ? 2 * RADIUS : TITLE + frame.lower + PADDING;
   frame.half = frame.width / 2;

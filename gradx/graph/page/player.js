@@ -45,6 +45,7 @@ function show(thing, pass, isKnown) {
 function tell(last) {
   const half = steps.length / 2;
   element("step").value = step;
+  element("track").className = step <= half ? "forward" : "gradient";
   const passed = step <= half ? `forward ${step}` : `backward ${step - half}`;
   element("step").setAttribute("aria-valuetext", `${passed} of ${half}`);
   element("count").textContent = `${step} / ${steps.length}`;
@@ -53,20 +54,23 @@ function tell(last) {
     : sentence(last);
 }
 
+const brief = ({ shape, sentence }) => shape ?? sentence;
+
 function sentence({ line, pass }) {
   const { source, target, end, inside, local, downstream, summed } = line;
   const from = nameOf(source), to = inside ? end.label : target.label;
+  const back = brief(downstream);
   if (pass === "forward") {
-    const value = source.value.sentence;
+    const value = brief(source.value);
     if (target.kind === "output") return `forward: ${target.name} = ${value}`;
     const isNamed = source.called || source.kind !== "op";
     return `forward: ${isNamed ? `${from} = ${value}` : `${value}, the output of ${from},`} goes into ${to}`;
   }
-  if (target.kind === "output") return `backward: begins with ${downstream.sentence}, the gradient of ${to} itself`;
-  if (inside) return `backward: from ${to} to ${from}: downstream ${downstream.sentence}`;
-  const through = local ? `× local ${local.sentence}` : "through a linear map";
-  return `backward: from ${to} to ${from}: upstream ${target.gradient.sentence} ` +
-    `${through}${summed ? ", summed," : ""} = downstream ${downstream.sentence}`;
+  if (target.kind === "output") return `backward: begins with ${back}, the gradient of ${to} itself`;
+  if (inside) return `backward: from ${to} to ${from}: downstream ${back}`;
+  const through = local ? `× local ${brief(local)}` : "through a linear map";
+  return `backward: from ${to} to ${from}: upstream ${brief(target.gradient)} ` +
+    `${through}${summed ? ", summed," : ""} = downstream ${back}`;
 }
 
 function play(on) {
@@ -94,9 +98,13 @@ function fold(frames, folded) {
   const focused = [...graph.frames, ...graph.boxes].find((thing) => thing.element === document.activeElement);
   const made = steps[step - 1];
   const isAtEnd = step === steps.length;
+  const [{ x, y, width }] = frames;
   for (const frame of frames) frame.folded = folded ?? !frame.folded;
   hideCard();
   redraw();
+  // What was clicked stays where it was.
+  const shift = x - width / 2 - frames[0].x + frames[0].width / 2;
+  setView(view.x + shift * view.scale, view.y + (y - frames[0].y) * view.scale, view.scale);
   // The last of the new steps that was already made.
   const isMade = ({ line, pass }) => made && pass === made.pass && (pass === "forward"
     ? line.number <= made.line.number : line.target.number >= made.line.target.number);
@@ -116,8 +124,10 @@ function redraw() {
 
 function listen(thing) {
   const { element: made, kind } = thing;
-  made.addEventListener("pointerenter", () => showCard(thing));
-  made.addEventListener("pointerleave", hideCard);
+  // An open frame is all around: its name is what to point at.
+  const pointed = kind === "frame" && !thing.folded ? made.querySelector("text") : made;
+  pointed.addEventListener("pointerenter", () => showCard(thing));
+  pointed.addEventListener("pointerleave", hideCard);
   made.addEventListener("focus", () => {
     if (!made.matches(":focus-visible")) return;
     reveal(thing);
@@ -137,18 +147,18 @@ function listen(thing) {
 // The view
 
 function setView(x, y, scale) {
-  Object.assign(view, { x, y, scale: Math.min(Math.max(scale, 0.05), 4) });
+  Object.assign(view, { x, y, scale: Math.min(Math.max(scale, 0.02), 4) });
   element("scene").setAttribute("transform", `translate(${view.x} ${view.y}) scale(${view.scale})`);
 }
 
 function zoom(factor, x = element("stage").clientWidth / 2, y = element("stage").clientHeight / 2) {
-  const scale = Math.min(Math.max(view.scale * factor, 0.05), 4);
+  const scale = Math.min(Math.max(view.scale * factor, 0.02), 4);
   const ratio = scale / view.scale;
   setView(x - (x - view.x) * ratio, y - (y - view.y) * ratio, scale);
 }
 
 // Show all; at first not smaller than can be read, even if only the beginning is seen.
-function fit(least = 0.05) {
+function fit(least = 0.02) {
   const { clientWidth: width, clientHeight: height } = element("stage");
   const { inner, lower } = graph.whole;
   const scale = Math.max(Math.min((width - 48) / inner, (height - 48) / lower, 1.75), least);
@@ -228,7 +238,7 @@ function pressing() {
   press("fit", () => fit());
   press("fold", () => {
     fold(graph.frames, !graph.frames.some((frame) => frame.folded));
-    fit(0.4);
+    fit(0.7);
   });
   element("step").addEventListener("input", stopped(() => goTo(Number(element("step").value))));
 }
@@ -236,7 +246,7 @@ function pressing() {
 function start() {
   element("fold").hidden = element("modules").hidden = graph.frames.length === 0;
   redraw();
-  fit(0.4);
+  fit(0.7);
   goTo(steps.length);
   dragging();
   pressing();

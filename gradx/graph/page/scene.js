@@ -30,7 +30,7 @@ function drawFrame(frame) {
     "aria-expanded": !folded, "aria-label": `module ${frame.path || label}`,
   },
   svg("rect", { x: x - width / 2, y: top, width, height, rx: 8 }),
-  text(x, folded ? y + 4 : top + 17, `${label} ${folded ? "▸" : "▾"}`, "title"));
+  text(x - width / 2 + 10, folded ? y + 4 : top + 17, `${folded ? "▸" : "▾"} ${label}`, "title"));
   return frame.element;
 }
 
