@@ -42,14 +42,16 @@ def summarize(array: Any) -> Summary:
         return Summary((), (f"empty {shape}",), f"empty {shape}")
     if size <= FEW:
         return Summary((), (_numbers(array, ".4g"),), _numbers(array, ".6g"))
-    numbers = _statistics(array)
+    numbers, bars = _statistics(array), histogram(array)
     mean, least, greatest = [_number(n, ".2g") for n in numbers]
     lines = (f"mean {mean}", f"{least} to {greatest}")
+    if numbers[1] == numbers[2] and mean == least:
+        lines = (f"all {mean}",)
     statistics = tuple([_number(n, ".4g") for n in numbers])
     sentence = "{}, mean {}, min {}, max {}".format(shape, *statistics)
     if size <= SOME:
         sentence = _numbers(array, ".6g")
-    return Summary((str(shape),), lines, sentence, statistics, histogram(array))
+    return Summary((str(shape),), lines, sentence, statistics, bars)
 
 
 def histogram(array: Any) -> str:
@@ -59,12 +61,11 @@ def histogram(array: Any) -> str:
     """
     numbers = np.abs(_as_numpy(array)) if _is_complex(array) else _as_numpy(array)
     numbers = numbers[np.isfinite(numbers)].astype(np.float64)
-    if numbers.size == 0:
+    if numbers.size == 0 or numbers.min() == numbers.max():
         return ""
-    numbers = numbers / 2  # The distance from least to greatest may be more than a float can hold.
+    # Their distance may be more than a float can hold, and their halves less.
+    numbers = numbers / np.abs(numbers).max()
     low, high = numbers.min(), numbers.max()
-    if low == high:
-        return ""
     places = np.minimum((numbers - low) / (high - low) * BARS, BARS - 1)
     counts = np.bincount(places.astype(np.int64), minlength=BARS)
     heights = -(-counts * (len(HEIGHTS) - 1) // counts.max())  # Whatever is there is seen.

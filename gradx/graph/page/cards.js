@@ -8,7 +8,7 @@ function html(name, attributes = {}, ...children) {
   return made;
 }
 
-function bars(heights) {
+function drawBars(heights) {
   const made = svg("svg", { class: "bars", viewBox: `0 0 ${heights.length} 10`,
                             preserveAspectRatio: "none", "aria-hidden": true });
   Array.from(heights, Number).forEach((height, i) =>
@@ -17,11 +17,12 @@ function bars(heights) {
 }
 
 // What is in an array: the numbers if they are few, else in short.
-function numbers({ shape, mean, least, greatest, bars: heights, sentence }) {
+function numbers({ shape, mean, least, greatest, bars: heights, areEqual, sentence }) {
   if (!shape) return [sentence];
-  if (!heights) return [html("small", {}, shape), html("small", {}, `all ${mean}`)];
-  return [html("small", {}, shape), html("small", {}, `mean ${mean}`), bars(heights),
-          html("small", {}, `${least} to ${greatest}`)];
+  const lines = (words) => words.map((line) => html("small", {}, line));
+  if (areEqual) return lines([shape, `all ${mean}`]);
+  return [...lines([shape, `mean ${mean}`]), ...(heights ? [drawBars(heights)] : []),
+          ...lines([`${least} to ${greatest}`])];
 }
 
 function cardOf(thing) {

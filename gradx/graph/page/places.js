@@ -31,9 +31,11 @@ function readSummary(text) {
   const parts = text.split("|");
   if (parts.length < 3) return { lines: [parts[0]], sentence: parts.at(-1) };
   const [shape, mean, least, greatest, bars, numbers] = parts;
+  const areEqual = bars === "" && mean === least && least === greatest && mean !== "nan";
   return {
-    shape, mean, least, greatest, bars,
-    lines: [`mean ${shortened(mean)}`, `${shortened(least)} to ${shortened(greatest)}`],
+    shape, mean, least, greatest, bars, areEqual,
+    lines: areEqual ? [`all ${shortened(mean)}`]
+      : [`mean ${shortened(mean)}`, `${shortened(least)} to ${shortened(greatest)}`],
     sentence: numbers ?? `${shape}, mean ${mean}, min ${least}, max ${greatest}`,
   };
 }

@@ -35,11 +35,14 @@ function drawFrame(frame) {
 }
 
 function drawBox(box) {
-  const { x, y, kind, half, label, total, isRound } = box;
+  const { x, y, kind, half, width, height, label, total, isRound } = box;
   box.element = svg("g", { class: `box ${kind}`, tabindex: 0, role: "img", "aria-label": inWords(box) });
-  if (isRound) box.element.append(svg("circle", { cx: x, cy: y, r: RADIUS }));
+  // The whole can be pointed at.
+  box.element.append(svg("rect", { class: "area", x: x - width / 2, y: y - height / 2, width, height }));
+  if (isRound) box.element.append(svg("circle", { cx: x, cy: y, r: RADIUS, class: "shape" }));
   else if (kind !== "input" && kind !== "output") {
-    box.element.append(svg("rect", { x: x - half, y: y - 13, width: 2 * half, height: 26, rx: 6 }));
+    box.element.append(
+      svg("rect", { x: x - half, y: y - 13, width: 2 * half, height: 26, rx: 6, class: "shape" }));
   }
   box.element.append(text(x, y + 5, label, "name"), ...stack(x, y + RADIUS + LINE - 2, total, "gradient"));
   return box.element;
