@@ -44,9 +44,8 @@ def summarize(array: Any) -> Summary:
         return Summary((), (_numbers(array, ".4g"),), _numbers(array, ".6g"))
     numbers, bars = _statistics(array), histogram(array)
     mean, least, greatest = [_number(n, ".2g") for n in numbers]
-    lines = (f"mean {mean}", f"{least} to {greatest}")
-    if numbers[1] == numbers[2] and mean == least:
-        lines = (f"all {mean}",)
+    are_equal = numbers[1] == numbers[2] and mean == least
+    lines = (f"all {mean}",) if are_equal else (f"mean {mean}", f"{least} to {greatest}")
     statistics = tuple([_number(n, ".4g") for n in numbers])
     sentence = "{}, mean {}, min {}, max {}".format(shape, *statistics)
     if size <= SOME:
