@@ -75,6 +75,8 @@ def place_rows(layers: list[list[Any]]) -> None:
         sides = (("before",), ("after",), ("before", "after"))[round_ % 3]
         for layer in reversed(layers) if sides == ("after",) else layers:
             _settle(layer, [_wanted(item, sides) for item in layer])
+    for layer in layers:  # What bends are left go to the ends of lines.
+        _settle(layer, [item.y if item.is_box else _wanted(item, ("before",)) for item in layer])
     top = min(item.y - item.height / 2 for layer in layers for item in layer)
     for layer in layers:
         for item in layer:

@@ -187,6 +187,9 @@ function setRows(layers) {
     const order = round % 3 === 1 ? [...layers].reverse() : layers;
     for (const layer of order) settleLayer(layer, layer.map((member) => wanted(member, sides)));
   }
+  for (const layer of layers) { // What bends are left go to the ends of lines.
+    settleLayer(layer, layer.map((member) => member.kind ? member.down : wanted(member, ["before"])));
+  }
   const members = layers.flat();
   const top = Math.min(...members.map(({ down, height }) => down - height / 2));
   for (const member of members) member.down -= top;

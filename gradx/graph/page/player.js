@@ -157,11 +157,12 @@ function zoom(factor, x = element("stage").clientWidth / 2, y = element("stage")
   setView(x - (x - view.x) * ratio, y - (y - view.y) * ratio, scale);
 }
 
-// Show all; at first not smaller than can be read, even if only the beginning is seen.
-function fit(least = 0.02) {
+// Show all; at first not so small that it cannot be read, even if only the beginning is seen.
+function fit(least = 0) {
   const { clientWidth: width, clientHeight: height } = element("stage");
   const { inner, lower } = graph.whole;
-  const scale = Math.max(Math.min((width - 48) / inner, (height - 48) / lower, 1.75), least);
+  const across = Math.max((width - 48) / inner, least), down = Math.max((height - 48) / lower, least / 2);
+  const scale = Math.max(Math.min(across, down, 1.75), 0.02);
   const middle = (room, size) => Math.max((room - size * scale) / 2, 24);
   setView(middle(width, inner), (height - lower * scale) / 2, scale);
 }
