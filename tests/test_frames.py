@@ -237,3 +237,25 @@ def test_frames_are_in_the_svg():
 
     assert svg.count('<g class="frame">') == 4
     assert ">layers[0] Linear</text>" in svg
+
+
+def test_frames_are_in_the_texts_for_other_programs():
+    picture = gx.draw(lambda model: gx.sum(gx.tanh(model(X))), nn.Sequential(linear(), gx.exp))
+
+    dot, mermaid = picture.to_dot().splitlines(), picture.to_mermaid().splitlines()
+
+    assert [line.strip() for line in dot if "cluster" in line or line.strip() == "}"] == [
+        'subgraph cluster_0 { label="model Sequential"',
+        'subgraph cluster_1 { label="layers[0] Linear"',
+        "}", "}", "}",
+    ]  # fmt: skip
+    assert [line for line in mermaid if "subgraph" in line or line.strip() == "end"] == [
+        '  subgraph m0["model Sequential"]',
+        '    subgraph m1["layers[0] Linear"]',
+        "    end",
+        "  end",
+    ]
+    start, stop = mermaid.index('    subgraph m1["layers[0] Linear"]'), mermaid.index("    end")
+    assert [line.strip() for line in mermaid[start + 1 : stop]] == [
+        'n0[["weight"]]', 'n1[["bias"]]', 'n2(("@"))', 'n3(("+"))',
+    ]  # fmt: skip
