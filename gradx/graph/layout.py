@@ -122,8 +122,10 @@ def _plans(items, rims):
     for item in reversed(items):
         while item not in placed:
             placed.add(item)
-            plans[item.frame].members.insert(0, item)
+            plans[item.frame].members.append(item)
             item = item if item.frame is None else rims[item.frame]
+    for plan in plans.values():
+        plan.members.reverse()
     return plans
 
 
@@ -186,7 +188,7 @@ def _set_layers(plan, exits):
         member.layer = max((source.layer + 2 for source in sources), default=0)
     first_uses: dict[Item, int] = {}
     for line in plan.lines:
-        if line.target.layer:
+        if line.target.layer:  # An exit has none yet.
             use = first_uses.get(line.source, line.target.layer)
             first_uses[line.source] = min(line.target.layer, use)
     for member in plan.members:

@@ -67,7 +67,6 @@ def content(diagram: Diagram) -> dict[str, Any]:
         for number, (frame, item) in enumerate(zip(diagram.frames, layout.frames, strict=True))
     ]
     return {
-        "heading": diagram.heading,
         "frames": frames,
         "boxes": boxes,
         "arrows": arrows,

@@ -73,7 +73,7 @@ function readGraph(content) {
     arrow.above = linesAbove(arrow);
   }
   const sums = new Map(content.sums.map(([box, frame, sum]) => [`${box},${frame}`, summaries[sum]]));
-  return { heading: content.heading, whole, frames, boxes, arrows, sums };
+  return { whole, frames, boxes, arrows, sums };
 }
 
 function linesAbove({ source: { value, called, kind }, target }) {
@@ -117,7 +117,11 @@ function arrange(graph) {
   };
   [...graph.frames, ...graph.boxes].filter(isShown).forEach(enter);
   graph.lines.forEach(({ path }) => path.forEach(enter));
-  for (const line of graph.lines) joinAlong([line.start, ...line.path, line.end]);
+  for (const box of graph.boxes) box.uses = [];
+  for (const line of graph.lines) {
+    line.source.uses.push(line);
+    joinAlong([line.start, ...line.path, line.end]);
+  }
   measure(graph);
   settle(graph.whole);
   place(graph.whole, 0, 0);
@@ -141,10 +145,9 @@ function joinAlong(path) {
 
 function measure({ boxes, lines }) {
   for (const box of boxes) {
-    const { kind, label, gradient } = box;
+    const { kind, label, gradient, uses } = box;
     const around = kind === "input" || kind === "output" ? 6 : 8;
-    const uses = lines.filter(({ source }) => source === box).length;
-    const isPlain = uses === 1 || kind === "output" || !isShown(box);
+    const isPlain = uses.length === 1 || kind === "output" || !isShown(box);
     box.isRound = kind === "op" && label.length === 1;
     box.half = box.isRound ? RADIUS : textWidth(label, NAME) / 2 + around;
     box.total = isPlain ? [] : gradient.lines.map((line, i) => (i === 0 ? `total ${line}` : line));
@@ -254,7 +257,8 @@ function place(frame, x, y) {
 
 // Arrows end apart from each other.
 function spreadEnds(lines) {
-  const ends = Map.groupBy(lines, ({ end }) => end);
+  const ends = new Map(lines.map(({ end }) => [end, []]));
+  for (const line of lines) ends.get(line.end).push(line);
   for (const group of ends.values()) {
     const step = Math.min(10, 20 / Math.max(group.length - 1, 1));
     group.sort((one, other) => one.path.at(-1).y - other.path.at(-1).y);

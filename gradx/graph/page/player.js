@@ -32,8 +32,7 @@ function goTo(number) {
     }
   }
   for (const box of graph.boxes.filter(isShown)) {
-    const from = graph.lines.filter(({ source }) => source === box);
-    show(box, "gradient", done.gradient.size > 0 && from.every((line) => done.gradient.has(line)));
+    show(box, "gradient", step > steps.length / 2 && box.uses.every((line) => done.gradient.has(line)));
   }
   tell(last);
 }
@@ -167,7 +166,7 @@ function fit(least = 0) {
   setView(middle(width, inner), (height - lower * scale) / 2, scale);
 }
 
-// Move the view just so far that a thing is in it.
+// Bring a thing into view, if it is not there.
 function reveal({ x, y, width, height }) {
   const stage = element("stage");
   const shift = (middle, size, room, offset) => {
@@ -202,6 +201,7 @@ function dragging() {
   }
   element("stage").addEventListener("wheel", (event) => {
     event.preventDefault();
+    hideCard();
     const { left, top } = element("stage").getBoundingClientRect();
     zoom(Math.exp(-event.deltaY / 500), event.clientX - left, event.clientY - top);
   }, { passive: false });
