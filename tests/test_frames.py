@@ -232,6 +232,20 @@ def test_arrows_run_to_the_right(make):
             assert before.right < after.left
 
 
+def test_lines_that_leave_a_frame_do_not_cross():
+    class Both(nn.Module):
+        a: object
+        b: object
+
+        def __call__(self):
+            return self.a
+
+    layout = placed(gx.draw(lambda m: m() * m.b, Both(np.asarray(1.0), np.asarray(2.0))).diagram)
+
+    (a, b), (over_a, over_b, _) = layout.boxes[:2], layout.labels
+    assert (a.y < b.y) == (over_a.y < over_b.y)
+
+
 def test_frames_are_in_the_svg():
     svg = layers_picture().to_svg()
 

@@ -6,7 +6,8 @@ of hierarchical system structures", IEEE Trans. SMC 11 (1981).
 """
 
 from bisect import bisect_right, insort
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Any
 
 APART = 9.0  # between items of a layer
@@ -57,10 +58,11 @@ def _crossings(layers):
 
 def _crossings_after(layer):
     """Count pairs of lines that end in the opposite order to the one they start in."""
+    lines = sorted((_rank(item, n), _rank(n, item)) for item in layer for n in item.after)
     ends: list[float] = []
     crossings = 0
-    for item in layer:
-        targets = [_rank(n, item) for n in item.after]
+    for _, group in groupby(lines, key=itemgetter(0)):  # Lines from one place do not cross.
+        targets = [end for _, end in group]
         crossings += sum(len(ends) - bisect_right(ends, target) for target in targets)
         for target in targets:
             insort(ends, target)

@@ -35,7 +35,7 @@ function cardOf(thing) {
          html("dd", { class: "forward" }, ...numbers(value))),
     html("div", {}, html("dt", {}, isOp ? `upstream gradient${sum}` : `gradient${sum}`),
          html("dd", { class: "gradient" }, ...numbers(gradient))));
-  const title = html("h2", {}, isOp || kind === "output" ? name : `${kind} ${name}`);
+  const title = html("h2", {}, ["input", "parameter"].includes(kind) ? `${kind} ${name}` : name);
   return isOp ? [title, list, inputTable(thing)] : [title, list];
 }
 
