@@ -1,7 +1,8 @@
 """The graph that every lecture on backpropagation begins with: f = (x + y) z, by hand.
 
-Prints what went forward and what comes back, then draws it to lecture_graph.svg:
-hover over a node in a browser to read upstream, local and downstream gradients.
+Prints what went forward and what comes back, then draws it: lecture_graph.html plays
+both passes in a browser, and says for each op what is upstream, local and downstream;
+lecture_graph.svg is a still picture.
 """
 
 import argparse
@@ -49,8 +50,9 @@ def main():
     assert (float(x.grad), float(y.grad), float(z.grad)) == (-4.0, -4.0, 3.0)
 
     output.mkdir(parents=True, exist_ok=True)
-    picture.save(output / "lecture_graph.svg")
-    print(f"the drawing is in {output / 'lecture_graph.svg'}")
+    for suffix in ("html", "svg"):
+        picture.save(output / f"lecture_graph.{suffix}")
+    print(f"to play it step by step, open {output / 'lecture_graph.html'}")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def main(output, device, seed):
     result.history.plot().figure.savefig(Path(output, "digits_loss.png"), dpi=150)
     inputs, targets = (part[:4] for part in gx.to_device(training, device))
     loss = lambda model: gx.nn.cross_entropy(model(inputs), targets)
-    gx.draw(loss, result.model).save(Path(output, "digits_graph.svg"))
+    gx.draw(loss, result.model).save(Path(output, "digits_graph.html"))
 
 
 if __name__ == "__main__":

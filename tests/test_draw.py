@@ -397,17 +397,20 @@ def test_save_writes_by_suffix(tmp_path):
 
     picture.save(tmp_path / "f.svg")
     picture.save(str(tmp_path / "f.dot"))
+    picture.save(tmp_path / "f.html")
 
     assert (tmp_path / "f.svg").read_text(encoding="utf-8") == picture._repr_svg_()
     assert (tmp_path / "f.dot").read_text(encoding="utf-8") == picture.to_dot()
+    assert (tmp_path / "f.html").read_text(encoding="utf-8") == picture.to_html()
 
 
-@pytest.mark.parametrize("name", ["f.html", "f", "f.png"])
+@pytest.mark.parametrize("name", ["f.htm", "f", "f.png"])
 def test_save_names_the_suffixes_it_knows(name, tmp_path):
-    with pytest.raises(ValueError, match=re.escape(f"{name}' must end in one of .svg, .dot")):
+    allowed = re.escape(f"{name}' must end in one of .html, .svg, .dot")
+    with pytest.raises(ValueError, match=allowed):
         draw(lecture()).save(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_picture_says_what_it_is():
-    assert repr(draw(lecture())) == "<Picture of f: 2 ops; .save(...) writes .svg or .dot>"
+    assert repr(draw(lecture())) == "<Picture of f: 2 ops; .save(...) writes .html, .svg or .dot>"

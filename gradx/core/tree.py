@@ -42,6 +42,15 @@ def paths(tree: Any) -> list[str]:
     return [accessor.codify("") for accessor in accessors]
 
 
+def path_of(part: Any, tree: Any) -> str | None:
+    """Return the path of the very object ``part`` in a tree, or ``None`` if it is not there."""
+    accessors, found, _ = optree.tree_flatten_with_accessor(
+        tree, is_leaf=lambda value: value is part, namespace=NAMESPACE
+    )
+    pairs = zip(accessors, found, strict=True)
+    return next((accessor.codify("") for accessor, value in pairs if value is part), None)
+
+
 def spread(prefix: Any, tree: Any) -> list[Any]:
     """Return for each leaf of a tree what ``prefix`` says of it: a tree that may end before it.
 

@@ -10,9 +10,12 @@ from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.errors import DTypeError, ShapeError
 from gradx.graph.diagram import Diagram, Leaf, constant_diagram, tape_diagram
+from gradx.graph.frames import Calls
 from gradx.graph.naming import parameter_names
+from gradx.graph.page import to_html
 from gradx.graph.svg import to_svg
 from gradx.graph.text import to_dot, to_mermaid
+from gradx.nn.watching import watching
 from gradx.ops.creation import ones_like
 from gradx.transforms.boundary import (
     as_array,
@@ -34,6 +37,15 @@ class Picture:
         """Return an SVG image: hover over a node to read its derivatives."""
         return to_svg(self.diagram)
 
+    def to_html(self) -> str:
+        """Return a page that plays both passes step by step, and needs no network.
+
+        Hovering over an op, or moving to it with the Tab key, shows for each of its inputs how
+        ``downstream = upstream x local``; a click on the frame of a module folds it. Graphs of
+        more than 150 nodes open folded.
+        """
+        return to_html(self.diagram)
+
     def to_dot(self) -> str:
         """Return text for Graphviz."""
         return to_dot(self.diagram)
@@ -43,13 +55,13 @@ class Picture:
         return to_mermaid(self.diagram)
 
     def save(self, path: str | Path) -> None:
-        """Write the picture to a file whose suffix says how: ``.svg`` or ``.dot``.
+        """Write the picture to a file whose suffix says how: ``.html``, ``.svg`` or ``.dot``.
 
         Raises:
             ValueError: the suffix is another one.
         """
         path = Path(path)
-        writers = {".svg": self.to_svg, ".dot": self.to_dot}
+        writers = {".html": self.to_html, ".svg": self.to_svg, ".dot": self.to_dot}
         if path.suffix.lower() not in writers:
             raise ShapeError(f"save: {str(path)!r} must end in one of {', '.join(writers)}")
         path.write_text(writers[path.suffix.lower()](), encoding="utf-8")
@@ -59,7 +71,9 @@ class Picture:
 
     def __repr__(self) -> str:
         ops = sum(box.kind == "op" for box in self.diagram.boxes)
-        return f"<Picture of {self.diagram.heading}: {ops} ops; .save(...) writes .svg or .dot>"
+        return (
+            f"<Picture of {self.diagram.heading}: {ops} ops; .save(...) writes .html, .svg or .dot>"
+        )
 
 
 def draw(f: Callable[..., Any] | Tensor, *args: Any, seed: Any = None) -> Picture:
@@ -113,18 +127,21 @@ def _diagram_of_call(f, args, seed):
     watched = [_watch(trace, *named) for named in zip(values, _names(f, args), strict=True)]
     leaves = [leaf for _, leaf in watched if leaf is not None]
     function, *arguments = tree.unflatten(structure, [value for value, _ in watched])
+    names = ["", *parameter_names(f, args)]
+    calls = Calls(list(zip(names, [function, *arguments], strict=True)))
     try:
-        value, node = leave(trace, function(*arguments))
+        with watching(calls.watch):
+            value, node = leave(trace, function(*arguments))
     finally:
         trace.end()
     if type(value) not in (bool, int, float, complex) and not is_array(value):
         raise DTypeError(f"{label}: it must return one array, got {type(value).__name__}")
     value = untracked(as_array(value))
-    heading = f"{name}({', '.join(parameter_names(f, args))})"
+    heading = f"{name}({', '.join(names[1:])})"
     seed = _start(value, seed, label)
     if node is None:
         return constant_diagram(heading, name, value, seed, leaves)
-    return tape_diagram(heading, name, node, seed, leaves)
+    return tape_diagram(heading, name, node, seed, leaves, calls.made)
 
 
 def _watch(trace, value, name):

@@ -6,7 +6,8 @@ of hierarchical system structures", IEEE Trans. SMC 11 (1981).
 """
 
 from bisect import bisect_right, insort
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Any
 
 APART = 9.0  # between items of a layer
@@ -42,7 +43,13 @@ def _mean_index(item, side):
     neighbours = getattr(item, side)
     if not neighbours:
         return item.index
-    return sum(n.index for n in neighbours) / len(neighbours)
+    return sum(_rank(n, item) for n in neighbours) / len(neighbours)
+
+
+def _rank(item, neighbour):
+    """Return the place of an item in its layer, for one that is joined to a port of it."""
+    port = item.ports.get(neighbour)
+    return item.index if port is None else item.index + port / (item.height + 1)
 
 
 def _crossings(layers):
@@ -51,10 +58,11 @@ def _crossings(layers):
 
 def _crossings_after(layer):
     """Count pairs of lines that end in the opposite order to the one they start in."""
-    ends: list[int] = []
+    lines = sorted((_rank(item, n), _rank(n, item)) for item in layer for n in item.after)
+    ends: list[float] = []
     crossings = 0
-    for item in layer:
-        targets = [n.index for n in item.after]
+    for _, group in groupby(lines, key=itemgetter(0)):  # Lines from one place do not cross.
+        targets = [end for _, end in group]
         crossings += sum(len(ends) - bisect_right(ends, target) for target in targets)
         for target in targets:
             insort(ends, target)
@@ -69,6 +77,8 @@ def place_rows(layers: list[list[Any]]) -> None:
         sides = (("before",), ("after",), ("before", "after"))[round_ % 3]
         for layer in reversed(layers) if sides == ("after",) else layers:
             _settle(layer, [_wanted(item, sides) for item in layer])
+    for layer in layers:  # What bends are left go to the ends of lines.
+        _settle(layer, [item.y if item.is_box else _wanted(item, ("before",)) for item in layer])
     top = min(item.y - item.height / 2 for layer in layers for item in layer)
     for layer in layers:
         for item in layer:
@@ -77,7 +87,11 @@ def place_rows(layers: list[list[Any]]) -> None:
 
 def _wanted(item, sides):
     """Return the mean height of the neighbours; long lines pull hardest, to be straight."""
-    pulls = [(n.y, _stiffness(item, n)) for side in sides for n in getattr(item, side)]
+    pulls = [
+        (n.y + n.ports.get(item, 0.0) - item.ports.get(n, 0.0), _stiffness(item, n))
+        for side in sides
+        for n in getattr(item, side)
+    ]
     weight = sum(w for _, w in pulls)
     return sum(y * w for y, w in pulls) / weight if weight else item.y
 

@@ -3,19 +3,29 @@
 import warnings
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gradx.backends import backend_of
 from gradx.core.arrays import untracked
 
 FEW = 4  # numbers that fit above an edge
 SOME = 12  # numbers that fit in a tooltip
+BARS = 12  # of a histogram
+HEIGHTS = "0123456789"  # of its bars
 
 
 class Summary(NamedTuple):
-    """A value: the shape, if it needs telling, and lines for an edge; a sentence for a tooltip."""
+    """A value: the shape, if it needs telling, and lines for an edge; a sentence for a tooltip.
+
+    Where there is a shape, there are mean, least and greatest too, and the heights of the bars
+    of a histogram between those two, unless they are equal.
+    """
 
     shape: tuple[str, ...]
     lines: tuple[str, ...]
     sentence: str
+    statistics: tuple[str, ...] = ()
+    histogram: str = ""
 
 
 def summarize(array: Any) -> Summary:
@@ -32,13 +42,41 @@ def summarize(array: Any) -> Summary:
         return Summary((), (f"empty {shape}",), f"empty {shape}")
     if size <= FEW:
         return Summary((), (_numbers(array, ".4g"),), _numbers(array, ".6g"))
-    statistics = _statistics(array)
-    mean, least, greatest = [_number(n, ".2g") for n in statistics]
-    lines = (f"mean {mean}", f"{least} to {greatest}")
+    numbers, bars = _statistics(array), histogram(array)
+    mean, least, greatest = [_number(n, ".2g") for n in numbers]
+    are_equal = numbers[1] == numbers[2] and mean == least
+    lines = (f"all {mean}",) if are_equal else (f"mean {mean}", f"{least} to {greatest}")
+    statistics = tuple([_number(n, ".4g") for n in numbers])
+    sentence = "{}, mean {}, min {}, max {}".format(shape, *statistics)
     if size <= SOME:
-        return Summary((str(shape),), lines, _numbers(array, ".6g"))
-    mean, least, greatest = [_number(n, ".4g") for n in statistics]
-    return Summary((str(shape),), lines, f"{shape}, mean {mean}, min {least}, max {greatest}")
+        sentence = _numbers(array, ".6g")
+    return Summary((str(shape),), lines, sentence, statistics, bars)
+
+
+def histogram(array: Any) -> str:
+    """Count the finite numbers of ``array`` in bars from least to greatest, each a digit.
+
+    Of complex numbers it is the magnitudes. Equal numbers have no histogram.
+    """
+    numbers = np.abs(_as_numpy(array)) if _is_complex(array) else _as_numpy(array)
+    numbers = numbers[np.isfinite(numbers)].astype(np.float64)
+    if numbers.size == 0 or numbers.min() == numbers.max():
+        return ""
+    # Their distance may be more than a float can hold, and their halves less.
+    numbers = numbers / np.abs(numbers).max()
+    low, high = numbers.min(), numbers.max()
+    places = np.minimum((numbers - low) / (high - low) * BARS, BARS - 1)
+    counts = np.bincount(places.astype(np.int64), minlength=BARS)
+    heights = -(-counts * (len(HEIGHTS) - 1) // counts.max())  # Whatever is there is seen.
+    return "".join([HEIGHTS[height] for height in heights])
+
+
+def _as_numpy(array):
+    return np.asarray(backend_of(type(array)).to_numpy(array))
+
+
+def _is_complex(array):
+    return backend_of(type(array)).xp.isdtype(array.dtype, "complex floating")
 
 
 def _numbers(array, form):
@@ -55,7 +93,7 @@ def _number(scalar, form):
 
 def _statistics(array):
     xp = backend_of(type(array)).xp
-    is_complex = xp.isdtype(array.dtype, "complex floating")
+    is_complex = _is_complex(array)
     if not is_complex:
         array = xp.astype(array, xp.float64)
     magnitudes = xp.abs(array) if is_complex else array

@@ -9,6 +9,7 @@ import math
 import unicodedata
 
 from gradx.graph.diagram import Arrow, Box, Diagram
+from gradx.graph.frames import Frame
 from gradx.graph.layout import Item, Layout, arrange
 from gradx.graph.text import GREEN, INK, RED, printable
 
@@ -22,15 +23,10 @@ FAMILY = "DejaVu Sans, Verdana, sans-serif"
 
 def to_svg(diagram: Diagram) -> str:
     """Draw a diagram: forward values in green above the arrows, gradients in red below."""
-    layout = arrange(
-        [_box_size(box) for box in diagram.boxes],
-        [(arrow.source, arrow.target) for arrow in diagram.arrows],
-        [_label_size(arrow) for arrow in diagram.arrows],
-    )
+    layout = placed(diagram)
     heading, heading_width = _heading(diagram)
     width = math.ceil(max(layout.width, heading_width) + 2 * MARGIN)
     height = math.ceil(layout.height + TOP + MARGIN)
-    ports = _ports(layout)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" font-family="{FAMILY}" font-size="{NAME_SIZE}">',
@@ -39,15 +35,29 @@ def to_svg(diagram: Diagram) -> str:
         heading,
         f'<g transform="translate({MARGIN:g} {TOP:g})">',
     ]
-    for arrow, label, path in zip(diagram.arrows, layout.labels, layout.paths, strict=True):
-        source, target = diagram.boxes[arrow.source], diagram.boxes[arrow.target]
-        start = path[0].x + _half_width(source)
-        end = path[-1].x - _half_width(target, ports[label])
-        line = _line(path, layout.columns, start, end, path[-1].y + ports[label])
-        lines += _arrow(arrow, label, line, _head(end, path[-1].y + ports[label]))
+    for frame, item in zip(diagram.frames, layout.frames, strict=True):
+        lines += _frame(frame, item)
+    ports = _ports(layout.paths)
+    for arrow, label, path, port in zip(
+        diagram.arrows, layout.labels, layout.paths, ports, strict=True
+    ):
+        start = path[0].x + _half_width(diagram.boxes[arrow.source])
+        end, last = path[-1].x - _half_width(diagram.boxes[arrow.target], port), path[-1].y + port
+        lines += _arrow(arrow, label, _line(path, start, end, last), _head(end, last))
     for box, item in zip(diagram.boxes, layout.boxes, strict=True):
         lines += _box(box, item)
     return "\n".join([*lines, "</g>", "</svg>", ""])
+
+
+def placed(diagram: Diagram) -> Layout:
+    """Find the places of all that a diagram has, for the sizes that texts take."""
+    return arrange(
+        [_box_size(box) for box in diagram.boxes],
+        [(arrow.source, arrow.target) for arrow in diagram.arrows],
+        [_label_size(arrow) for arrow in diagram.arrows],
+        [(frame.parent, text_width(frame.label, LABEL_SIZE) + 20) for frame in diagram.frames],
+        [box.frame for box in diagram.boxes],
+    )
 
 
 def escape(text: str) -> str:
@@ -128,27 +138,40 @@ def _box(box: Box, item: Item) -> list[str]:
     return [*lines, "</g>"]
 
 
-def _ports(layout: Layout) -> dict[Item, float]:
+def _frame(frame: Frame, item: Item) -> list[str]:
+    left, top = item.x - item.width / 2, item.y - item.height / 2
+    return [
+        f'<g class="frame"><title>{escape(frame.path or frame.label)}</title>',
+        f'<rect x="{left:.1f}" y="{top:.1f}" width="{item.width:.1f}" height="{item.height:.1f}" '
+        f'rx="8" fill="{INK}" fill-opacity="0.03" stroke="{INK}" stroke-opacity="0.3"/>',
+        f'<text x="{left + 10:.1f}" y="{top + 17:.1f}" font-size="{LABEL_SIZE}" '
+        f'fill="{INK}">{escape(frame.label)}</text>',
+        "</g>",
+    ]
+
+
+def _ports(paths: list[list[Item]]) -> list[float]:
     """Choose how far from its target's middle each arrow ends, so that they do not merge."""
-    ports = {}
-    for box in layout.boxes:
-        into = sorted(box.before, key=lambda label: label.y)
-        step = min(10.0, 2 * 10.0 / max(len(into) - 1, 1))
-        for place, label in enumerate(into):
-            ports[label] = (place - (len(into) - 1) / 2) * step
+    into: dict[Item, list[Item]] = {}
+    for *_, last, target in sorted(paths, key=lambda path: path[-2].y):
+        into.setdefault(target, []).append(last)
+    ports = []
+    for *_, last, target in paths:
+        count = len(into[target])
+        step = min(10.0, 2 * 10.0 / max(count - 1, 1))
+        ports.append((into[target].index(last) - (count - 1) / 2) * step)
     return ports
 
 
-def _line(path, columns, start, end, last):
+def _line(path, start, end, last):
     """Return path data: level within the layers, curved in the gaps between them."""
-    x, y = columns[path[0].layer][1], path[0].y
+    x, y = path[0].right, path[0].y
     data = [f"M{start:.1f} {y:.1f}H{x:.1f}"]
     for item in path[1:]:
-        left, right = columns[item.layer]
         stop = last if item is path[-1] else item.y
-        middle = (x + left) / 2
-        data.append(f"C{middle:.1f} {y:.1f} {middle:.1f} {stop:.1f} {left:.1f} {stop:.1f}")
-        x, y = right, stop
+        middle = (x + item.left) / 2
+        data.append(f"C{middle:.1f} {y:.1f} {middle:.1f} {stop:.1f} {item.left:.1f} {stop:.1f}")
+        x, y = item.right, stop
         data.append(f"H{end if item is path[-1] else x:.1f}")
     return "".join(data)
 

@@ -1,8 +1,10 @@
 """A diagram as text for other programs: DOT for Graphviz, and Mermaid for Markdown."""
 
 import html
+from collections.abc import Callable
 
 from gradx.graph.diagram import Arrow, Box, Diagram
+from gradx.graph.frames import Frame
 
 GREEN, RED, INK = "#18752f", "#c4122f", "#30363d"
 DOT_SHAPES = {
@@ -33,9 +35,32 @@ def to_dot(diagram: Diagram) -> str:
         f"  label={_quoted(diagram.heading)} labelloc=t rankdir=LR",
         f'  edge [fontsize=10 color="{INK}"]',
     ]
-    lines += [f"  n{i} [{_dot_box(box)}]" for i, box in enumerate(diagram.boxes)]
+    lines += _nested(
+        diagram,
+        lambda i, box: f"n{i} [{_dot_box(box)}]",
+        lambda i, frame: f"subgraph cluster_{i} {{ label={_quoted(frame.label)}",
+        "}",
+    )
     lines += [f"  n{a.source} -> n{a.target} [{_dot_arrow(a)}]" for a in diagram.arrows]
     return "\n".join([*lines, "}", ""])
+
+
+def _nested(
+    diagram: Diagram,
+    box_line: Callable[[int, Box], str],
+    frame_line: Callable[[int, Frame], str],
+    end: str,
+    parent: int | None = None,
+    indent: str = "  ",
+) -> list[str]:
+    """Write the boxes, and the frames with what is in them, that a frame or the whole holds."""
+    boxes = [(i, box) for i, box in enumerate(diagram.boxes) if box.frame == parent]
+    lines = [f"{indent}{box_line(i, box)}" for i, box in boxes]
+    for i, frame in enumerate(diagram.frames):
+        if frame.parent == parent:
+            inside = _nested(diagram, box_line, frame_line, end, i, indent + "  ")
+            lines += [f"{indent}{frame_line(i, frame)}", *inside, f"{indent}{end}"]
+    return lines
 
 
 def _dot_box(box: Box) -> str:
@@ -60,14 +85,21 @@ def _quoted(text):
 def to_mermaid(diagram: Diagram) -> str:
     """Write a diagram as a Mermaid flowchart."""
     lines = ["flowchart LR"]
-    for i, box in enumerate(diagram.boxes):
-        shape = '(("{}"))' if box.kind == "op" and len(box.label) == 1 else MERMAID_SHAPES[box.kind]
-        label = "\n".join([box.label, *box.total])
-        lines.append(f"  n{i}{shape.format(_in_mermaid(label))}")
+    lines += _nested(
+        diagram,
+        lambda i, box: f"n{i}{_mermaid_box(box)}",
+        lambda i, frame: f'subgraph m{i}["{_in_mermaid(frame.label)}"]',
+        "end",
+    )
     for arrow in diagram.arrows:
         label = "\n".join([*arrow.forward, f"grad {arrow.gradient[0]}", *arrow.gradient[1:]])
         lines.append(f'  n{arrow.source} -->|"{_in_mermaid(label)}"| n{arrow.target}')
     return "\n".join([*lines, ""])
+
+
+def _mermaid_box(box):
+    shape = '(("{}"))' if box.kind == "op" and len(box.label) == 1 else MERMAID_SHAPES[box.kind]
+    return shape.format(_in_mermaid("\n".join([box.label, *box.total])))
 
 
 def _in_mermaid(text):

@@ -6,7 +6,7 @@ model: its gradient is a model, an optimizer updates it, ``gx.to_device`` moves 
 
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, field, fields
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar, dataclass_transform
 
 import optree
@@ -14,7 +14,7 @@ import optree
 from gradx.core.explain import describe
 from gradx.core.tree import NAMESPACE
 from gradx.errors import DTypeError, GradxError
-from gradx.nn.summary import Summary, summarize, watched
+from gradx.nn.summary import Summary, counted, summarize
 from gradx.nn.watching import WATCHER
 
 WIDTH = 88  # of a line of a repr
@@ -110,7 +110,7 @@ class Module:
         layers[1]  Function  (5, 2)           0      0     10
         total                                 8     32     80
         """
-        called = watched(self, inputs, options) if inputs or options else None
+        called = counted(self, inputs, options) if inputs or options else None
         return summarize(self, Module, called)
 
     def __repr__(self) -> str:
@@ -163,16 +163,13 @@ def _locating(call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
     def locating(self, *args, **kwargs):
         watcher = WATCHER.get()
-        if watcher is not None:
-            watcher.begin(self)
         try:
-            out = call(self, *args, **kwargs)
+            if watcher is None:
+                return call(self, *args, **kwargs)
+            return watcher(self, partial(call, self, *args, **kwargs))
         except GradxError as error:
             _locate(error, self)
             raise
-        if watcher is not None:
-            watcher.end(self, out)
-        return out
 
     return locating
 

@@ -9,7 +9,9 @@ from gradx.core import tree
 from gradx.core.arrays import backend_for, is_array, untracked
 from gradx.errors import CaptureError
 from gradx.graph.capture import Capture, captures, is_input
-from gradx.nn.watching import WATCHER, Watcher
+from gradx.graph.drawing import Generators
+from gradx.nn.counting import Count
+from gradx.nn.watching import watching
 
 HEAD = ("layer", "kind", "output", "parameters", "bytes", "FLOPs")
 TEXTS = 3  # of the columns, before those of numbers
@@ -72,36 +74,33 @@ class Summary(NamedTuple):
         return self.to_html()
 
 
-def watched(model: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> Watcher:
+def counted(model: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> Count:
     """Call a model and return what was seen: without operations if it cannot be captured."""
     trace = Capture("summary")
     leaves, structure = tree.flatten((inputs, options))
     arguments = [trace.watch(untracked(x), "") if is_input(x) else x for x in leaves]
     try:
-        with captures(trace):
-            return _called(Watcher(trace), model, *tree.unflatten(structure, arguments))
+        with captures(trace, Generators()):
+            return _called(Count(trace), model, *tree.unflatten(structure, arguments))
     except CaptureError:
-        return _called(Watcher(None), model, inputs, options)
+        return _called(Count(None), model, inputs, options)
 
 
-def _called(watcher: Watcher, model: Any, inputs: Any, options: Any) -> Watcher:
-    token = WATCHER.set(watcher)
-    try:
+def _called(count: Count, model: Any, inputs: Any, options: Any) -> Count:
+    with watching(count):
         model(*inputs, **options)
-    finally:
-        WATCHER.reset(token)
-    return watcher
+    return count
 
 
-def summarize(model: Any, kind: type, called: Watcher | None) -> Summary:
+def summarize(model: Any, kind: type, called: Count | None) -> Summary:
     """Describe the modules, instances of ``kind``, in a model, and what was seen of its call."""
     outputs = {} if called is None else called.outputs
-    counted = called is not None and called.trace is not None
+    knows = called is not None and called.trace is not None
     rows = []
     for path, module, is_leaf in _modules(model, "", kind):
         own = list(_own_arrays(module, kind))
         # A layer that is there twice computes what it does once: in its first row.
-        flops = called.operations.pop(id(module), 0) if counted and called else None
+        flops = called.operations.pop(id(module), 0) if knows and called else None
         if not own and not is_leaf and not flops:
             continue
         parameters = sum(prod(value.shape) for value, state in own if not state)
