@@ -180,9 +180,11 @@ def add_streams(cuda, runtime, machine: Machine) -> None:
 
     class Event:
         def __init__(self, disable_timing):
-            self.number = None
+            self.number, self.device = None, machine.current
 
         def record(self, stream):
+            if self.device != machine.current:
+                raise FakeRuntimeError("cudaErrorInvalidResourceHandle: invalid resource handle")
             self.number = machine.events = machine.events + 1
             machine.log.append((stream.name, "records", self.number))
 
@@ -190,7 +192,10 @@ def add_streams(cuda, runtime, machine: Machine) -> None:
             machine.log.append(("host", "waits for", self.number))
 
     class MemoryPool:
-        limit = 0
+        __slots__ = ("limit",)  # as in CuPy there is no weak reference to one
+
+        def __init__(self):
+            self.limit = 0
 
         def malloc(self, size):
             raise NotImplementedError

@@ -290,6 +290,18 @@ def test_plans_are_made_once_and_their_parts_destroyed(cuda, lt):
 
 
 @needs_compiler
+def test_descriptor_is_destroyed_when_the_names_of_its_module_are_gone(cuda, lt, monkeypatch):
+    alive = ctypes.CDLL(lt._library_path()).fake_alive
+    before = alive()
+    handle = lt._Handle("MatmulDesc", lt.COMPUTE_FLOAT32, 0)
+
+    monkeypatch.setattr(lt, "_library", None)  # as when the program ends
+    del handle
+
+    assert alive() == before
+
+
+@needs_compiler
 def test_cache_of_plans_is_bounded(cuda, lt, monkeypatch):
     monkeypatch.setattr(lt, "MOST_PLANS", 3)
     for n in range(1, 9):

@@ -126,6 +126,7 @@ class _Handle:
     def __init__(self, kind: str, *arguments: Any) -> None:
         self._kind = kind
         self.pointer = _POINTER()
+        self._destroy = _library()[f"{kind}Destroy"]  # there still when the program ends
         _call(f"{kind}Create", ctypes.byref(self.pointer), *arguments)
 
     def set(self, attribute: int, value: Any) -> None:
@@ -135,7 +136,7 @@ class _Handle:
 
     def __del__(self) -> None:
         if self.pointer:
-            _library()[f"{self._kind}Destroy"](self.pointer)
+            self._destroy(self.pointer)
 
 
 class Operand(NamedTuple):

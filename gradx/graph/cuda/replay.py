@@ -7,6 +7,7 @@ captured runs op by op, after one warning that names it.
 """
 
 import gc
+import sys
 import threading
 import warnings
 from collections import OrderedDict
@@ -16,7 +17,7 @@ from importlib import import_module
 from typing import Any
 
 from gradx.backends import backend_for_device
-from gradx.backends.cuda_memory import new_pool
+from gradx.backends.cuda_memory import ProgramPool
 from gradx.backends.settings import current_matmul_precision, is_deterministic
 from gradx.core.op import PYTHON_SCALARS
 from gradx.errors import GradxError
@@ -32,6 +33,7 @@ from gradx.graph.ir import Graph, Program
 from gradx.graph.moving import moved
 
 WARM_UPS = 2  # runs that compile kernels, choose algorithms and fill the pool
+MOST_WARM_UPS = 8  # a pool that finds other places for the next run's arrays may grow again
 KEPT = 8  # captures with different settings, and Python numbers that are part of one
 
 
@@ -137,15 +139,15 @@ class Replay:
         cupy = import_module("cupy")
         self._copyto = cupy.copyto
         self._current_stream = cupy.cuda.get_current_stream
-        self._done = cupy.cuda.Event(disable_timing=True)
         self._last_stream: Any = None
         outputs = enumerate(graph.outputs)
         self._weak = {i: x for i, x in outputs if type(x) is Variable and x.weak}
         self._device = graph.backend.native_device(_device(graph))
         with self._device:
             self._device.synchronize()  # what is read was written on other streams
+            self._done = cupy.cuda.Event(disable_timing=True)  # of this device
             stream = cupy.cuda.Stream(non_blocking=True)
-            self._pool = new_pool()
+            self._pool = ProgramPool()
             with stream, cupy.cuda.using_allocator(self._pool.malloc):
                 self._held = Held(numbers.on_device, values)
                 known = values | self._held.arrays
@@ -156,10 +158,8 @@ class Replay:
                 self._capture(cupy, stream, Steps(graph, known))
 
     def _capture(self, cupy: Any, stream: Any, steps: "Steps") -> None:
-        for _ in range(WARM_UPS):
-            steps.run(self._inputs)
+        before = self._warm_up(steps)
         stream.synchronize()
-        before = self._pool.total_bytes()
         with _no_collection():
             stream.begin_capture(cupy.cuda.runtime.streamCaptureModeThreadLocal)
             try:
@@ -171,6 +171,23 @@ class Replay:
         if self._pool.total_bytes() != before:
             raise NotCapturedError("it took more memory while it was captured than before")
         self._graph.upload()
+
+    def _warm_up(self, steps: "Steps") -> int:
+        """Run until the pool has all that a run takes; return how many bytes that is."""
+        held = 0
+        for run in range(MOST_WARM_UPS):
+            steps.run(self._inputs)
+            before, held = held, self._pool.total_bytes()
+            if held == before and run + 1 >= WARM_UPS:
+                break
+        return held
+
+    def __del__(self) -> None:
+        device, pool = (self.__dict__.get(name) for name in ("_device", "_pool"))
+        self.__dict__.clear()  # arrays go back to the pool before that gives them back
+        if pool is not None and not sys.is_finalizing():
+            with device:
+                pool.close()
 
     def __call__(self, arrays: tuple[Any, ...], numbers: dict[Variable, Any]) -> tuple[Any, ...]:
         with self._device:
