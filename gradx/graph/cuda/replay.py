@@ -185,7 +185,7 @@ class Replay:
     def __del__(self) -> None:
         device, pool = (self.__dict__.get(name) for name in ("_device", "_pool"))
         self.__dict__.clear()  # arrays go back to the pool before that gives them back
-        if pool is not None and not sys.is_finalizing():
+        if device is not None and pool is not None and not sys.is_finalizing():
             with device:
                 pool.close()
 
