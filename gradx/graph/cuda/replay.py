@@ -17,6 +17,8 @@ from importlib import import_module
 from typing import Any
 
 from gradx.backends import backend_for_device
+from gradx.backends.cuda_kernels.copies import copy_all
+from gradx.backends.cuda_kernels.launching import contiguous
 from gradx.backends.cuda_memory import ProgramPool
 from gradx.backends.settings import current_matmul_precision, is_deterministic
 from gradx.core.op import PYTHON_SCALARS
@@ -137,7 +139,7 @@ class Replay:
         values: dict[Variable, Any],
     ) -> None:
         cupy = import_module("cupy")
-        self._copyto = cupy.copyto
+        self._empty = cupy.empty
         self._current_stream = cupy.cuda.get_current_stream
         self._last_stream: Any = None
         outputs = enumerate(graph.outputs)
@@ -195,16 +197,38 @@ class Replay:
             if self._last_stream not in (None, stream.ptr):
                 stream.wait_event(self._done)  # another stream may still use the buffers
             self._held.update(numbers, stream)
-            for buffer, array in zip(self._inputs, arrays, strict=True):
-                if type(array) not in PYTHON_SCALARS:
-                    _fill(self._copyto, buffer, array, stream)
+            self._take(arrays, stream)
             self._graph.launch(stream)
-            results = [x.copy() if hasattr(x, "copy") else x for x in self._outputs]
+            results = self._handed_out()
             self._done.record(stream)
             self._last_stream = stream.ptr
         for i, x in self._weak.items():
             results[i] = numbers[x]
         return tuple(results)
+
+    def _take(self, arrays: tuple[Any, ...], stream: Any) -> None:
+        """Copy arguments into the buffers that the graph reads."""
+        buffers, given = [], []
+        for buffer, array in zip(self._inputs, arrays, strict=True):
+            if type(array) in PYTHON_SCALARS:
+                continue
+            if type(array) is type(buffer):
+                buffers.append(buffer)
+                given.append(contiguous(array))
+            else:
+                buffer.set(array, stream=stream)
+        copy_all(buffers, given)
+
+    def _handed_out(self) -> list[Any]:
+        """Copy results out of the buffers that the next replay writes."""
+        results = list(self._outputs)
+        places = [i for i, x in enumerate(results) if type(x) not in PYTHON_SCALARS]
+        kept = [results[i] for i in places]
+        copied = [self._empty(x.shape, x.dtype) for x in kept]
+        copy_all(copied, kept)
+        for i, x in zip(places, copied, strict=True):
+            results[i] = x
+        return results
 
 
 class Steps:
@@ -235,7 +259,8 @@ class Steps:
             known.update(zip(equation.outputs, results, strict=True))
             for x in dead:
                 del known[x]
-        return tuple([known[x] if type(x) is Variable else x for x in self._graph.outputs])
+        outputs = [known[x] if type(x) is Variable else x for x in self._graph.outputs]
+        return tuple([x if type(x) in PYTHON_SCALARS else contiguous(x) for x in outputs])
 
 
 def _laid_out(constant: Any) -> Any:
@@ -300,13 +325,6 @@ def _buffer_for(cupy: Any, array: Any) -> Any:
     else:
         buffer.set(array)
     return buffer
-
-
-def _fill(copyto: Any, buffer: Any, array: Any, stream: Any) -> None:
-    if type(array) is type(buffer):
-        copyto(buffer, array)
-    else:
-        buffer.set(array, stream=stream)
 
 
 def _end_quietly(stream: Any) -> None:
