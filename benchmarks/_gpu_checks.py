@@ -173,8 +173,8 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[tuple[int, ...], ...]]] = {
     ),
     "max pooling": (lambda x: gx.max_pool(x, 2), ((8, 16, 34, 30),)),
     "places that are many": (
-        lambda x: gx.take(x, gx.astype(gx.floor(gx.arange(5000) * 0.1), gx.int64), axis=0),
-        ((1000, 64),),
+        lambda x: gx.take(x, gx.arange(5000, device=x.device) % x.shape[0], axis=0),
+        ((300, 64),),
     ),
     "layer norm": (
         lambda x: (x - gx.mean(x, axis=-1, keepdims=True)) / gx.std(x, axis=-1, keepdims=True),
@@ -202,7 +202,7 @@ def error_of(function: Any, shapes: Any, how: Callable[..., Any]) -> float:
 
     def both(*arrays: Any) -> Any:
         out, pullback = gx.vjp(function, *arrays)
-        return out, *pullback(out)
+        return out, *pullback(out * out)  # of a layer norm ``out`` itself comes back as 0
 
     expected = on_cpu(both(*arrays))
     given = [gx.to_device(x.astype(np.float32), "cuda") for x in arrays]
