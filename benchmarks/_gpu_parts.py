@@ -1,7 +1,8 @@
 """What a machine with an NVIDIA GPU has to show, part by part: ``gpu.py`` runs them.
 
 Each part is a function that returns a record. ``python benchmarks/_gpu_parts.py NAME FILE
-SECONDS`` runs one and writes its record: what it returned, or why it failed.
+SECONDS`` runs one and writes its record: what it returned, or why it failed. What a long part
+has found by now it gives to ``keep``, and that is its record if it is ended.
 """
 
 import contextlib
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _gpu_checks import kernel_errors, ops_in_processes, said
 from _gpu_peers import jax_steps, torch_steps
 
 import gradx as gx
@@ -33,9 +35,18 @@ ROOT = Path(__file__).parent.parent
 SMALL = ((784, 512, 512, 10), 128)
 TINY = ((20, 12, 5), 6)
 LARGE = ((1024, 4096, 4096, 1024), 1024)
+SIZES = {"small": SMALL, "large": LARGE}
 PRECISIONS = ("highest", "tf32")
+Ways = dict[str, Callable[[], Callable[[], Any]]]  # a name, and what makes a step
 LEAK_CYCLES = 25
 MANY = 100_000_000  # elements that Adam and the elementwise chain are measured on
+place: list[Path] = []  # of the record of the part that runs
+
+
+def keep(record: dict[str, Any], **more: Any) -> None:
+    """Write what a part has found."""
+    for path in place:
+        path.write_text(json.dumps(record | more, indent=2, default=str))
 
 
 def microseconds(step: Callable[[], Any], seconds: float = 0.5, rounds: int = 5) -> float:
@@ -69,13 +80,26 @@ def environment() -> dict[str, Any]:
     runtime = cupy.cuda.runtime
     name = runtime.getDeviceProperties(0)["name"].decode()
     versions = {"driver": runtime.driverGetVersion(), "runtime": runtime.runtimeGetVersion()}
-    return {"device": name, "cupy": cupy.__version__, "numpy": np.__version__, **versions}
+    found = {"device": name, "cupy": cupy.__version__, "numpy": np.__version__, **versions}
+    x = gx.to_device(np.arange(6.0).reshape(2, 3), "cuda")
+    return found | {"python": sys.version.split()[0], "product": str(gx.matmul(x, x.T).tolist())}
+
+
+def ops(seconds: float) -> dict[str, Any]:
+    """Every op on small arrays, against the CPU."""
+    return ops_in_processes(seconds, keep)
+
+
+def kernels() -> dict[str, Any]:
+    """Values and derivatives of gradx's kernels in float32, against float64 on the CPU."""
+    return kernel_errors(keep)
 
 
 def suite(seconds: float) -> dict[str, Any]:
     """The tests with arrays on the GPU, as many as there is time for."""
     command = [sys.executable, "-u", "-m", "pytest", "-v", "--backend=cupy", "--maxfail=200"]
-    command += ["-p", "no:cacheprovider", "--tb=short", "tests"]
+    # What other libraries warn of here is no failure of ours.
+    command += ["-p", "no:cacheprovider", "--tb=short", "-o", "filterwarnings=default", "tests"]
     if find_spec("xdist") is not None:
         command += ["-n", str(max(1, min(8, (os.cpu_count() or 1) // 2)))]
     process = subprocess.Popen(
@@ -88,12 +112,26 @@ def suite(seconds: float) -> dict[str, Any]:
         print(line, end="", flush=True)
         last = line.strip() or last
         passed += " PASSED" in line or line.startswith("PASSED")
-        bad += [line.strip()] if line.startswith(("FAILED", "ERROR")) else []
+        bad += [line.strip()] if " FAILED " in line or line.startswith(("FAILED", "ERROR")) else []
+        if is_due():
+            keep({"passed": passed, "failed so far": bad})
     in_time = timer.is_alive()
     timer.cancel()
     code = process.wait()
     failed = {} if in_time and code == 0 else {"failed": last if in_time else "time ran out"}
     return failed | {"passed": passed, "last": last, "bad": bad}
+
+
+_kept_at = [0.0]
+
+
+def is_due(every: float = 5) -> bool:
+    """Tell whether so many seconds are over since this was last true."""
+    now = time.monotonic()
+    if now - _kept_at[0] < every:
+        return False
+    _kept_at[0] = now
+    return True
 
 
 def sanitizer() -> dict[str, Any]:
@@ -134,6 +172,7 @@ def capture() -> dict[str, Any]:
                 bad[name] = str(warned[0].message)
             else:
                 good.append(name)
+            keep({"captured": len(good), "not captured": bad})
     return {"captured": len(good), "not captured": bad}
 
 
@@ -221,27 +260,41 @@ def launches() -> dict[str, Any]:
     return {name: microseconds(call) for name, call in calls.items()}
 
 
-def gradx_steps(training: Training, precision: str) -> dict[str, Callable[[], Any]]:
+def gradx_steps(training: Training, precision: str) -> Ways:
     """A step of gradx, op by op and compiled."""
     del precision  # it is a setting
-    compiled = Training(*training.kind, "cuda")
+    kind = training.kind
     return {
-        "gradx eager": training.stepping(update),
-        "gradx compile": compiled.stepping(gx.compile(update)),
+        "gradx compile": lambda: Training(*kind, "cuda").stepping(gx.compile(update)),
+        "gradx eager": lambda: training.stepping(update),
     }
 
 
-def _steps(peer: Callable[..., dict[str, Callable[[], Any]]]) -> dict[str, Any]:
-    """Microseconds of a whole training step, for networks of two sizes in two precisions."""
+def _steps(peer: Callable[[Training, str], Ways]) -> dict[str, Any]:
+    """Microseconds of a whole training step, for networks of two sizes in two precisions.
+
+    The fragile ways are last in each, so all that comes before is found in every setting first.
+    """
     found: dict[str, Any] = {}
-    for name, kind in {"small": SMALL, "large": LARGE}.items():
-        for precision in PRECISIONS:
+    settings = [(name, precision) for name in SIZES for precision in PRECISIONS]
+    makers = {(n, p): peer(Training(*SIZES[n], "cuda"), p) for n, p in settings}
+    for way in next(iter(makers.values())):
+        for name, precision in settings:
             with gx.matmul_precision(precision):
-                works = peer(Training(*kind, "cuda"), precision)
-                times = {label: microseconds(work) for label, work in works.items()}
-            found[f"{name}, {precision}"] = times
-            print(name, precision, times, flush=True)
+                time_of = timed(makers[name, precision][way])
+            found.setdefault(f"{name}, {precision}", {})[way] = time_of
+            print(name, precision, way, time_of, flush=True)
+            keep(found)
     return found
+
+
+def timed(make: Callable[[], Callable[[], Any]]) -> Any:
+    """Return the time of what is made; why there is none, if it fails."""
+    try:
+        return microseconds(make())
+    except Exception as error:
+        traceback.print_exc()
+        return said(error)
 
 
 def steps_of_gradx() -> dict[str, Any]:
@@ -250,7 +303,7 @@ def steps_of_gradx() -> dict[str, Any]:
 
 
 def steps_of_torch() -> dict[str, Any]:
-    """The same step of PyTorch: eager, compiled, and as one CUDA graph."""
+    """The same step of PyTorch: as one CUDA graph, eager, and compiled."""
     return _steps(lambda training, precision: torch_steps(*training.given, precision))
 
 
@@ -267,6 +320,7 @@ def products() -> dict[str, Any]:
     for precision in ("highest", "tf32", "bf16"):
         with gx.matmul_precision(precision):
             found[f"gradx {precision}"] = 2 * n**3 / microseconds(lambda: gx.matmul(x, x)) / 1e6
+            keep(found)
     with contextlib.suppress(ImportError):
         torch = import_module("torch")
         y = torch.tensor(drawn(n, n), device="cuda")
@@ -287,6 +341,7 @@ def bandwidth() -> dict[str, Any]:
     graph = gx.capture(lambda x, y: gx.tanh(x * y + 1.0) * x)(x, y)
     fused = group.compile_group(graph)
     found["fused chain"] = 3 * size / microseconds(lambda: fused(x, y, out)) / 1e3
+    keep(found)
     adam = microseconds(adam_on(x, y))
     found["adam"] = 7 * size / adam / 1e3
     return found | {f"{name} / copy": found[name] / found["copy"] for name in list(found)[1:]}
@@ -340,6 +395,9 @@ def out_of_memory() -> dict[str, Any]:
     return {"error": said, "works after": total == 1000}
 
 
+TIMED = {"suite", "ops"}  # parts that are told how long they have
+
+
 def recorded(name: str, seconds: float) -> dict[str, Any]:
     """Run a part and return its record; one that fails has a record that says why."""
     start = time.perf_counter()
@@ -347,7 +405,8 @@ def recorded(name: str, seconds: float) -> dict[str, Any]:
         reason = cuda.find_problem()
         if reason is not None:
             return {"failed": f"it takes an NVIDIA GPU and CuPy: {reason}"}
-        record = suite(seconds) if name == "suite" else globals()[name]()
+        part = globals()[name]
+        record = part(seconds) if name in TIMED else part()
     except BaseException as error:
         traceback.print_exc()
         record = {"failed": f"{type(error).__name__}: {error}"}
@@ -355,6 +414,7 @@ def recorded(name: str, seconds: float) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    place.append(Path(sys.argv[2]))
     found = recorded(sys.argv[1], float(sys.argv[3]))
-    Path(sys.argv[2]).write_text(json.dumps(found, indent=2, default=str))
-    sys.exit("failed" in found)
+    keep(found, done=True)
+    os._exit("failed" in found)  # no library that hangs at its end takes more time

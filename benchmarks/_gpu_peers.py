@@ -1,21 +1,20 @@
 """The same training step in PyTorch and JAX on a GPU, in each of their ways to run it.
 
-Each function takes the layers' initial arrays, a batch and a precision, and returns steps by
-name: a call trains once; nothing is waited for.
+Each function takes the layers' initial arrays, a batch and a precision, and returns what makes a
+step, by name: a call of the step trains once; nothing is waited for.
 """
 
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-Steps = dict[str, Callable[[], Any]]
+Steps = dict[str, Callable[[], Callable[[], Any]]]
 RATE = 1e-3
 
 
 def torch_steps(layers: Any, x: Any, labels: Any, precision: str) -> Steps:
-    """Eager, compiled, and the whole step as one CUDA graph; Adam's fused form in each."""
+    """The whole step as one CUDA graph, eager, and compiled; Adam's fused form in each."""
     torch = import_module("torch")
-    torch.backends.cuda.matmul.allow_tf32 = precision != "highest"
     inputs = torch.tensor(x, device="cuda")
     targets = torch.tensor(labels, device="cuda")
     loss_of = torch.nn.functional.cross_entropy
@@ -33,6 +32,9 @@ def torch_steps(layers: Any, x: Any, labels: Any, precision: str) -> Steps:
     def stepping(network, **settings):
         optimizer = torch.optim.Adam(network.parameters(), RATE, fused=True, **settings)
 
+        # A setting of all threads: the last that was made is that which is measured.
+        torch.backends.cuda.matmul.allow_tf32 = precision != "highest"
+
         def step():
             optimizer.zero_grad(set_to_none=True)
             loss = loss_of(network(inputs), targets)
@@ -42,11 +44,10 @@ def torch_steps(layers: Any, x: Any, labels: Any, precision: str) -> Steps:
 
         return step
 
-    compiled = stepping(torch.compile(model(), mode="reduce-overhead"))
     return {
-        "torch eager": stepping(model()),
-        "torch compile": compiled,
-        "torch CUDA graph": _whole_graph(torch, stepping(model(), capturable=True)),
+        "torch CUDA graph": lambda: _whole_graph(torch, stepping(model(), capturable=True)),
+        "torch eager": lambda: stepping(model()),
+        "torch compile": lambda: stepping(torch.compile(model(), mode="reduce-overhead")),
     }
 
 
@@ -93,16 +94,16 @@ def jax_steps(layers: Any, x: Any, labels: Any, precision: str) -> Steps:
         )
         return (params, means, squares, count), loss
 
-    with jax.default_matmul_precision(name):
-        compiled = jax.jit(update, donate_argnums=0).lower(state).compile()
+    def make():
+        with jax.default_matmul_precision(name):
+            compiled = jax.jit(update, donate_argnums=0).lower(state).compile()
 
-    def step():
-        nonlocal state
-        state, loss = compiled(state)
-        return loss
+        def step():
+            nonlocal state
+            state, loss = compiled(state)
+            return loss
 
-    def wait():
-        jax.block_until_ready(state)
+        step.wait = lambda: jax.block_until_ready(state)  # type: ignore[attr-defined]
+        return step
 
-    step.wait = wait  # type: ignore[attr-defined]
-    return {"jax jit": step}
+    return {"jax jit": make}

@@ -4,9 +4,11 @@
     python benchmarks/gpu.py --out gpu_results --only capture,replay --minutes 3
 
 Each part (``_gpu_parts.py``) runs in a process of its own, with a limit of its own: one that
-fails, hangs or runs the GPU out of memory takes no other with it. Its record and what it printed
-are files in the folder, beside ``gpu.json`` with all records so far. Where there is no GPU each
-part says so in one line. Peers (PyTorch, JAX) that are not installed fail by name.
+fails, hangs or runs the GPU out of memory takes no other with it, and what it had found by then
+is kept. Three files in the folder are written whenever a part ends: ``gpu.json`` has all
+records, ``gpu.log`` all that was printed, ``gpu.md`` the tables that docs/cuda.md takes. Where
+there is no GPU each part says so in one line. Peers (PyTorch, JAX) that are not installed fail
+by name.
 """
 
 import argparse
@@ -15,9 +17,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from _gpu_report import in_markdown
 
 HERE = Path(__file__).parent
 MARGIN = 4  # seconds in which a part that knows its limit writes what it has
@@ -26,16 +31,18 @@ LEAST = 5  # seconds without which a part is not begun
 PARTS = {
     "environment": 40,
     "replay": 60,
-    "capture": 120,
-    "steps_of_gradx": 60,
-    "steps_of_torch": 90,
+    "ops": 100,
+    "kernels": 60,
+    "capture": 90,
+    "steps_of_gradx": 45,
+    "steps_of_torch": 75,
     "steps_of_jax": 60,
-    "products": 40,
+    "products": 30,
     "bandwidth": 40,
-    "leak": 60,
+    "leak": 40,
     "out_of_memory": 20,
     "launches": 30,
-    "sanitizer": 60,
+    "sanitizer": 90,
     "suite": 600,
 }
 
@@ -51,6 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown := [name for name in names if name not in PARTS]:
         parser.error(f"no part {unknown[0]!r}: there are {', '.join(PARTS)}")
     options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "gpu.log").write_text("")
     end = time.monotonic() + 60 * options.minutes
     records: dict[str, Any] = {}
     for name in names:
@@ -60,6 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
             record = run(name, options.out, seconds)
         records[name] = record
         (options.out / "gpu.json").write_text(json.dumps(records, indent=2))
+        (options.out / "gpu.md").write_text(in_markdown(records))
         print(f"{name}: {in_a_line(record)}", flush=True)
     return sum("failed" in record for record in records.values())
 
@@ -70,10 +79,11 @@ def command_of(name: str, record: Path, seconds: float) -> list[str]:
 
 
 def run(name: str, folder: Path, seconds: float) -> dict[str, Any]:
-    """Run a part in a process of its own, and return its record."""
-    written = folder / f"{name}.json"
-    written.unlink(missing_ok=True)
-    with (folder / f"{name}.log").open("w") as log:
+    """Run a part in a process of its own, and return its record, or as much as it wrote of one."""
+    with tempfile.TemporaryDirectory() as temporary, (folder / "gpu.log").open("a") as log:
+        written = Path(temporary) / "record.json"
+        log.write(f"===== {name}\n")
+        log.flush()
         process = subprocess.Popen(
             command_of(name, written, seconds - MARGIN),
             stdout=log,
@@ -81,15 +91,30 @@ def run(name: str, folder: Path, seconds: float) -> dict[str, Any]:
             env=os.environ | {"PYTHONPATH": f"{HERE.parent}:{os.environ.get('PYTHONPATH', '')}"},
             start_new_session=True,
         )
-        try:
-            code = process.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            stop(process)
-            return {"failed": f"not done after {seconds:.0f} s; see {name}.log"}
+        reason = wait_for(process, seconds)
+        record = read(written)
+    if record is None:
+        return {"failed": reason or "it wrote no record; see gpu.log"}
+    done = record.pop("done", False)  # one that is whole counts, however its process ended
+    return record if done else {"failed": reason or "it ended before it was done"} | record
+
+
+def wait_for(process: subprocess.Popen[Any], seconds: float) -> str | None:
+    """Wait for a part, and end it when its time is up; return why it failed, None if it did not."""
     try:
-        return json.loads(written.read_text())
+        code = process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        stop(process)
+        return f"not done after {seconds:.0f} s; see gpu.log"
+    return f"it ended with status {code} and no whole record; see gpu.log" if code else None
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """Return the record in a file; None if there is none."""
+    try:
+        return json.loads(path.read_text())
     except (OSError, ValueError):
-        return {"failed": f"it ended with status {code} and no record; see {name}.log"}
+        return None
 
 
 def stop(process: subprocess.Popen[Any]) -> None:

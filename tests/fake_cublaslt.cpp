@@ -18,6 +18,7 @@ struct Description {
     void *bias, *auxiliary;
     int64_t auxiliary_leading;
 };
+struct Preference { uint32_t alignments[2]; };
 struct Heuristic { uint64_t algorithm[8]; size_t workspace; int state; float waves; int rest[4]; };
 
 static int alive = 0, refused_epilogue = 0;
@@ -89,19 +90,26 @@ int cublasLtMatrixLayoutSetAttribute(Layout* l, int which, const void* value, si
     else return INVALID;
     return SUCCESS;
 }
-int cublasLtMatmulPreferenceCreate(void** p) { *p = malloc(1); ++alive; return SUCCESS; }
-int cublasLtMatmulPreferenceDestroy(void* p) { free(p); --alive; return SUCCESS; }
-int cublasLtMatmulPreferenceSetAttribute(void*, int which, const void* value, size_t size) {
-    if (which != 1 || size != 8) return INVALID;
-    most_workspace = *(const uint64_t*)value;
+int cublasLtMatmulPreferenceCreate(Preference** p) {
+    *p = new Preference{{256, 256}};
+    ++alive;
     return SUCCESS;
 }
-int cublasLtMatmulAlgoGetHeuristic(void*, Description* d, Layout*, Layout*, Layout*, Layout*, void*,
-                                   int, Heuristic* found, int* count) {
+int cublasLtMatmulPreferenceDestroy(Preference* p) { delete p; --alive; return SUCCESS; }
+int cublasLtMatmulPreferenceSetAttribute(Preference* p, int which, const void* value, size_t size) {
+    if (which == 1 && size == 8) most_workspace = *(const uint64_t*)value;
+    else if ((which == 5 || which == 6) && size == 4) memcpy(p->alignments + which - 5, value, 4);
+    else return INVALID;
+    return SUCCESS;
+}
+int cublasLtMatmulAlgoGetHeuristic(void*, Description* d, Layout*, Layout*, Layout*, Layout*,
+                                   Preference* p, int, Heuristic* found, int* count) {
     *count = d->epilogue != refused_epilogue;
     found[0].state = 0;
     found[0].workspace = 64;
     found[0].algorithm[0] = 42;
+    found[0].algorithm[1] = p->alignments[0];
+    found[0].algorithm[2] = p->alignments[1];
     return SUCCESS;
 }
 int cublasLtMatmul(void*, Description* d, const void* alpha, const void* a, Layout* la,
@@ -113,6 +121,8 @@ int cublasLtMatmul(void*, Description* d, const void* alpha, const void* a, Layo
                       (d->transpose_b ? lb->rows : lb->columns) == n &&
                       (d->transpose_b ? lb->columns : lb->rows) == k;
     if (!fits || algorithm[0] != 42 || size > most_workspace || !workspace) return INVALID;
+    // The algorithm reads as many bytes at a time as it was told that it may.
+    if ((uint64_t)a % algorithm[1] || (uint64_t)b % algorithm[2]) return INVALID;
     if (la->batch != lo->batch || lb->batch != lo->batch) return INVALID;
     const int64_t step = e & (GELU | DGELU) ? 8 : 128;
     const bool auxiliary = e & AUX && e != 1;

@@ -54,6 +54,11 @@ class Machine:
 
 
 KNOWN = (np.ndarray, np.generic)
+# What CuPy computes by cuBLAS or cuSOLVER, which refuse to be captured.
+OF_LIBRARIES = {
+    *("cholesky", "det", "dot", "eig", "eigh", "eigvals", "eigvalsh", "einsum", "inner", "inv"),
+    *("lstsq", "pinv", "qr", "slogdet", "solve", "svd", "tensordot", "vdot", "vecdot"),
+}
 
 
 class PooledMemory:
@@ -180,9 +185,11 @@ def add_streams(cuda, runtime, machine: Machine) -> None:
 
     class Event:
         def __init__(self, disable_timing):
-            self.number = None
+            self.number, self.device = None, machine.current
 
         def record(self, stream):
+            if self.device != machine.current:
+                raise FakeRuntimeError("cudaErrorInvalidResourceHandle: invalid resource handle")
             self.number = machine.events = machine.events + 1
             machine.log.append((stream.name, "records", self.number))
 
@@ -190,7 +197,10 @@ def add_streams(cuda, runtime, machine: Machine) -> None:
             machine.log.append(("host", "waits for", self.number))
 
     class MemoryPool:
-        limit = 0
+        __slots__ = ("limit",)  # as in CuPy there is no weak reference to one
+
+        def __init__(self):
+            self.limit = 0
 
         def malloc(self, size):
             raise NotImplementedError
@@ -245,6 +255,16 @@ def recording_module(machine: Machine) -> type:
     return RawModule
 
 
+def as_keys(key):
+    """Return what a key has for each axis."""
+    return key if isinstance(key, tuple) else (key,)
+
+
+def is_mask(key):
+    """Tell whether a key chooses elements, so that somebody must count them."""
+    return isinstance(key, np.ndarray) and key.dtype == bool
+
+
 def bare(x):
     """Return a fake array as NumPy's, of the same memory; in a list too."""
     if type(x) in (list, tuple):
@@ -270,7 +290,20 @@ def make_array_type(cuda, machine: Machine) -> type:
                 return out[0]
             return made(lambda: getattr(ufunc, method)(*plain, **params), ufunc.__name__)
 
+        def __getitem__(self, key):
+            if machine.capturing and any(is_mask(one) for one in as_keys(key)):
+                raise FakeRuntimeError("the current stream is capturing: a mask is counted")
+            return super().__getitem__(key)
+
+        def __setitem__(self, key, value):
+            if isinstance(value, np.ndarray) and any(map(is_mask, as_keys(key))):
+                self[key]  # CuPy counts what is written too, unless it is one number
+            compute = lambda: bare(self).__setitem__(bare(key), bare(value))
+            launched(machine, compute, "setitem")
+
         def __array_function__(self, function, types, args, params):
+            if machine.capturing and function.__name__ in OF_LIBRARIES:
+                raise NotImplementedError("calling cuBLAS API during stream capture")
             plain, named = bare(args), {name: bare(value) for name, value in params.items()}
             found = function(*plain, **named)
             if not isinstance(found, (np.ndarray, np.generic, tuple, list)):

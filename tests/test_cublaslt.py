@@ -98,13 +98,28 @@ def test_matrices_are_read_where_they_lie_or_copied(layout, stacked, cuda):
 
 
 @needs_compiler
+def test_library_is_told_how_a_part_of_an_array_is_aligned(cuda, lt):
+    lt._plans.known.clear()
+    base = cuda.put(drawn(9))
+
+    for first in range(5):  # 4 to 16 bytes
+        x = base[first : first + 4].reshape(2, 2)
+        out = cuda.backend.kernels["matmul"](cuda.backend.xp, x, x)
+        assert_close(cuda.get(out), cuda.get(x).astype(float) @ cuda.get(x))
+
+    found = {plan.x.alignment for plan in lt._plans.known}
+    assert {4, 8} < found
+    assert max(found) <= lt.ALIGNED
+
+
+@needs_compiler
 def test_transposed_stacks_are_not_copied(cuda, lt):
     x = cuda.put(drawn(4, 3, 5)).mT
 
     array, operand = lt._operand(cuda.backend.xp, x, (4,))
 
     assert array is x
-    assert operand == (True, 5, 15)
+    assert operand[:3] == (True, 5, 15)
 
 
 @needs_compiler
@@ -278,14 +293,27 @@ def test_plans_are_made_once_and_their_parts_destroyed(cuda, lt):
     lt._plans.known.clear()
     gc.collect()
     before = alive()
+    x, y = cuda.put(drawn(3, 2)), cuda.put(drawn(2, 3))
 
     for _ in range(3):
-        multiplied(cuda, lt, drawn(3, 2), drawn(2, 3), "plain")
+        lt.multiply(cuda.backend.xp, x, y)
     assert alive() == before + 4
     assert len(lt._plans.known) == 1
 
     lt._plans.known.clear()
     gc.collect()
+    assert alive() == before
+
+
+@needs_compiler
+def test_descriptor_is_destroyed_when_the_names_of_its_module_are_gone(cuda, lt, monkeypatch):
+    alive = ctypes.CDLL(lt._library_path()).fake_alive
+    before = alive()
+    handle = lt._Handle("MatmulDesc", lt.COMPUTE_FLOAT32, 0)
+
+    monkeypatch.setattr(lt, "_library", None)  # as when the program ends
+    del handle
+
     assert alive() == before
 
 
@@ -320,6 +348,8 @@ CONSTANTS = {
     "CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT": cublaslt.BATCH_COUNT,
     "CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET": cublaslt.BATCH_STRIDE,
     "CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES": cublaslt.MOST_WORKSPACE,
+    "CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES": cublaslt.ALIGNMENT_A,
+    "CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES": cublaslt.ALIGNMENT_B,
     "CUBLAS_COMPUTE_32F": cublaslt.COMPUTE_FLOAT32,
     "CUBLAS_COMPUTE_64F": cublaslt.COMPUTE_FLOAT64,
     "CUBLAS_COMPUTE_32F_FAST_16BF": cublaslt.COMPUTE_BFLOAT16,

@@ -3,13 +3,14 @@
 import sys
 from importlib import import_module, metadata
 
+import array_api_compat.numpy
 import numpy as np
 import pytest
 
 from gradx import backends
 from gradx.backends import cuda, registry, report
 from gradx.device import asarray, to_device
-from gradx.errors import DeviceError, GradxError
+from gradx.errors import DeviceError, GradxError, ShapeError
 from tests.fake_cupy import Machine, installed
 
 HINTS = ("pip install 'gradx[cuda13]'", "pip install 'gradx[cuda12]'", "device='cpu'")
@@ -274,6 +275,48 @@ def test_cupy_kernels_agree_with_numpy(machine):
 
     assert np.array_equal(total, values.sum(axis=1, keepdims=True))
     assert np.array_equal(product, values @ values.T)
+
+
+LIMITS = {
+    "both": ([-1.5, 0.5, np.nan, 2.5], -1.0, 1.0),
+    "one": ([-1.5, 0.5, 2.5], None, 1),
+    "none": ([-1.5, 0.5], None, None),
+    "arrays that broadcast": ([-1.5, 0.5, 2.5], np.asarray([[0.0], [1.0]]), np.asarray([1.0])),
+    "beyond whole numbers": (np.asarray([3, 200], np.uint8), -5, 1000),
+    "of whole numbers": (np.asarray([3, 200], np.uint8), 5, 100),
+    "in another dtype": (np.asarray([3, 9], np.float32), np.asarray([4.0, 4.0]), None),
+}
+
+
+@pytest.mark.parametrize("case", LIMITS)
+def test_cupy_limits_as_numpy_does_and_waits_for_nothing(case, machine):
+    x, low, high = (np.asarray(one) if type(one) is list else one for one in LIMITS[case])
+    xp = backends.backend_for_device("cuda")[0].xp
+    put = [to_device(one, "cuda") if isinstance(one, np.ndarray) else one for one in (low, high)]
+    expected = array_api_compat.numpy.clip(x, low, high)
+    given = to_device(x, "cuda")
+
+    machine.recorded = []  # nothing can be read
+    try:
+        out = xp.clip(given, *put)
+    finally:
+        machine.recorded = None
+
+    assert out.dtype == expected.dtype
+    assert out is not given
+    assert np.array_equal(out.get(), expected, equal_nan=out.dtype.kind == "f")
+
+
+def test_cupy_multiplies_vectors_without_cublas(machine):
+    backend, _ = backends.backend_for_device("cuda")
+    x, y = np.arange(6.0).reshape(2, 3) * (1 + 2j), np.ones((4, 1, 3))
+    put = [to_device(one, "cuda") for one in (x, y)]
+
+    out = backend.kernels["vecdot"](backend.xp, *put)
+
+    assert np.allclose(out.get(), np.vecdot(x, y))
+    with pytest.raises(ShapeError, match=r"vecdot: \(2, 3\) and \(2, 2\) differ along axis -1"):
+        backend.kernels["vecdot"](backend.xp, put[0], put[0][:, :2])
 
 
 def test_info_says_why_cuda_cannot_be_used(no_wheels, monkeypatch, capsys):

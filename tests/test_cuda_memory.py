@@ -3,12 +3,14 @@
 What streams are asked to do is kept in order; arrays are counted, and may not fit.
 """
 
+import gc
 import warnings
 
 import numpy as np
 import pytest
 
 import gradx as gx
+from gradx import backends
 from gradx.errors import DeviceError, DTypeError, OutOfMemoryError, ShapeError
 from tests.cuda_emulation import needs_compiler
 from tests.test_cuda_kernels import cuda as cuda
@@ -141,16 +143,50 @@ def test_memory_is_told_of_arrays_and_programs(cuda):
 
 
 def test_programs_have_pools_that_are_told_as_long_as_they_live(cuda):
-    memory = cuda.module("gradx.backends.cuda_memory")
+    before = pools_alive(cuda)
     compiled = gx.compile(lambda x: gx.exp(x) * 2)
     compiled(cuda.put(np.ones(3)))
+
+    assert pools_alive(cuda) == before + 1
+    del compiled
+    assert pools_alive(cuda) == before
+
+
+def pools_alive(cuda):
+    gc.collect()
     cuda.machine.pool_bytes = 512
-
-    alive = [one for one in memory._pools if one() is not None]
-    told = memory.memory()["programs"]
-
+    told = cuda.module("gradx.backends.cuda_memory").memory()["programs"]
     cuda.machine.pool_bytes = 0
-    assert told == 512 * len(alive) > 0
+    return told / 512
+
+
+def test_memory_of_a_program_that_is_forgotten_is_given_back(cuda):
+    compiled = gx.compile(lambda x: gx.exp(x) * 2)
+    compiled(cuda.put(np.ones(3)))
+    used = cuda.machine.used
+    cuda.machine.log.clear()
+
+    del compiled
+    gc.collect()
+
+    # CuPy's pool keeps what it has when it is forgotten, so its arrays went back to it before.
+    frees = [what for what in cuda.machine.log if what[:2] == ("pool", "frees")]
+    assert frees == [("pool", "frees", cuda.machine.used)]
+    assert cuda.machine.used < used
+
+
+def test_program_of_another_gpu_replays_there(cuda):
+    x = gx.to_device(np.ones(3), "cuda:1")
+    with gx.default_device("cuda:1"):
+        graph = gx.capture(lambda x: gx.exp(x) * 2)(x)
+    program = cuda.module("gradx.graph.cuda.replay").compile_cuda(graph)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (out,) = program(x)
+
+    assert backends.device_of(out) == "cuda:1"
+    assert np.allclose(cuda.get(out), 2 * np.exp(1))
 
 
 @pytest.mark.parametrize(("limit", "held"), [(1 << 20, 1 << 20), (0.25, 2 << 30), (None, 0)])
@@ -158,7 +194,7 @@ def test_limit_is_bytes_or_a_fraction(limit, held, cuda):
     gx.limit_memory(limit)
 
     assert gx.memory()["limit"] == held
-    assert cuda.module("gradx.backends.cuda_memory").new_pool().get_limit() == held
+    assert cuda.module("gradx.backends.cuda_memory").ProgramPool().limit() == held
 
 
 WRONG = {
@@ -199,21 +235,21 @@ def test_array_that_does_not_fit_is_an_error_after_which_all_works(cuda):
     assert cuda.machine.used <= cuda.machine.capacity
 
 
-def test_compiled_function_that_does_not_fit_once_is_captured_when_memory_is_freed(cuda):
+def test_compiled_function_that_does_not_fit_once_is_captured_when_memory_is_freed(
+    cuda, monkeypatch
+):
     f = gx.compile(lambda x: gx.exp(x) * 2 + gx.sort(x))
     x = cuda.put(np.zeros(1000))
     f.graph(x)
     pool = cuda.module("cupy").get_default_memory_pool()
     cuda.machine.capacity = cuda.machine.used + 20_000
 
-    free = pool.free_all_blocks
-    pool.free_all_blocks = lambda: (setattr(cuda.machine, "capacity", None), free())
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            out = f(x)
-    finally:
-        del pool.free_all_blocks
+    free = type(pool).free_all_blocks
+    given_back = lambda pool: (setattr(cuda.machine, "capacity", None), free(pool))
+    with monkeypatch.context() as patched, warnings.catch_warnings():
+        patched.setattr(type(pool), "free_all_blocks", given_back)
+        warnings.simplefilter("error")
+        out = f(x)
 
     assert np.array_equal(cuda.get(out), np.full(1000, 2.0))
     assert len(next(iter(f.programs.values())).program._captures) == 1

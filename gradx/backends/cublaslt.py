@@ -29,7 +29,7 @@ COMPUTE_FLOAT32, COMPUTE_FLOAT64, COMPUTE_BFLOAT16, COMPUTE_TF32 = 68, 70, 75, 7
 TRANSPOSE_A, TRANSPOSE_B, EPILOGUE, BIAS_POINTER = 3, 4, 7, 8
 AUXILIARY_POINTER, AUXILIARY_LEADING = 11, 12
 BATCH_COUNT, BATCH_STRIDE = 5, 6
-MOST_WORKSPACE = 1
+MOST_WORKSPACE, ALIGNMENT_A, ALIGNMENT_B = 1, 5, 6
 EPILOGUES = {
     "plain": 1,
     "relu": 2,
@@ -59,6 +59,7 @@ STATUS = {
     15: "not supported",
 }
 
+ALIGNED = 256  # bytes that the library takes all addresses to be multiples of, unless told
 WORKSPACE = 32 << 20  # bytes that a product may use beside its arrays, as NVIDIA advises
 CANDIDATES = 8
 
@@ -126,6 +127,7 @@ class _Handle:
     def __init__(self, kind: str, *arguments: Any) -> None:
         self._kind = kind
         self.pointer = _POINTER()
+        self._destroy = _library()[f"{kind}Destroy"]  # there still when the program ends
         _call(f"{kind}Create", ctypes.byref(self.pointer), *arguments)
 
     def set(self, attribute: int, value: Any) -> None:
@@ -135,15 +137,16 @@ class _Handle:
 
     def __del__(self) -> None:
         if self.pointer:
-            _library()[f"{self._kind}Destroy"](self.pointer)
+            self._destroy(self.pointer)
 
 
 class Operand(NamedTuple):
-    """A stack of matrices in memory; strides are in elements."""
+    """A stack of matrices in memory; strides are in elements, the alignment in bytes."""
 
     transposed: bool
     leading: int
     stride: int
+    alignment: int = ALIGNED
 
 
 class Product(NamedTuple):
@@ -215,6 +218,8 @@ class Plan:
     def _choose(self) -> _Heuristic:
         preference = _Handle("MatmulPreference")
         preference.set(MOST_WORKSPACE, ctypes.c_uint64(WORKSPACE))
+        preference.set(ALIGNMENT_A, ctypes.c_uint32(self.product.y.alignment))
+        preference.set(ALIGNMENT_B, ctypes.c_uint32(self.product.x.alignment))
         found, count = (_Heuristic * CANDIDATES)(), _INT()
         layouts = [one.pointer for one in (self._a, self._b, self._out, self._out)]
         _call(
@@ -322,9 +327,16 @@ def _operand(xp: Any, array: Any, batch: tuple[int, ...]) -> tuple[Any, Operand]
     for transposed, rows in ((False, array), (True, xp.matrix_transpose(array))):
         places = _places_of(rows)
         if places is not None:
-            return array, Operand(transposed, *places)
+            return array, Operand(transposed, *places, _alignment_of(array))
     array = array.copy()
-    return array, Operand(False, array.shape[-1], prod(array.shape[-2:]))
+    places = (array.shape[-1], prod(array.shape[-2:]))
+    return array, Operand(False, *places, _alignment_of(array))
+
+
+def _alignment_of(array: Any) -> int:
+    """Return what the address is a multiple of: of a part of an array it may be little."""
+    address = array.data.ptr
+    return min(address & -address, ALIGNED)
 
 
 def _places_of(rows: Any) -> tuple[int, int] | None:

@@ -11,19 +11,27 @@ from typing import Any
 from gradx.backends.registry import backend_for_device
 from gradx.errors import DeviceError, DTypeError, ShapeError
 
-_pools: list[Any] = []  # weak references to those of programs
+
+class ProgramPool:
+    """The memory of one program, with the limit that holds for all.
+
+    CuPy's pools cannot be weakly referenced, and one that is forgotten gives nothing back: it
+    is ``close`` that does, when no array of the program is left.
+    """
+
+    def __init__(self) -> None:
+        cupy = import_module("cupy")
+        self._pool = cupy.cuda.MemoryPool()
+        limit = cupy.get_default_memory_pool().get_limit()
+        if limit:
+            self._pool.set_limit(size=limit)
+        self.malloc = self._pool.malloc
+        self.total_bytes, self.limit = self._pool.total_bytes, self._pool.get_limit
+        self.close = self._pool.free_all_blocks
+        _pools.add(self)
 
 
-def new_pool() -> Any:
-    """Return a pool for a program, with the limit that holds for all."""
-    cupy = import_module("cupy")
-    pool = cupy.cuda.MemoryPool()
-    limit = cupy.get_default_memory_pool().get_limit()
-    if limit:
-        pool.set_limit(size=limit)
-    _pools[:] = [reference for reference in _pools if reference() is not None]
-    _pools.append(weakref.ref(pool))
-    return pool
+_pools: weakref.WeakSet[ProgramPool] = weakref.WeakSet()
 
 
 def memory(device: Any = "cuda") -> dict[str, int]:
@@ -43,11 +51,10 @@ def memory(device: Any = "cuda") -> dict[str, int]:
     with native:
         pool = cupy.get_default_memory_pool()
         free, total = cupy.cuda.runtime.memGetInfo()
-        programs = [one for reference in _pools if (one := reference()) is not None]
         return {
             "used": pool.used_bytes(),
             "held": pool.total_bytes(),
-            "programs": sum(one.total_bytes() for one in programs),
+            "programs": sum(one.total_bytes() for one in _pools),
             "limit": pool.get_limit(),
             "free": free,
             "total": total,

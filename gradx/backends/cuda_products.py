@@ -48,7 +48,7 @@ ACTIVATIONS = {
 
 def affine(xp: Any, x: Any, weight: Any, bias: Any, /) -> Results:
     """Compute ``x @ weight + bias``."""
-    out = _ended(xp, x, weight, "bias", bias=contiguous(bias))
+    out = _ended(xp, x, weight, "bias", bias=_vector(bias))
     return (cublaslt.multiply(xp, x, weight) + bias if out is None else out,)
 
 
@@ -61,7 +61,7 @@ def affine_activated(
     if keeps:
         ending, shape = f"{rule.ending}_aux_bias", (x.shape[0], weight.shape[1])
         kept = cublaslt.empty_auxiliary(xp, ending, shape, x.dtype, x.device)
-    out = _ended(xp, x, weight, ending, bias=contiguous(bias), auxiliary=kept)
+    out = _ended(xp, x, weight, ending, bias=_vector(bias), auxiliary=kept)
     if out is None:
         before = cublaslt.multiply(xp, x, weight) + bias
         out = rule.forward(xp, before)
@@ -97,6 +97,12 @@ def product_summed(xp: Any, x: Any, y: Any, /) -> Results:
     if out is None:
         return cublaslt.multiply(xp, x, y), xp.sum(y, axis=0)
     return out, total
+
+
+def _vector(bias: Any) -> Any:
+    """Return a bias as the library reads it: in order, from a multiple of 16 bytes."""
+    bias = contiguous(bias)
+    return bias if bias.data.ptr % 16 == 0 else bias.copy()
 
 
 def _ended(xp: Any, x: Any, y: Any, ending: str, **rest: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 import array_api_compat.cupy as compat
 import cupy
+import numpy as np
 
 from gradx.backends import companions, cublaslt, cuda_prefetch
 from gradx.backends.base import Backend
@@ -27,7 +28,7 @@ from gradx.backends.cuda_kernels import (
     softmax_cross_entropy,
     take,
 )
-from gradx.errors import DeviceError
+from gradx.errors import DeviceError, ShapeError
 
 CREATE = ("arange", "empty", "eye", "full", "linspace", "ones", "zeros")
 CREATE_LIKE = ("asarray", "empty_like", "full_like", "ones_like", "zeros_like")
@@ -59,11 +60,32 @@ def _creating_like(create: Callable[..., Any]) -> Callable[..., Any]:
     return created
 
 
+def _clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
+    """Limit elements; array-api-compat does by masks, and waits for the GPU to count them."""
+    changed = x
+    for choose, bound in ((cupy.maximum, min), (cupy.minimum, max)):
+        if bound is not None and not _is_no_limit(x.dtype, bound):
+            changed = choose(changed, _in(x.dtype, bound))
+    return x.copy() if changed is x else changed
+
+
+def _is_no_limit(dtype: Any, bound: Any) -> bool:
+    """Tell whether a number is beyond all that an integer dtype has."""
+    if dtype.kind not in "iu" or type(bound) is not int:
+        return False
+    return not np.iinfo(dtype).min < bound < np.iinfo(dtype).max
+
+
+def _in(dtype: Any, bound: Any) -> Any:
+    return bound.astype(dtype, copy=False) if hasattr(bound, "astype") else dtype.type(bound)
+
+
 def _make_namespace() -> ModuleType:
     # The name is copied too: libraries recognise CuPy's namespace by it.
     namespace = ModuleType(compat.__name__, __doc__)
     namespace.__dict__.update(vars(compat))
     namespace.__dict__["__getattr__"] = partial(getattr, compat)
+    namespace.__dict__["clip"] = _clip
     for name in CREATE:
         setattr(namespace, name, _creating(getattr(compat, name)))
     for name in CREATE_LIKE:
@@ -150,6 +172,15 @@ def sum(xp, x, /, *, axis=None, dtype=None, keepdims=False):
     if dtype is None and column_sums.is_over_columns(x, axis):
         return column_sums.column_sums(xp, x, axis=axis, keepdims=keepdims)
     return x.sum(axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+@BACKEND.kernel("vecdot")
+def vecdot(xp, x, y, /, *, axis=-1):
+    """Multiply and add up: CuPy's own is a product of cuBLAS, which cannot be captured."""
+    if x.shape[axis] != y.shape[axis]:
+        raise ShapeError(f"vecdot: {x.shape} and {y.shape} differ along axis {axis}")
+    products = xp.conj(x) * y
+    return products.sum(axis=axis, dtype=products.dtype)
 
 
 @BACKEND.kernel("matmul")

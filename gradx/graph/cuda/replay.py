@@ -7,6 +7,7 @@ captured runs op by op, after one warning that names it.
 """
 
 import gc
+import sys
 import threading
 import warnings
 from collections import OrderedDict
@@ -16,7 +17,9 @@ from importlib import import_module
 from typing import Any
 
 from gradx.backends import backend_for_device
-from gradx.backends.cuda_memory import new_pool
+from gradx.backends.cuda_kernels.copies import copy_all
+from gradx.backends.cuda_kernels.launching import contiguous
+from gradx.backends.cuda_memory import ProgramPool
 from gradx.backends.settings import current_matmul_precision, is_deterministic
 from gradx.core.op import PYTHON_SCALARS
 from gradx.errors import GradxError
@@ -32,6 +35,7 @@ from gradx.graph.ir import Graph, Program
 from gradx.graph.moving import moved
 
 WARM_UPS = 2  # runs that compile kernels, choose algorithms and fill the pool
+MOST_WARM_UPS = 8  # a pool that finds other places for the next run's arrays may grow again
 KEPT = 8  # captures with different settings, and Python numbers that are part of one
 
 
@@ -135,17 +139,17 @@ class Replay:
         values: dict[Variable, Any],
     ) -> None:
         cupy = import_module("cupy")
-        self._copyto = cupy.copyto
+        self._empty = cupy.empty
         self._current_stream = cupy.cuda.get_current_stream
-        self._done = cupy.cuda.Event(disable_timing=True)
         self._last_stream: Any = None
         outputs = enumerate(graph.outputs)
         self._weak = {i: x for i, x in outputs if type(x) is Variable and x.weak}
         self._device = graph.backend.native_device(_device(graph))
         with self._device:
             self._device.synchronize()  # what is read was written on other streams
+            self._done = cupy.cuda.Event(disable_timing=True)  # of this device
             stream = cupy.cuda.Stream(non_blocking=True)
-            self._pool = new_pool()
+            self._pool = ProgramPool()
             with stream, cupy.cuda.using_allocator(self._pool.malloc):
                 self._held = Held(numbers.on_device, values)
                 known = values | self._held.arrays
@@ -156,10 +160,8 @@ class Replay:
                 self._capture(cupy, stream, Steps(graph, known))
 
     def _capture(self, cupy: Any, stream: Any, steps: "Steps") -> None:
-        for _ in range(WARM_UPS):
-            steps.run(self._inputs)
+        before = self._warm_up(steps)
         stream.synchronize()
-        before = self._pool.total_bytes()
         with _no_collection():
             stream.begin_capture(cupy.cuda.runtime.streamCaptureModeThreadLocal)
             try:
@@ -172,22 +174,61 @@ class Replay:
             raise NotCapturedError("it took more memory while it was captured than before")
         self._graph.upload()
 
+    def _warm_up(self, steps: "Steps") -> int:
+        """Run until the pool has all that a run takes; return how many bytes that is."""
+        held = 0
+        for run in range(MOST_WARM_UPS):
+            steps.run(self._inputs)
+            before, held = held, self._pool.total_bytes()
+            if held == before and run + 1 >= WARM_UPS:
+                break
+        return held
+
+    def __del__(self) -> None:
+        device, pool = (self.__dict__.get(name) for name in ("_device", "_pool"))
+        self.__dict__.clear()  # arrays go back to the pool before that gives them back
+        if device is not None and pool is not None and not sys.is_finalizing():
+            with device:
+                pool.close()
+
     def __call__(self, arrays: tuple[Any, ...], numbers: dict[Variable, Any]) -> tuple[Any, ...]:
         with self._device:
             stream = self._current_stream()
             if self._last_stream not in (None, stream.ptr):
                 stream.wait_event(self._done)  # another stream may still use the buffers
             self._held.update(numbers, stream)
-            for buffer, array in zip(self._inputs, arrays, strict=True):
-                if type(array) not in PYTHON_SCALARS:
-                    _fill(self._copyto, buffer, array, stream)
+            self._take(arrays, stream)
             self._graph.launch(stream)
-            results = [x.copy() if hasattr(x, "copy") else x for x in self._outputs]
+            results = self._handed_out()
             self._done.record(stream)
             self._last_stream = stream.ptr
         for i, x in self._weak.items():
             results[i] = numbers[x]
         return tuple(results)
+
+    def _take(self, arrays: tuple[Any, ...], stream: Any) -> None:
+        """Copy arguments into the buffers that the graph reads."""
+        buffers, given = [], []
+        for buffer, array in zip(self._inputs, arrays, strict=True):
+            if type(array) in PYTHON_SCALARS:
+                continue
+            if type(array) is type(buffer):
+                buffers.append(buffer)
+                given.append(contiguous(array))
+            else:
+                buffer.set(array, stream=stream)
+        copy_all(buffers, given)
+
+    def _handed_out(self) -> list[Any]:
+        """Copy results out of the buffers that the next replay writes."""
+        results = list(self._outputs)
+        places = [i for i, x in enumerate(results) if type(x) not in PYTHON_SCALARS]
+        kept = [results[i] for i in places]
+        copied = [self._empty(x.shape, x.dtype) for x in kept]
+        copy_all(copied, kept)
+        for i, x in zip(places, copied, strict=True):
+            results[i] = x
+        return results
 
 
 class Steps:
@@ -218,7 +259,8 @@ class Steps:
             known.update(zip(equation.outputs, results, strict=True))
             for x in dead:
                 del known[x]
-        return tuple([known[x] if type(x) is Variable else x for x in self._graph.outputs])
+        outputs = [known[x] if type(x) is Variable else x for x in self._graph.outputs]
+        return tuple([x if type(x) in PYTHON_SCALARS else contiguous(x) for x in outputs])
 
 
 def _laid_out(constant: Any) -> Any:
@@ -283,13 +325,6 @@ def _buffer_for(cupy: Any, array: Any) -> Any:
     else:
         buffer.set(array)
     return buffer
-
-
-def _fill(copyto: Any, buffer: Any, array: Any, stream: Any) -> None:
-    if type(array) is type(buffer):
-        copyto(buffer, array)
-    else:
-        buffer.set(array, stream=stream)
 
 
 def _end_quietly(stream: Any) -> None:
