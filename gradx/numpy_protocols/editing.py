@@ -17,6 +17,7 @@ from gradx.ops.joining import concat, stack
 from gradx.ops.sets import unique_all, unique_counts, unique_inverse, unique_values
 from gradx.ops.shapes import broadcast_to, expand_dims, moveaxis, reshape
 from gradx.ops.slicing import setitem
+from gradx.ops.sorting import sort
 
 
 def _delete(arr, obj, axis=None):
@@ -68,6 +69,32 @@ def _unique(
 
 def _union1d(ar1, ar2):
     return _unique(concat([flat(array_of(ar1)), flat(array_of(ar2))]))
+
+
+def _numbers_in(x, what):
+    return np.asarray(read_for(array_of(x), what))
+
+
+def _intersect1d(ar1, ar2, assume_unique=False, return_indices=False):
+    # An element that both have is the first array's: its derivative goes there.
+    one, other = [_numbers_in(x, "np.intersect1d") for x in (ar1, ar2)]
+    _, first, second = np.intersect1d(one, other, assume_unique, return_indices=True)
+    values = take(flat(array_of(ar1)), first, axis=0)
+    return (values, *as_constants((first, second))) if return_indices else values
+
+
+def _setdiff1d(ar1, ar2, assume_unique=False):
+    values = flat(array_of(ar1)) if assume_unique else _unique(array_of(ar1))
+    one, other = [_numbers_in(x, "np.setdiff1d") for x in (values, ar2)]
+    return take(values, np.flatnonzero(np.isin(one, other, invert=True)), axis=0)
+
+
+def _setxor1d(ar1, ar2, assume_unique=False):
+    sides = [flat(array_of(x)) for x in (ar1, ar2)]
+    both = sort(concat(sides if assume_unique else [_unique(x) for x in sides]))
+    plain = _numbers_in(both, "np.setxor1d")
+    changes = np.concatenate([[True], plain[1:] != plain[:-1], [True]])[: plain.size + 1]
+    return take(both, np.flatnonzero(changes[1:] & changes[:-1]), axis=0)
 
 
 def _extract(condition, arr):
@@ -185,9 +212,12 @@ FUNCTIONS: dict[Any, Any] = {
     np.geomspace: _geomspace,
     np.insert: _insert,
     np.lib.stride_tricks.sliding_window_view: _sliding_window_view,
+    np.intersect1d: _intersect1d,
     np.logspace: _logspace,
     np.piecewise: _piecewise,
     np.resize: _resize,
+    np.setdiff1d: _setdiff1d,
+    np.setxor1d: _setxor1d,
     np.union1d: _union1d,
     np.unique: _unique,
     np.unique_all: unique_all,

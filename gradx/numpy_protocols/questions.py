@@ -93,7 +93,9 @@ OF_DTYPES = """
     iscomplexobj isrealobj may_share_memory result_type shares_memory tril_indices_from
     triu_indices_from
 """
-OF_NUMBERS = "argpartition array_equiv digitize ix_ lexsort min_scalar_type unravel_index"
+OF_NUMBERS = (
+    "argpartition array_equiv digitize ix_ lexsort min_scalar_type ravel_multi_index unravel_index"
+)
 
 FUNCTIONS: dict[Any, Any] = {
     np.allclose: _allclose,
