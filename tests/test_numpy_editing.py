@@ -174,13 +174,11 @@ READING = {
     "argpartition": lambda x: x[0][np.argpartition(x[0], 1)],
     "bincount": lambda x: np.bincount(np.argsort(x[0]), x[0]),
     "choose": lambda x: np.choose(np.argsort(x[0]), [x[0], x[1], x[0]]),
-    "digitize": lambda x: x * np.digitize(x, [0.0, 1.0]),
     "frexp": lambda x: np.frexp(x)[0],
     "lexsort": lambda x: x[0][np.lexsort((x[0], x[1]))],
     "nanmedian": np.nanmedian,
     "spacing": lambda x: x * np.spacing(x),
     "unique": np.unique,
-    "unwrap": np.unwrap,
 }
 
 
@@ -188,6 +186,32 @@ READING = {
 def test_what_reads_numbers_is_not_captured(f):
     with pytest.raises(gx.errors.CaptureError, match="asks for the number"):
         gx.capture(f)(X)
+
+
+@pytest.mark.parametrize("f", READING.values(), ids=READING)
+def test_what_reads_numbers_is_refused_where_vmap_holds_those_of_several_calls(f):
+    with pytest.raises(TrackedError, match="asks for the numbers of one call"):
+        gx.vmap(f)(np.stack([X, X[:, ::-1]]))
+
+
+MAPPED = {
+    "digitize": lambda x: np.digitize(x, [0.0, 1.0]),
+    "digitize downwards": lambda x: np.digitize(x, [1.0, 0.4, 0.0], right=True),
+    "histogram": lambda x: np.histogram(x, [-1.0, 0.0, 1.0, 2.2])[0],
+    "histogram of a range": lambda x: np.histogram(x, 3, (-1, 1), weights=np.exp(x))[0],
+    "tril_indices_from": lambda x: x[np.tril_indices_from(x)],
+    "unwrap": lambda x: np.unwrap(3 * x),
+}
+
+
+@pytest.mark.parametrize("f", MAPPED.values(), ids=MAPPED)
+def test_each_call_of_vmap_and_of_a_graph_has_its_own_answer(f):
+    several = np.stack([X, X[:, ::-1] * 1.5, -X])
+    graph = gx.capture(f)(X)
+
+    expected = np.stack([f(x) for x in several])
+    np.testing.assert_allclose(gx.vmap(f)(several), expected, rtol=1e-14)
+    np.testing.assert_allclose(np.stack([graph(x) for x in several]), expected, rtol=1e-14)
 
 
 def test_median_is_captured():

@@ -18,6 +18,7 @@ from gradx.ops.sets import unique_all, unique_counts, unique_inverse, unique_val
 from gradx.ops.shapes import broadcast_to, expand_dims, moveaxis, reshape
 from gradx.ops.slicing import setitem
 from gradx.ops.sorting import sort
+from gradx.ops.statistical import cumulative_sum
 
 
 def _delete(arr, obj, axis=None):
@@ -159,16 +160,13 @@ def _apply_over_axes(func, a, axes):
 
 
 def _unwrap(p, discont=None, axis=-1, *, period=2 * math.pi):
-    steps = diff(p, axis=axis)
-    plain, half = read_for(steps, "np.unwrap"), period / 2
-    wrapped = np.mod(plain + half, period) - half
-    wrapped = np.where((wrapped == -half) & (plain > 0), half, wrapped)
-    jumps = np.where(np.abs(plain) < (half if discont is None else discont), 0, wrapped - plain)
-    start = np.zeros_like(
-        np.take(jumps, [], axis=axis),
-        shape=[*p.shape[: axis % p.ndim], 1, *p.shape[axis % p.ndim + 1 :]],
-    )
-    return p + np.concatenate([start, np.cumsum(jumps, axis=axis)], axis=axis)
+    steps, half = diff(p, axis=axis), period / 2
+    wrapped = ew.remainder(steps + half, period) - half
+    wrapped = ew.where((wrapped == -half) & (steps > 0), half, wrapped)
+    # Whole periods: what the steps add to their derivative they take from it again.
+    jumps = ew.where(ew.abs(steps) < (half if discont is None else discont), 0.0, wrapped - steps)
+    first = take(p, np.asarray([0]), axis=axis)
+    return p + concat([first * 0, cumulative_sum(jumps, axis=axis)], axis=axis)
 
 
 def _bincount(x, weights=None, minlength=0):

@@ -1,5 +1,6 @@
 """NumPy's histograms: counts have no derivative, weights that are added up and edges do."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ from gradx.core.call import Tensor
 from gradx.errors import ShapeError
 from gradx.numpy_protocols.arranging import array_of, flat
 from gradx.numpy_protocols.constants import as_constants
-from gradx.ops.along import add_at, take
+from gradx.ops import elementwise as ew
+from gradx.ops.along import add_at
 from gradx.ops.differences import diff
 from gradx.ops.joining import unstack
+from gradx.ops.searching import searchsorted
 from gradx.ops.shapes import reshape, sum
 from gradx.ops.statistical import max, min
 
@@ -21,6 +24,8 @@ def _edges(a, bins=10, range=None, weights=None):
     a = flat(array_of(a))
     if np.ndim(bins):
         return array_of(bins)
+    if range is not None and not isinstance(bins, str):
+        return as_constants(np.histogram_bin_edges((), bins, range))
     plain = np.asarray(read_for(a, "np.histogram"))
     if isinstance(bins, str):
         bins = len(np.histogram_bin_edges(plain, bins, range)) - 1
@@ -31,27 +36,24 @@ def _edges(a, bins=10, range=None, weights=None):
 
 def _bins_of(a, edges):
     """Return which bin each element is in, and whether it is in one: the last has both edges."""
-    a, edges = [np.asarray(read_for(x, "np.histogram")) for x in (a, edges)]
-    places = np.searchsorted(edges, a, side="right") - 1
-    places = np.where(a == edges[-1], edges.size - 2, places)
-    return places, (places >= 0) & (places <= edges.size - 2)
+    last = edges.shape[0] - 2
+    places = searchsorted(edges, a, side="right") - 1
+    places = ew.where(ew.equal(a, edges[-1]), last, places)
+    return ew.clip(places, 0, last), (places >= 0) & (places <= last)
 
 
 def _added_up(places, inside, weights, length):
     """Add up weights, or count, for each place."""
-    if weights is None:
-        return as_constants(np.bincount(places[inside], minlength=length))
-    weights = flat(array_of(weights))
+    weights = np.ones(places.shape, dtype=np.intp) if weights is None else flat(array_of(weights))
     if weights.shape != places.shape:
         raise ShapeError(f"np.histogram: {places.size} elements, {weights.size} weights")
-    kept = take(weights, np.flatnonzero(inside), axis=0)
-    return add_at(kept, places[inside], length=length, axis=0)
+    kept = ew.where(inside, weights, np.zeros((), dtype=weights.dtype))
+    return add_at(kept, places, length=length, axis=0)
 
 
 def _histogram(a, bins=10, range=None, density=None, weights=None):
     edges = _edges(a, bins, range)
-    places, inside = _bins_of(flat(array_of(a)), edges)
-    found = _added_up(places, inside, weights, edges.shape[0] - 1)
+    found = _added_up(*_bins_of(flat(array_of(a)), edges), weights, edges.shape[0] - 1)
     return (found / diff(edges) / sum(found) if density else found), edges
 
 
@@ -68,9 +70,10 @@ def _histogramdd(sample, bins=10, range=None, density=None, weights=None):
     ]
     pairs = [_bins_of(x, e) for x, e in zip(columns, edges, strict=True)]
     lengths = tuple([e.shape[0] - 1 for e in edges])
-    inside = np.logical_and.reduce([there for _, there in pairs])
-    places = np.ravel_multi_index([p for p, _ in pairs], lengths, mode="clip")
-    found = reshape(_added_up(places, inside, weights, int(np.prod(lengths))), lengths)
+    inside, places = True, 0
+    for (place, there), length in zip(pairs, lengths, strict=True):
+        inside, places = inside & there, places * length + place
+    found = reshape(_added_up(places, inside, weights, math.prod(lengths)), lengths)
     found = found * 1.0  # of several variables NumPy counts in floating point
     return (_per_volume(found, edges) if density else found), edges
 

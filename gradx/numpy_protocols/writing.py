@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradx.core.arrays import is_kind, read_for, untracked
+from gradx.core.arrays import is_kind, read_for
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.views import rebind
@@ -133,7 +133,7 @@ def _put_along_axis(arr, indices, values, axis=-1):
     if axis is None:
         places = indices
     else:
-        places = flat_places(untracked(indices), shape=tuple(arr.shape), axis=axis % arr.ndim)
+        places = flat_places(array_of(indices), shape=tuple(arr.shape), axis=axis % arr.ndim)
     values = reshape(broadcast_to(array_of(values), places.shape), (-1,))
     _write_flat(arr, reshape(places, (-1,)), values)
 
