@@ -94,13 +94,14 @@ def matrix(session: nox.Session, backend: str) -> None:
 
 @nox.session
 def oracles(session: nox.Session) -> None:
-    """Run the tests with what some compare with, all ops beside JAX's, SciPy's functions."""
+    """Run the tests with what some compare with, ops beside JAX's, SciPy and scikit-learn."""
     session.install("-e", ".")
     install_group(session, "tests")
     install_group(session, "bench")
     pytest(session, "--numprocesses=auto", "tests", "tests/oracles/ops_beside_jax.py")
-    # By itself: SciPy is imported with other settings.
-    pytest(session, "--numprocesses=auto", "tests/oracles/scipy_functions.py")
+    # By themselves: SciPy is imported with other settings.
+    for library in ("scipy", "sklearn"):
+        pytest(session, "--numprocesses=auto", f"tests/oracles/{library}_functions.py")
 
 
 @nox.session

@@ -12,9 +12,12 @@ from functools import partial, wraps
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from gradx.backends import Backend, backend_for_device, native_dtype
 from gradx.core.arrays import backend_for, untracked
 from gradx.inspection import Info
+from gradx.ops.searching import nonzero
 from gradx.transforms.constants import constant
 
 CREATION = {
@@ -34,6 +37,10 @@ FREQUENCIES = ("fftfreq", "rfftfreq")
 
 # What may return new arrays where no Tensor was given.
 MAKING = {*CREATION, "astype", "empty_like", "full_like", "ones_like", "where", "zeros_like"}
+
+# NumPy's, which the standard has not: code that finds them uses them, and is differentiated, where
+# it would else convert to an array. It calls ``diff`` as NumPy's, too.
+NUMPYS = {"bincount", "diff", "median"}
 
 # Answered by the array library itself: its dtypes may be its own.
 LIBRARYS_OWN = {
@@ -103,7 +110,11 @@ class Beside(Namespace):
     """The namespace of Tensors: new arrays are Tensors too, without derivative."""
 
     def _find(self, name: str) -> Any:
+        if name in NUMPYS and self._backend.name == "numpy":
+            return _making(constant, getattr(np, name))
         value = super()._find(name)
+        if name == "where":
+            return _where_or_nonzero(_making(constant, value))
         if name == "fft":
             made = {key: _making(constant, getattr(value, key)) for key in FREQUENCIES}
             return SimpleNamespace(**vars(value) | made)
@@ -118,6 +129,16 @@ def _making(mark: Callable[[Any], Any], make: Callable[..., Any]) -> Callable[..
         return mark(make(*args, **settings))
 
     return made
+
+
+def _where_or_nonzero(choose: Callable[..., Any]) -> Callable[..., Any]:
+    """Let ``where`` of a condition alone find its places, as NumPy's does."""
+
+    @wraps(choose)
+    def where(condition: Any, *values: Any) -> Any:
+        return choose(condition, *values) if values else nonzero(condition)
+
+    return where
 
 
 def _made_on(own_device: str, create: Callable[..., Any]) -> Callable[..., Any]:

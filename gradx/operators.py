@@ -19,7 +19,8 @@ from gradx.errors import DTypeError, MissingAttributeError, ShapeError, TrackedE
 from gradx.namespace import namespace_of
 from gradx.numpy_protocols import METHODS as NUMPY_METHODS
 from gradx.numpy_protocols import PYTHON_PROTOCOLS, array_function, array_ufunc
-from gradx.numpy_protocols.arranging import copy_of
+from gradx.numpy_protocols.arranging import copy_of, flat, reshaped
+from gradx.numpy_protocols.writing import Flat
 from gradx.ops.elementwise import (
     abs,
     add,
@@ -58,7 +59,6 @@ from gradx.ops.shapes import (
     astype,
     matrix_transpose,
     permute_dims,
-    reshape,
 )
 from gradx.ops.sorting import sort
 from gradx.transforms.boundary import copied
@@ -179,9 +179,9 @@ def _text(self):
     return str(self.value) if self.trace is CONSTANTS else repr(self)
 
 
-def _flexible_reshape(self, *shape, copy=None):
+def _flexible_reshape(self, *shape, order="C", copy=None):
     shape = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
-    return reshape(self, tuple(shape), copy=copy)
+    return reshaped(self, tuple(shape), order, copy=copy)
 
 
 def _transpose(self, *axes):
@@ -267,6 +267,7 @@ PROTOCOLS: dict[str, Any] = {
 
 ATTRIBUTES = {
     "T": property(_transpose),
+    "flat": property(Flat, lambda self, values: Flat(self).__setitem__(slice(None), values)),
     "device": property(lambda self: untracked(self).device),
     "dtype": property(lambda self: self.value.dtype),
     "grad": property(read_grad, write_grad),
@@ -284,12 +285,12 @@ METHODS: dict[str, Any] = {
     "astype": astype,
     "backward": backward,
     "conj": _or_truths(conj),
-    "copy": copy_of,
+    "copy": lambda self, order="C": copy_of(self),
     "detach": detach,
     "fill": lambda self, value: _set_item(self, ..., value),
-    "flatten": lambda self: copy_of(reshape(self, (-1,))),
+    "flatten": lambda self, order="C": copy_of(flat(self, order, "flatten")),
     "item": _reading("item()", lambda x, *place: x.item(*place)),
-    "ravel": lambda self: reshape(self, (-1,)),
+    "ravel": flat,
     "reshape": _flexible_reshape,
     "sort": lambda self, axis=-1: _set_item(self, ..., sort(self, axis=axis)),
     "to_device": _to_device,

@@ -227,3 +227,18 @@ def test_sign_of_a_complex_zero_is_a_plain_zero(backend):
 def test_diff_refuses_what_is_no_count():
     with pytest.raises(ValueError, match="got -1"):
         gx.diff(np.ones(3), n=-1)
+
+
+def test_namespace_of_tensors_has_what_libraries_look_for_beyond_the_standard():
+    labels, x = np.asarray([0, 1, 0, 2]), np.asarray([1.0, 4.0, 2.0, 7.0])
+
+    def f(x):
+        xp = x.__array_namespace__()
+        places = xp.where(xp.asarray(labels) == 0)[0]
+        return [xp.median(x), xp.bincount(xp.asarray(labels), x), xp.diff(x, 2), x[places]]
+
+    for found, expected in zip(
+        gx.vjp(f, x)[0], [3.0, [3.0, 4.0, 7.0], [-5.0, 7.0], [1.0, 2.0]], strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+    gx.testing.check_derivatives(f, x)

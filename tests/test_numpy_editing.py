@@ -25,6 +25,7 @@ EDITS = {
     "delete of all": lambda x: np.delete(x, slice(1, 3)),
     "extract": lambda x: np.extract(X > 0, x),
     "geomspace": lambda x: np.geomspace(np.exp(x[0]), np.exp(x[1]), 4),
+    "intersect1d": lambda x: np.intersect1d(x, x[0, ::2]),
     "insert": lambda x: np.insert(x, 1, [7.0, 8.0], axis=1),
     "insert columns": lambda x: np.insert(x, [1, 2], x[:, :1], axis=1),
     "insert into all": lambda x: np.insert(x, [1, 1, -1], x[0] * x[1]),
@@ -33,6 +34,9 @@ EDITS = {
     "piecewise": lambda x: np.piecewise(x, [x < 0, x > 1], [lambda t: -t, lambda t: t * t, 5.0]),
     "piecewise, one piece": lambda x: np.piecewise(x, [x > 0], [np.log]),
     "resize": lambda x: np.resize(x, (4, 2)),
+    "setdiff1d": lambda x: np.setdiff1d(np.concatenate([x[0], x[0]]), x[0, 1]),
+    "setxor1d": lambda x: np.setxor1d(x[0], x[0, :2]),
+    "setxor1d of two": lambda x: np.setxor1d(x[0], x[1]),
     "sliding_window_view": lambda x: np.lib.stride_tricks.sliding_window_view(x, (2, 2)),
     "union1d": lambda x: np.union1d(x[0], x[1]),
     "unique": lambda x: np.unique(np.concatenate([x, x])),
@@ -44,10 +48,16 @@ POLYNOMIALS = {
     "poly": np.poly,
     "polyadd, polysub": lambda p: np.polysub(np.polyadd(p, [1.0, 2.0]), [3.0]),
     "polyder": lambda p: np.polyder(p, 2),
+    "polydiv": lambda p: np.polydiv(p, p[2:4]),
+    "polydiv by a longer one": lambda p: np.polydiv(p[:2], p),
     "polyfit": lambda p: np.polyfit(np.arange(5.0), p, 2, w=np.arange(1.0, 6.0)),
     "polyfit over x": lambda p: np.polyfit(p, np.arange(5.0) ** 2, 2),
     "polyint": lambda p: np.polyint(p, 2, k=[1.0, 2.0]),
     "polymul": lambda p: np.polymul(p, [1.0, 2.0]),
+    "roots": lambda p: np.real(np.roots(np.concatenate([[2.0], p]))) ** 2,
+    "roots, real ones": lambda p: np.roots(np.poly(p)),
+    "roots, some 0": lambda p: np.roots(np.concatenate([[0.0], p[2:], [0.0, 0.0]])),
+    "roots of a constant": lambda p: np.roots(p[:1]),
     "trim_zeros": lambda p: np.trim_zeros(p * np.asarray([0.0, 1.0, 0.0, 1.0, 0.0])),
     "vander": lambda p: np.vander(p, 3, increasing=True),
 }
@@ -67,7 +77,28 @@ OTHERS = {
     "nanmedian": np.nanmedian,
     "nanpercentile": lambda x: np.nanpercentile(x, 30, axis=0),
 }
-CALLS = EDITS | SPREADS | OTHERS
+COUNTS = {
+    "histogram, weighted": lambda x: np.histogram(X, [-1.0, 0.0, 1.0, 2.2], weights=x * x),
+    "histogram, weighted density": lambda x: np.histogram(X, 3, weights=x * x, density=True),
+    "histogram, density": lambda x: np.histogram(x, 4, density=True),
+    "histogram, edges": lambda x: np.histogram(x, "sturges")[1],
+    "histogram of a range": lambda x: np.histogram(x, 3, (-1, 1), weights=np.exp(x)),
+    "histogram_bin_edges": lambda x: np.histogram_bin_edges(x[0], 4),
+    "histogram2d": lambda x: np.histogram2d(x[0], x[1], (2, 3), weights=x[0] * x[1]),
+    "histogram2d, density": lambda x: np.histogram2d(x[0], x[1], 2, density=True),
+    "histogramdd": lambda x: np.histogramdd(x.T, [2, 3], weights=x[0])[0],
+}
+DOMAINS = {
+    "emath.arcsin": lambda x: np.emath.arcsin(x / 5),
+    "emath.arccos, complex": lambda x: np.emath.arccos(x[:, :2]),
+    "emath.arctanh": lambda x: np.emath.arctanh(x / 3),
+    "emath.log": np.emath.log,
+    "emath.logn": lambda x: np.emath.logn(2.0, x * x),
+    "emath.power": lambda x: np.emath.power(x, 2.5),
+    "emath.sqrt": np.emath.sqrt,
+    "emath.sqrt, real": lambda x: np.emath.sqrt(x * x),
+}
+CALLS = EDITS | SPREADS | OTHERS | COUNTS | DOMAINS
 
 
 @pytest.mark.parametrize("f", CALLS.values(), ids=CALLS)
@@ -119,7 +150,11 @@ ANSWERS = {
     "argpartition": lambda x: np.argpartition(x, 1, axis=1),
     "array_equiv": lambda x: np.array_equiv(x, x),
     "digitize": lambda x: np.digitize(x, [0.0, 1.0]),
+    "histogram": lambda x: np.histogram(x, [-1.0, 0.0, 1.0, 2.2])[0],
+    "histogramdd": lambda x: np.histogramdd([x[0], x[1]], [2, 2])[0],
+    "intersect1d places": lambda x: np.intersect1d(x, X[0], return_indices=True)[1:],
     "lexsort": lambda x: np.lexsort((x[0], x[1])),
+    "ravel_multi_index": lambda x: np.ravel_multi_index((x > 0).astype(int), (2, 2, 2)[:2]),
     "nanargmax": lambda x: np.nanargmax(x, axis=1),
     "nanargmin": np.nanargmin,
     "spacing": lambda x: np.spacing(x),
@@ -139,13 +174,11 @@ READING = {
     "argpartition": lambda x: x[0][np.argpartition(x[0], 1)],
     "bincount": lambda x: np.bincount(np.argsort(x[0]), x[0]),
     "choose": lambda x: np.choose(np.argsort(x[0]), [x[0], x[1], x[0]]),
-    "digitize": lambda x: x * np.digitize(x, [0.0, 1.0]),
     "frexp": lambda x: np.frexp(x)[0],
     "lexsort": lambda x: x[0][np.lexsort((x[0], x[1]))],
     "nanmedian": np.nanmedian,
     "spacing": lambda x: x * np.spacing(x),
     "unique": np.unique,
-    "unwrap": np.unwrap,
 }
 
 
@@ -153,6 +186,32 @@ READING = {
 def test_what_reads_numbers_is_not_captured(f):
     with pytest.raises(gx.errors.CaptureError, match="asks for the number"):
         gx.capture(f)(X)
+
+
+@pytest.mark.parametrize("f", READING.values(), ids=READING)
+def test_what_reads_numbers_is_refused_where_vmap_holds_those_of_several_calls(f):
+    with pytest.raises(TrackedError, match="asks for the numbers of one call"):
+        gx.vmap(f)(np.stack([X, X[:, ::-1]]))
+
+
+MAPPED = {
+    "digitize": lambda x: np.digitize(x, [0.0, 1.0]),
+    "digitize downwards": lambda x: np.digitize(x, [1.0, 0.4, 0.0], right=True),
+    "histogram": lambda x: np.histogram(x, [-1.0, 0.0, 1.0, 2.2])[0],
+    "histogram of a range": lambda x: np.histogram(x, 3, (-1, 1), weights=np.exp(x))[0],
+    "tril_indices_from": lambda x: x[np.tril_indices_from(x)],
+    "unwrap": lambda x: np.unwrap(3 * x),
+}
+
+
+@pytest.mark.parametrize("f", MAPPED.values(), ids=MAPPED)
+def test_each_call_of_vmap_and_of_a_graph_has_its_own_answer(f):
+    several = np.stack([X, X[:, ::-1] * 1.5, -X])
+    graph = gx.capture(f)(X)
+
+    expected = np.stack([f(x) for x in several])
+    np.testing.assert_allclose(gx.vmap(f)(several), expected, rtol=1e-14)
+    np.testing.assert_allclose(np.stack([graph(x) for x in several]), expected, rtol=1e-14)
 
 
 def test_median_is_captured():

@@ -23,16 +23,24 @@ from gradx.ops.shapes import (
 )
 
 
-def rows_first(order: str, what: str) -> None:
-    """Refuse other orders than NumPy's usual one."""
-    if order not in ("C", "K", "A"):
+def columns_first(x: Any, order: str, what: str) -> bool:
+    """Tell whether elements are read with the first axis fastest, as ``order`` says.
+
+    "A" and "K" depend on how NumPy has laid out the array.
+    """
+    if order in ("C", "F"):
+        return order == "F"
+    flags = getattr(untracked(x), "flags", None)
+    if order not in ("A", "K") or flags is None or untracked(x).ndim != x.ndim:
         raise unknown(what, [f"order={order!r}"])
+    if order == "K" and not flags.forc:
+        raise unknown(f"{what} of a view that skips elements", ["order='K'"])
+    return bool(flags.fnc)
 
 
-def flat(x: Any, order: str = "C") -> Any:
+def flat(x: Any, order: str = "C", what: str = "np.ravel") -> Any:
     """Return ``x`` with one axis."""
-    rows_first(order, "np.ravel")
-    return reshape(x, (-1,))
+    return reshape(_transpose(x) if columns_first(x, order, what) else x, (-1,))
 
 
 def chosen_axes(axis: Any, ndim: int) -> list[int]:
@@ -42,9 +50,15 @@ def chosen_axes(axis: Any, ndim: int) -> list[int]:
     return [operator.index(i) % ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
 
 
-def _reshape(a, /, shape=None, order="C", *, newshape=None, copy=None):
-    rows_first(order, "np.reshape")
-    return reshape(a, newshape if shape is None else shape, copy=copy)
+def reshaped(
+    a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None
+) -> Any:
+    """Give an array another shape, its elements read and laid out in ``order``."""
+    shape = newshape if shape is None else shape
+    if not columns_first(a, order, "np.reshape"):
+        return reshape(a, shape, copy=copy)
+    shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
+    return _transpose(reshape(_transpose(a), shape[::-1], copy=copy))
 
 
 def _squeeze(a, axis=None):
@@ -126,7 +140,7 @@ FUNCTIONS: dict[Any, Any] = {
     np.moveaxis: lambda a, source, destination: moveaxis(a, source, destination),
     np.permute_dims: _transpose,
     np.ravel: flat,
-    np.reshape: _reshape,
+    np.reshape: reshaped,
     np.roll: lambda a, shift, axis=None: roll(a, shift, axis=axis),
     np.rollaxis: _rollaxis,
     np.rot90: _rot90,

@@ -11,7 +11,7 @@ from gradx.ops.along import take
 from gradx.ops.differences import diff
 from gradx.ops.joining import concat
 from gradx.ops.searching import searchsorted
-from gradx.ops.shapes import astype, moveaxis, reshape, sum
+from gradx.ops.shapes import astype, expand_dims, moveaxis, reshape, sum
 
 
 def _diff(a, n=1, axis=-1, prepend=None, append=None):
@@ -91,6 +91,8 @@ def _linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axi
     step = ew.subtract(stop, start) / gaps if gaps > 0 else ew.subtract(stop, start) * np.nan
     steps = np.arange(num).reshape((num,) + (1,) * step.ndim)
     points = ew.add(start, ew.multiply(steps, step)) if gaps > 0 else steps + start
+    if endpoint and gaps > 0:  # exactly, whatever rounding made of it
+        points = concat([points[:-1], expand_dims(ew.add(stop, points[-1] * 0), 0)])
     points = moveaxis(points if dtype is None else astype(points, dtype), 0, axis)
     return (points, step) if retstep else points
 

@@ -5,16 +5,20 @@ plain values, and the derivative would be lost without a word. Of Tensors that
 vary with nothing nothing is lost: those NumPy is given as plain arrays.
 """
 
+import inspect
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
+from gradx.core.call import Tensor
 from gradx.errors import TrackedError
 from gradx.numpy_protocols import (
     arranging,
     differences,
     editing,
     fft,
+    histograms,
     joining,
     linalg,
     polynomials,
@@ -22,18 +26,25 @@ from gradx.numpy_protocols import (
     quantiles,
     questions,
     reductions,
+    scimath,
     selecting,
+    writing,
 )
 from gradx.numpy_protocols.arranging import array_of
 from gradx.numpy_protocols.constants import as_constants, as_plain, varies_with_nothing
 from gradx.numpy_protocols.refusals import unknown, would_write
-from gradx.numpy_protocols.ufuncs import ACCUMULATIONS, REDUCTIONS, ufunc_of
+from gradx.numpy_protocols.ufunc_methods import UFUNC_METHODS
+from gradx.numpy_protocols.ufuncs import ufunc_of
+from gradx.numpy_protocols.writing import write_into
+from gradx.ops.arithmetic import where as choose
+from gradx.ops.shapes import astype
 
 FUNCTIONS: dict[Any, Any] = {
     **arranging.FUNCTIONS,
     **differences.FUNCTIONS,
     **editing.FUNCTIONS,
     **fft.FUNCTIONS,
+    **histograms.FUNCTIONS,
     **joining.FUNCTIONS,
     **linalg.FUNCTIONS,
     **polynomials.FUNCTIONS,
@@ -41,38 +52,66 @@ FUNCTIONS: dict[Any, Any] = {
     **quantiles.FUNCTIONS,
     **questions.FUNCTIONS,
     **reductions.FUNCTIONS,
+    **scimath.FUNCTIONS,
     **selecting.FUNCTIONS,
+    **writing.FUNCTIONS,
+}
+
+
+def _place_of_out(function):
+    try:
+        parameters = inspect.signature(function).parameters
+    except ValueError:  # written in C, in an old NumPy
+        return None
+    taken = [name for name, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    return taken.index("out") if "out" in taken else None
+
+
+# Where a call may name the array to write into without saying ``out=``.
+PLACES_OF_OUT = {
+    function: place for function in FUNCTIONS if (place := _place_of_out(function)) is not None
 }
 
 
 def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """Answer ``np.sin(t)`` and ``np.add.reduce(t)``, as NumPy's protocol asks."""
-    plain = getattr(ufunc, method)
     if kwargs.get("out") is not None:
-        return _plainly(plain, inputs, kwargs, would_write(f"np.{ufunc.__name__}"))
-    arrays = tuple([array_of(x) if isinstance(x, list | tuple) else x for x in inputs])
+        return _ufunc_into(ufunc, method, inputs, kwargs)
     function = ufunc_of(ufunc)
-    if method == "__call__" and function and not kwargs:
-        return function(*arrays)
-    if method == "reduce" and ufunc in REDUCTIONS and set(kwargs) <= {"axis", "keepdims"}:
-        return REDUCTIONS[ufunc](*arrays, **({"axis": 0} | kwargs))
-    if method == "accumulate" and ufunc in ACCUMULATIONS and set(kwargs) <= {"axis"}:
-        return ACCUMULATIONS[ufunc](*arrays, **({"axis": 0} | kwargs))
-    if method == "outer" and function and not kwargs:
-        return function(*products.spread_apart(*arrays))
+    if method == "__call__" and function:
+        arrays = [array_of(x) if isinstance(x, list | tuple) else x for x in inputs]
+        if not kwargs:
+            return function(*arrays)
+        if set(kwargs) <= {"dtype", "casting"} and np.dtype(kwargs["dtype"]).kind in "fc":
+            return function(*[_as_dtype(x, kwargs["dtype"]) for x in arrays])
     home = "np" if hasattr(np, ufunc.__name__) else "scipy.special"
     call = f"{home}.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
-    return _plainly(plain, inputs, kwargs, unknown(call, kwargs))
+    adapter = UFUNC_METHODS.get((ufunc, method))
+    if method == "outer" and function and not kwargs:
+        adapter = lambda x, y: function(*products.spread_apart(array_of(x), array_of(y)))
+    if adapter is None:
+        return _plainly(getattr(ufunc, method), inputs, kwargs, unknown(call, kwargs))
+    return _adapted(adapter, getattr(ufunc, method), call, inputs, kwargs)
+
+
+def _as_dtype(x, dtype):
+    return astype(x, dtype) if hasattr(x, "dtype") else x
 
 
 def array_function(self: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
     """Answer ``np.sum(t)``, as NumPy's protocol asks."""
     name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
     adapter = FUNCTIONS.get(function)
+    out, args, kwargs = _without_out(function, args, kwargs)
+    if out is not None:
+        return _function_into(function, name, out, args, kwargs)
     if adapter is None:
         return _plainly(function, args, kwargs, unknown(name))
-    if kwargs.get("out") is not None:
-        return _plainly(function, args, kwargs, would_write(name))
+    return _adapted(adapter, function, name, args, kwargs)
+
+
+def _adapted(adapter, function, name, args, kwargs):
+    """Call what answers one of NumPy's functions; refuse the options that it does not know."""
     try:
         return adapter(*args, **kwargs)
     except TypeError as error:
@@ -82,6 +121,42 @@ def array_function(self: Any, function: Any, types: Any, args: Any, kwargs: Any)
         if not isinstance(error, TrackedError):
             raise
         return _plainly(function, args, kwargs, error)
+
+
+def _without_out(function, args, kwargs):
+    """Take what a call is to write into from its arguments."""
+    if "out" in kwargs:
+        kwargs = dict(kwargs)
+        return kwargs.pop("out"), args, kwargs
+    place = PLACES_OF_OUT.get(function)
+    if place is None or len(args) <= place:
+        return None, args, kwargs
+    return args[place], (*args[:place], None, *args[place + 1 :]), kwargs
+
+
+def _function_into(function, name, out, args, kwargs):
+    if type(out) is Tensor:
+        return write_into(out, function(*args, **kwargs), name)
+    return _plainly(function, args, {**kwargs, "out": out}, would_write(name))
+
+
+def _ufunc_into(ufunc, method, inputs, kwargs):
+    """Write into Tensors, where ``where`` says so, what one of NumPy's ufuncs computes."""
+    outs, name = kwargs["out"], f"np.{ufunc.__name__}"
+    if any(out is not None and type(out) is not Tensor for out in outs):
+        return _plainly(getattr(ufunc, method), inputs, kwargs, would_write(name))
+    beside = {key: value for key, value in kwargs.items() if key != "out"}
+    if method != "__call__":
+        return write_into(outs[0], getattr(ufunc, method)(*inputs, **beside), name)
+    there = beside.pop("where", True)
+    with nullcontext() if there is True else np.errstate(all="ignore"):
+        found = ufunc(*inputs, **beside)
+    # It broadcasts to what it is written into.
+    written = [
+        x if out is None else write_into(out, choose(there, x, out), name)
+        for out, x in zip(outs, found if isinstance(found, tuple) else (found,), strict=True)
+    ]
+    return tuple(written) if isinstance(found, tuple) else written[0]
 
 
 def _plainly(function: Any, args: Any, kwargs: Any, refusal: Exception) -> Any:

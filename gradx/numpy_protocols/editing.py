@@ -17,6 +17,8 @@ from gradx.ops.joining import concat, stack
 from gradx.ops.sets import unique_all, unique_counts, unique_inverse, unique_values
 from gradx.ops.shapes import broadcast_to, expand_dims, moveaxis, reshape
 from gradx.ops.slicing import setitem
+from gradx.ops.sorting import sort
+from gradx.ops.statistical import cumulative_sum
 
 
 def _delete(arr, obj, axis=None):
@@ -68,6 +70,32 @@ def _unique(
 
 def _union1d(ar1, ar2):
     return _unique(concat([flat(array_of(ar1)), flat(array_of(ar2))]))
+
+
+def _numbers_in(x, what):
+    return np.asarray(read_for(array_of(x), what))
+
+
+def _intersect1d(ar1, ar2, assume_unique=False, return_indices=False):
+    # An element that both have is the first array's: its derivative goes there.
+    one, other = [_numbers_in(x, "np.intersect1d") for x in (ar1, ar2)]
+    _, first, second = np.intersect1d(one, other, assume_unique, return_indices=True)
+    values = take(flat(array_of(ar1)), first, axis=0)
+    return (values, *as_constants((first, second))) if return_indices else values
+
+
+def _setdiff1d(ar1, ar2, assume_unique=False):
+    values = flat(array_of(ar1)) if assume_unique else _unique(array_of(ar1))
+    one, other = [_numbers_in(x, "np.setdiff1d") for x in (values, ar2)]
+    return take(values, np.flatnonzero(np.isin(one, other, invert=True)), axis=0)
+
+
+def _setxor1d(ar1, ar2, assume_unique=False):
+    sides = [flat(array_of(x)) for x in (ar1, ar2)]
+    both = sort(concat(sides if assume_unique else [_unique(x) for x in sides]))
+    plain = _numbers_in(both, "np.setxor1d")
+    changes = np.concatenate([[True], plain[1:] != plain[:-1], [True]])[: plain.size + 1]
+    return take(both, np.flatnonzero(changes[1:] & changes[:-1]), axis=0)
 
 
 def _extract(condition, arr):
@@ -132,16 +160,13 @@ def _apply_over_axes(func, a, axes):
 
 
 def _unwrap(p, discont=None, axis=-1, *, period=2 * math.pi):
-    steps = diff(p, axis=axis)
-    plain, half = read_for(steps, "np.unwrap"), period / 2
-    wrapped = np.mod(plain + half, period) - half
-    wrapped = np.where((wrapped == -half) & (plain > 0), half, wrapped)
-    jumps = np.where(np.abs(plain) < (half if discont is None else discont), 0, wrapped - plain)
-    start = np.zeros_like(
-        np.take(jumps, [], axis=axis),
-        shape=[*p.shape[: axis % p.ndim], 1, *p.shape[axis % p.ndim + 1 :]],
-    )
-    return p + np.concatenate([start, np.cumsum(jumps, axis=axis)], axis=axis)
+    steps, half = diff(p, axis=axis), period / 2
+    wrapped = ew.remainder(steps + half, period) - half
+    wrapped = ew.where((wrapped == -half) & (steps > 0), half, wrapped)
+    # Whole periods: what the steps add to their derivative they take from it again.
+    jumps = ew.where(ew.abs(steps) < (half if discont is None else discont), 0.0, wrapped - steps)
+    first = take(p, np.asarray([0]), axis=axis)
+    return p + concat([first * 0, cumulative_sum(jumps, axis=axis)], axis=axis)
 
 
 def _bincount(x, weights=None, minlength=0):
@@ -185,9 +210,12 @@ FUNCTIONS: dict[Any, Any] = {
     np.geomspace: _geomspace,
     np.insert: _insert,
     np.lib.stride_tricks.sliding_window_view: _sliding_window_view,
+    np.intersect1d: _intersect1d,
     np.logspace: _logspace,
     np.piecewise: _piecewise,
     np.resize: _resize,
+    np.setdiff1d: _setdiff1d,
+    np.setxor1d: _setxor1d,
     np.union1d: _union1d,
     np.unique: _unique,
     np.unique_all: unique_all,

@@ -4,14 +4,21 @@ from typing import Any
 
 import numpy as np
 
-from gradx.numpy_protocols.arranging import at_least_1d, at_least_2d, at_least_3d, flat
+from gradx.numpy_protocols.arranging import (
+    array_of,
+    at_least_1d,
+    at_least_2d,
+    at_least_3d,
+    flat,
+)
 from gradx.ops.joining import concat, meshgrid, split, stack, unstack
 from gradx.ops.moving import pad, repeat, tile
 from gradx.ops.shapes import astype, expand_dims
 
 
 def _of_dtype(arrays, dtype):
-    return arrays if dtype is None else [astype(x, dtype) for x in map(at_least_1d, arrays)]
+    arrays = [array_of(x) for x in arrays]
+    return arrays if dtype is None else [astype(x, dtype) for x in arrays]
 
 
 def _concatenate(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
@@ -66,7 +73,7 @@ def _block_of(arrays, depth, ndim):
 def _append(arr, values, axis=None):
     if axis is None:
         return concat([flat(at_least_1d(arr)), flat(at_least_1d(values))])
-    return concat([arr, values], axis=axis)
+    return concat([array_of(arr), array_of(values)], axis=axis)
 
 
 def _array_split(ary, indices_or_sections, axis=0):

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from gradx.core.arrays import is_kind, reading_stalls, untracked
 from gradx.numpy_protocols.products import outer
 from gradx.ops import elementwise as ew
 from gradx.ops.linalg import diagonal, matmul, tensordot, trace, tril, vecdot
 from gradx.ops.linalg_determinants import det, slogdet
-from gradx.ops.linalg_eigen import eig, eigh, eigvals, eigvalsh
+from gradx.ops.linalg_eigen import EigResult, eig, eigh, eigvals, eigvalsh
 from gradx.ops.linalg_factorizations import cholesky, qr, svd, svdvals
 from gradx.ops.linalg_least_squares import lstsq, pinv
 from gradx.ops.linalg_norms import matrix_norm, matrix_rank, norm, vector_norm
@@ -23,6 +24,22 @@ def _hermitian(a, UPLO):
     a = a if UPLO.upper() == "L" else ew.conj(matrix_transpose(a))
     below = tril(a, k=-1)
     return below + ew.conj(matrix_transpose(below)) + (tril(a) - below)
+
+
+def _as_real_where_all_are(a, *found):
+    """Return eigenvalues, and what belongs to them, as real arrays where NumPy does so."""
+    values = untracked(found[0])
+    if is_kind(a, "complex floating") or reading_stalls(found[0]) or np.any(values.imag):
+        return found
+    return tuple([ew.real(x) for x in found])
+
+
+def _eig(a):
+    return EigResult(*_as_real_where_all_are(a, *eig(a)))
+
+
+def _eigvals(a):
+    return _as_real_where_all_are(a, eigvals(a))[0]
 
 
 def _qr(a, mode="reduced"):
@@ -72,9 +89,9 @@ FUNCTIONS: dict[Any, Any] = {
     np.linalg.cross: lambda x1, x2, /, *, axis=-1: cross(x1, x2, axis=axis),
     np.linalg.det: det,
     np.linalg.diagonal: lambda x, /, *, offset=0: diagonal(x, offset=offset),
-    np.linalg.eig: eig,
+    np.linalg.eig: _eig,
     np.linalg.eigh: lambda a, UPLO="L": eigh(_hermitian(a, UPLO)),
-    np.linalg.eigvals: eigvals,
+    np.linalg.eigvals: _eigvals,
     np.linalg.eigvalsh: lambda a, UPLO="L": eigvalsh(_hermitian(a, UPLO)),
     np.linalg.inv: inv,
     np.linalg.lstsq: _lstsq,

@@ -4,16 +4,32 @@ from typing import Any
 
 import numpy as np
 
-from gradx.numpy_protocols.dispatch import FUNCTIONS
+from gradx.numpy_protocols.dispatch import FUNCTIONS, PLACES_OF_OUT, array_function
 from gradx.ops.elementwise import conj
 
 NAMES = """
-    all any argmax argmin argsort clip cumprod cumsum diagonal dot max mean min nonzero prod
-    repeat round searchsorted squeeze std sum swapaxes take var
+    all any argmax argmin argpartition argsort choose clip cumprod cumsum diagonal dot max mean min
+    nonzero prod put repeat round searchsorted squeeze std sum swapaxes take var
 """
 
-METHODS: dict[str, Any] = {name: FUNCTIONS[getattr(np, name)] for name in NAMES.split()}
+
+def _method_of(function):
+    """Return a function of NumPy as a method, which may write into ``out``."""
+    adapter = FUNCTIONS[function]
+    place = PLACES_OF_OUT.get(function)
+    if place is None:
+        return adapter
+
+    def method(self, *args, **kwargs):
+        if "out" in kwargs or len(args) >= place:
+            return array_function(self, function, (), (self, *args), kwargs)
+        return adapter(self, *args, **kwargs)
+
+    return method
+
+
+METHODS: dict[str, Any] = {name: _method_of(getattr(np, name)) for name in NAMES.split()}
 METHODS["conjugate"] = conj
-METHODS["compress"] = lambda self, condition, axis=None: FUNCTIONS[np.compress](
-    condition, self, axis
+METHODS["compress"] = lambda self, condition, axis=None, out=None: np.compress(
+    condition, self, axis, out
 )

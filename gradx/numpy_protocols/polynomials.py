@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from gradx.core.arrays import read_for
+from gradx.errors import ShapeError
 from gradx.numpy_protocols.arranging import array_of, at_least_1d, flat
 from gradx.numpy_protocols.products import convolve
 from gradx.numpy_protocols.refusals import unknown
@@ -75,6 +77,39 @@ def _polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
     return found if y.ndim > 1 else found[:, 0]
 
 
+def _roots(p):
+    """Return the eigenvalues of the companion matrix, as NumPy does."""
+    p = at_least_1d(p)
+    there = np.flatnonzero(np.asarray(read_for(p, "np.roots")))
+    if p.ndim != 1:
+        raise ShapeError(f"np.roots: coefficients need one axis, got shape {tuple(p.shape)}")
+    if not there.size:
+        return p[:0]
+    degree, zeros = int(there[-1] - there[0]), p.shape[0] - 1 - int(there[-1])
+    if not degree:
+        return p[:1] * np.zeros(zeros)
+    p = p[int(there[0]) : int(there[-1]) + 1] + 0.0
+    companion = concat([expand_dims(-p[1:] / p[0], 0), np.eye(degree, dtype=p.dtype)[:-1]])
+    roots = np.linalg.eigvals(companion)
+    return pad(roots, (0, zeros)) if zeros else roots
+
+
+def _polydiv(u, v):
+    """Divide polynomials: the quotient and the remainder, without its leading zeros."""
+    u, v = at_least_1d(u) + 0.0, at_least_1d(v) + 0.0
+    count, length = u.shape[0] - v.shape[0] + 1, v.shape[0]
+    quotient = []
+    for place in range(count):
+        factor = u[place] / v[0]
+        quotient.append(factor)
+        u = concat([u[:place], u[place : place + length] - factor * v, u[place + length :]])
+    plain = np.asarray(read_for(u, "np.polydiv"))
+    first = 0
+    while first < plain.size - 1 and np.allclose(plain[first], 0, rtol=1e-14):
+        first += 1
+    return (stack(quotient) if quotient else u[:1] * 0), u[first:]
+
+
 def _trim_zeros(filt, trim="fb"):
     there = [i for i, x in enumerate(filt) if x != 0]
     first = there[0] if there and "f" in trim.lower() else 0
@@ -86,11 +121,13 @@ FUNCTIONS: dict[Any, Any] = {
     np.poly: _poly,
     np.polyadd: _polyadd,
     np.polyder: _polyder,
+    np.polydiv: _polydiv,
     np.polyfit: _polyfit,
     np.polyint: _polyint,
     np.polymul: lambda a1, a2: convolve(a1, a2),
     np.polysub: _polysub,
     np.polyval: _polyval,
+    np.roots: _roots,
     np.trim_zeros: _trim_zeros,
     np.vander: _vander,
 }

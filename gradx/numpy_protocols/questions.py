@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from gradx.core.arrays import read_for, untracked
+from gradx.errors import ShapeError
 from gradx.numpy_protocols.arranging import array_of, flat
 from gradx.numpy_protocols.constants import as_constants
 from gradx.ops import elementwise as ew
@@ -58,6 +59,16 @@ def _searchsorted(a, v, side="left", sorter=None):
     return searchsorted(array_of(a), array_of(v), side=side, sorter=sorter)
 
 
+def _digitize(x, bins, right=False):
+    bins, side = array_of(bins), "left" if right else "right"
+    plain = np.asarray(read_for(bins, "np.digitize"))
+    if np.all(plain[:-1] <= plain[1:]):
+        return searchsorted(bins, array_of(x), side=side)
+    if not np.all(plain[:-1] >= plain[1:]):
+        raise ShapeError("np.digitize: bins need to rise or to fall")
+    return plain.size - searchsorted(bins[::-1], array_of(x), side=side)
+
+
 def _like(function):
     def like(a, *values, shape=None, **options):
         shape = a.shape if shape is None else shape
@@ -69,6 +80,11 @@ def _like(function):
 def _of_dtype(function):
     """Ask NumPy about what the plain array is, not about its numbers; or for a text of it."""
     return _asked(function, untracked)
+
+
+def _of_shape(function):
+    """Ask NumPy about an array of the same shape, without numbers."""
+    return _asked(function, lambda x: np.broadcast_to(0, x.shape) if hasattr(x, "shape") else x)
 
 
 def _of_numbers(function):
@@ -89,11 +105,13 @@ def _nan_place(op, least):
 
 
 OF_DTYPES = """
-    array2string array_repr array_str can_cast common_type diag_indices_from einsum_path
-    iscomplexobj isrealobj may_share_memory result_type shares_memory tril_indices_from
-    triu_indices_from
+    array2string array_repr array_str can_cast common_type iscomplexobj isrealobj may_share_memory
+    result_type shares_memory
 """
-OF_NUMBERS = "argpartition array_equiv digitize ix_ lexsort min_scalar_type unravel_index"
+OF_SHAPES = "diag_indices_from einsum_path tril_indices_from triu_indices_from"
+OF_NUMBERS = """
+    argpartition array_equiv ix_ lexsort min_scalar_type ravel_multi_index unravel_index
+"""
 
 FUNCTIONS: dict[Any, Any] = {
     np.allclose: _allclose,
@@ -105,6 +123,7 @@ FUNCTIONS: dict[Any, Any] = {
     np.count_nonzero: lambda a, axis=None, *, keepdims=False: count_nonzero(
         a, axis=axis, keepdims=keepdims
     ),
+    np.digitize: _digitize,
     np.empty_like: _like(np.empty_like),
     np.flatnonzero: lambda a: nonzero(flat(a))[0],
     np.full_like: _like(np.full_like),
@@ -125,4 +144,5 @@ FUNCTIONS: dict[Any, Any] = {
     np.zeros_like: _like(np.zeros_like),
 }
 FUNCTIONS |= {getattr(np, name): _of_dtype(getattr(np, name)) for name in OF_DTYPES.split()}
+FUNCTIONS |= {getattr(np, name): _of_shape(getattr(np, name)) for name in OF_SHAPES.split()}
 FUNCTIONS |= {getattr(np, name): _of_numbers(getattr(np, name)) for name in OF_NUMBERS.split()}

@@ -9,6 +9,7 @@ import numpy as np
 from gradx.core.arrays import read_for, untracked
 from gradx.numpy_protocols.arranging import flat
 from gradx.numpy_protocols.refusals import unknown
+from gradx.numpy_protocols.writing import write_into
 from gradx.ops import elementwise as ew
 from gradx.ops.along import take, take_along_axis
 from gradx.ops.searching import nonzero
@@ -60,14 +61,14 @@ def _round(a, decimals=0, out=None):
 
 
 def _nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
-    limits = np.finfo(untracked(x).dtype)
+    limits, whole = np.finfo(untracked(x).dtype), x
     for found, mended in (
         (ew.isnan(x), nan),
         (_is_infinite(x, 1), float(limits.max) if posinf is None else posinf),
         (_is_infinite(x, -1), float(limits.min) if neginf is None else neginf),
     ):
-        x = ew.where(found, mended, x)
-    return x
+        whole = ew.where(found, mended, whole)
+    return whole if copy else write_into(x, whole, "np.nan_to_num")
 
 
 def _is_infinite(x, sign):

@@ -1,4 +1,4 @@
-"""NumPy's universal functions: element by element, along an axis, and of all pairs."""
+"""NumPy's universal functions, element by element."""
 
 import math
 import sys
@@ -11,9 +11,7 @@ from gradx.core.arrays import read_for, untracked
 from gradx.numpy_protocols.constants import as_constants
 from gradx.ops import elementwise as ew
 from gradx.ops.linalg import matmul, vecdot
-from gradx.ops.products import cumulative_prod, prod
-from gradx.ops.shapes import astype, expand_dims, squeeze, sum
-from gradx.ops.statistical import all, any, cumulative_sum, max, min
+from gradx.ops.shapes import astype, expand_dims, squeeze
 
 LOG_2 = math.log(2.0)
 DEGREE = math.pi / 180
@@ -182,18 +180,3 @@ def ufunc_of(asked: Any) -> Any:
         special = import_module("gradx.special")  # when asked for: it is large
         return getattr(special, name, None) or UFUNCS.get(getattr(np, name, None))
     return None
-
-
-REDUCTIONS: dict[Any, Any] = {
-    np.add: sum,
-    np.logical_and: all,
-    np.logical_or: any,
-    np.maximum: max,
-    np.minimum: min,
-    np.multiply: prod,
-}
-
-ACCUMULATIONS: dict[Any, Any] = {
-    np.add: cumulative_sum,
-    np.multiply: cumulative_prod,
-}

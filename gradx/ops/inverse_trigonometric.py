@@ -26,6 +26,9 @@ def _any(draw):
 @elementwise(partials={"x": lambda x: -2 * x}, samples=_any)
 def one_minus_square(xp, x, /):
     """Compute ``1 - x**2``, accurately near 1; its own rule makes it so near 0 too."""
+    if is_kind(x, "complex floating"):
+        # On a branch cut the sign of a zero says which side: x - 1 keeps it, 1 - x does not.
+        return (x - 1) * (-x - 1)
     return (1 - x) * (1 + x)
 
 
@@ -34,7 +37,8 @@ def _root(x):
 
 
 def _hyperbolic_root(x):
-    return sqrt(1 + x * x) if is_kind(x, "complex floating") else hypot(x, 1.0)
+    # Less -1, not plus 1: that keeps the sign of a zero, as above.
+    return sqrt(x * x - (-1)) if is_kind(x, "complex floating") else hypot(x, 1.0)
 
 
 def _bell(x):
@@ -48,7 +52,7 @@ def _bell(x):
 # Infinite at the ends of the domain, without a warning.
 _ASIN = {"x": lambda g, x: quotient(g, _root(x))}
 _ACOS = {"x": lambda g, x: quotient(-g, _root(x))}
-_ACOSH = {"x": lambda g, x: quotient(g, sqrt(x - 1) * sqrt(x + 1))}
+_ACOSH = {"x": lambda g, x: quotient(g, sqrt(x - 1) * sqrt(-(-x - 1)))}
 
 
 @primitive(vjp=_ASIN, jvp=_ASIN, samples=_within_one, elementwise=True)

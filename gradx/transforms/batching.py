@@ -14,7 +14,7 @@ from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.trace import Trace
 from gradx.core.views import held, new_tensor, without_constants
-from gradx.errors import AxisError, DTypeError, ShapeError
+from gradx.errors import AxisError, DTypeError, ShapeError, TrackedError
 from gradx.ops.creation import place_of
 from gradx.ops.shapes import broadcast_to, permute_dims
 from gradx.transforms.batching_rules import RULES, aligned, of_none, one_by_one
@@ -39,6 +39,15 @@ class Batching(Trace):
         plain = untracked(x)
         xp, device = place_of(plain)
         return xp.zeros(x.shape, dtype=plain.dtype, device=device)
+
+    def plain(self, x, what):
+        raise self.refusal(what)
+
+    def refusal(self, what):
+        return TrackedError(
+            f"{what} asks for the numbers of one call, and a Tensor tracked by {self.name} holds "
+            "those of all: use gx functions of it, such as gx.where, or loop over the axis"
+        )
 
     def lift(self, constant):
         return new_tensor(broadcast_to(constant, (self.size, *constant.shape)), self, None)

@@ -1,0 +1,28 @@
+"""Derivatives on branch cuts, where the sign of a zero says which side is meant."""
+
+import numpy as np
+import pytest
+
+import gradx as gx
+
+SIDES_OF_CUTS = [complex(x, y) for x in (2.2, -2.2) for y in (0.0, -0.0)]
+SIDES_OF_CUTS += [complex(x, y) for x in (0.0, -0.0) for y in (2.2, -2.2)]
+
+
+@pytest.mark.parametrize("z", SIDES_OF_CUTS, ids=str)
+@pytest.mark.parametrize("name", ["acos", "acosh", "asin", "asinh", "atan", "atanh", "log", "sqrt"])
+def test_derivative_on_a_branch_cut_is_that_of_the_side_which_its_zero_names(name, z):
+    f = getattr(gx, name)
+    step = 1e-3
+    # Along the cut, where the zero keeps its sign.
+    at = lambda n: f(
+        np.asarray(
+            complex(z.real + n * step, z.imag) if z.real else complex(z.real, z.imag + n * step)
+        )
+    )
+
+    derivative = gx.grad(f, holomorphic=True)(np.asarray(z))
+
+    along = step if z.real else 1j * step
+    difference = (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * along)
+    np.testing.assert_allclose(derivative, difference, rtol=1e-9)
