@@ -36,6 +36,7 @@ from gradx.graph.signature import (
     take_apart,
 )
 from gradx.transforms.boundary import copied, is_own, label_of, name_of
+from gradx.transforms.honesty import is_differentiated
 
 KEPT = 32  # programs of one function: those used last
 MANY = 8  # captures of one signature, after which it is said why there are so many
@@ -79,6 +80,10 @@ class Compiled:
             args, kwargs, found = set_apart(self.static, args, kwargs)
             statics = hashed(self.function, found)
         call = take_apart(self.function, args, kwargs, statics)
+        if call.tracked and any(map(is_differentiated, call.leaves)):
+            # The graph took its inputs for constants: gradients in it may leave out their zeros.
+            kwargs |= put_back(self.static, args := list(args), found)
+            return self.function(*args, **kwargs)
         entry = self._entry(call, found)
         inputs = [call.leaves[i] for i in entry.positions]
         if call.tracked or entry.program is None:
