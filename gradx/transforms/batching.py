@@ -43,6 +43,11 @@ class Batching(Trace):
     def lift(self, constant):
         return new_tensor(broadcast_to(constant, (self.size, *constant.shape)), self, None)
 
+    def apply_unary(self, op, x):
+        if not op.elementwise:
+            return self.apply_general(op, (x,), {})
+        return new_tensor(op.call(x.value), self, None)
+
     def apply_general(self, op, arrays, params):
         mine = [type(a) is Tensor and a.trace is self for a in arrays]
         values = [a.value if m else without_constants(a) for a, m in zip(arrays, mine, strict=True)]
@@ -53,6 +58,8 @@ class Batching(Trace):
             out = RULES[op.name](op, values, mine, ranks, params, self.size)
         else:
             out = one_by_one(op, values, mine, params, self.size)
+        if not isinstance(out, tuple):  # as most are: to ask optree takes longer than the op
+            return new_tensor(out, self, None)
         return tree.map(lambda leaf: new_tensor(leaf, self, None), out)
 
 
