@@ -38,7 +38,7 @@ from tests.ways import (
 )
 
 DRAWN = 2  # ways for each program, beside reverse and forward mode
-SHARES = {"compiled": 0.3, "order 3": 0.5}  # drawn less often than others: they take longest
+SHARES = {"compiled": 0.2, "order 3": 0.5}  # drawn less often than others: they take longest
 # Relative to the largest derivative of the program, by precision.
 FIRST_ORDER = {"f": 1e-3, "d": 1e-9}
 HIGHER_ORDERS = {"order 2": {"f": 5e-2, "d": 1e-8}, "order 3": {"f": np.inf, "d": 1e-6}}
