@@ -81,9 +81,10 @@ class Compiled:
             statics = hashed(self.function, found)
         call = take_apart(self.function, args, kwargs, statics)
         if call.tracked and any(map(is_differentiated, call.leaves)):
-            # The graph took its inputs for constants: gradients in it may leave out their zeros.
-            kwargs |= put_back(self.static, args := list(args), found)
-            return self.function(*args, **kwargs)
+            # Gradients in a program take its inputs' zeros for constants, as those of data are.
+            arguments = list(args)
+            named = put_back(self.static, arguments, found)
+            return self.function(*arguments, **kwargs, **named)
         entry = self._entry(call, found)
         inputs = [call.leaves[i] for i in entry.positions]
         if call.tracked or entry.program is None:
