@@ -74,17 +74,15 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if substitutes.get():  # gx.debug() looks at every op, of which a program has none
             return self.function(*args, **kwargs)
-        found: dict[str, Any] = {}
+        given, named, found = args, kwargs, {}
         statics: Any = ()
         if self.static:
-            args, kwargs, found = set_apart(self.static, args, kwargs)
+            given, named, found = set_apart(self.static, args, kwargs)
             statics = hashed(self.function, found)
-        call = take_apart(self.function, args, kwargs, statics)
+        call = take_apart(self.function, given, named, statics)
         if call.tracked and any(map(is_differentiated, call.leaves)):
             # Gradients in a program take its inputs' zeros for constants, as those of data are.
-            arguments = list(args)
-            named = put_back(self.static, arguments, found)
-            return self.function(*arguments, **kwargs, **named)
+            return self.function(*args, **kwargs)
         entry = self._entry(call, found)
         inputs = [call.leaves[i] for i in entry.positions]
         if call.tracked or entry.program is None:
