@@ -74,7 +74,8 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if substitutes.get():  # gx.debug() looks at every op, of which a program has none
             return self.function(*args, **kwargs)
-        given, named, found = args, kwargs, {}
+        given, named = args, kwargs
+        found: dict[str, Any] = {}
         statics: Any = ()
         if self.static:
             given, named, found = set_apart(self.static, args, kwargs)
