@@ -78,6 +78,8 @@ def _times(y, x):
 
 
 SEQUENCES = {list, str, tuple}
+# A result in place is cast within its kind, as NumPy does.
+KINDS = ("integral", "real floating", "complex floating")
 
 
 def _in_place(op, sign):
@@ -87,7 +89,7 @@ def _in_place(op, sign):
         updated = op(x, y)
         if updated.shape != x.shape:
             raise ShapeError(f"{sign}: {describe(x)} cannot hold a result of shape {updated.shape}")
-        if updated.dtype != x.dtype and is_kind(updated, "integral") and is_kind(x, "integral"):
+        if updated.dtype != x.dtype and any(is_kind(updated, k) and is_kind(x, k) for k in KINDS):
             updated = astype(updated, x.dtype)
         if updated.dtype != x.dtype:
             raise DTypeError(f"{sign}: {describe(x)} cannot hold a result of dtype {updated.dtype}")

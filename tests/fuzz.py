@@ -1,14 +1,14 @@
-"""Differentiate random programs in every way there is, and compare.
+"""Differentiate random programs in several ways, and compare.
 
-    python -m tests.fuzz [--programs 1000] [--seed S] [--first N] [--processes P]
+    python -m tests.fuzz [--programs 1000] [--seed S] [--first N] [--processes P] [--all]
 
-The derivative of a program along a direction is computed in reverse mode, in
-forward mode, by linearizing, on the tape of ``gx.tensor``, as a batched
-Jacobian, through a checkpoint, mapped over two copies, and from finite
-differences; its second derivatives in the four mixes of two modes, its third,
-unless the program is long, in two of the eight, drawn for each program. The seed
-is printed, and every disagreement with the number of its program: ``--seed S
---only N`` runs that one and prints its steps.
+The derivative of each program along a direction is computed in reverse mode, in forward
+mode, and in two more of the ways in tests/ways.py, drawn for each program; with ``--all``
+in all that are possible. A derivative of second or third order counts as a way, and is
+computed in two mixes of modes (with ``--all`` the second in all four). Inputs must stay
+as they are. The seed is printed, every disagreement with the number of its program, and
+at the end how many programs each way was compared on. ``--seed S --only N`` runs one
+program and prints its steps.
 """
 
 import argparse
@@ -16,110 +16,103 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial, reduce
-from itertools import product
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import gradx as gx
-from tests.programs import DEPENDENT, LONG, PARTIAL, Program, make_program, run
+from tests.programs import Program, make_program
+from tests.ways import (
+    FIRST,
+    MIXES,
+    STEPS,
+    case_of,
+    difference,
+    higher_derivative,
+    pairing,
+    possible_ways,
+)
 
-STEPS = (1e-6, 1e-5, 1e-4)  # of finite differences; more than one, for one may cross a kink
-# Relative to the largest derivative of the program, by precision.
-FIRST = {"f": 1e-3, "d": 1e-9}
-SECOND = {"f": 5e-2, "d": 1e-8}
-THIRD = {"f": np.inf, "d": 1e-6}
-
-
-def first_derivatives(
-    f: Callable[..., Any], inputs: tuple[Any, ...], along: tuple[Any, ...], mapped: bool
-) -> Iterator[tuple[str, Any]]:
-    """Yield the derivative along a direction, in each way that there is."""
-    everything = tuple(range(len(inputs)))
-    reverse = gx.grad(f, everything)(*inputs)
-    assert [g.dtype for g in reverse] == [x.dtype for x in inputs]
-    yield "reverse", _pairing(reverse, along)
-    yield "forward", gx.jvp(f, inputs, along)[1]
-    yield "linearize", gx.linearize(f, *inputs)[1](*along)
-    yield "checkpoint", _pairing(gx.grad(gx.checkpoint(f), everything)(*inputs), along)
-    leaves = [gx.tensor(x) for x in inputs]
-    f(*leaves).backward()
-    yield "tape", _pairing([np.zeros(t.shape) if t.grad is None else t.grad for t in leaves], along)
-    if mapped and not any(np.iscomplexobj(x) for x in inputs):
-        yield "jacobian", _pairing(gx.jacobian(f, everything)(*inputs), along)
-    if mapped:
-        twice = [np.stack([x, x]) for x in inputs]
-        yield "mapped", _pairing([g[1] for g in gx.vmap(gx.grad(f, everything))(*twice)], along)
-        summed = lambda *xs: gx.sum(gx.vmap(f)(*xs))
-        yield "of a map", _pairing([g[0] for g in gx.grad(summed, everything)(*twice)], along)
+DRAWN = 2  # ways for each program, beside reverse and forward mode
+SHARES = {"compiled": 0.2, "order 3": 0.5}  # drawn less often than others: they take longest
+# Relative to the largest derivative of the program, by precision. In 500 programs of each
+# precision the largest differences were 1e-6 and 1e-15, 8e-7 and 8e-15, 7e-7 and 6e-14.
+FIRST_ORDER = {"f": 1e-3, "d": 1e-10}
+HIGHER_ORDERS = {"order 2": {"f": 1e-2, "d": 1e-9}, "order 3": {"f": 1e-2, "d": 1e-7}}
 
 
-def higher_derivatives(
-    f: Callable[..., Any],
-    inputs: tuple[Any, ...],
-    along: tuple[Any, ...],
-    mixes: Iterable[tuple[str, ...]],
-) -> Iterator[tuple[int, str, Any]]:
-    """Yield derivatives along a direction, with their order, in each mix of modes, outer first."""
-    everything = tuple(range(len(inputs)))
-    modes = {
-        "forward": lambda f: lambda *xs: gx.jvp(f, xs, along)[1],
-        "reverse": lambda f: lambda *xs: _pairing_of_tensors(gx.grad(f, everything)(*xs), along),
-    }
+class Checked(NamedTuple):
+    """In which ways a program was differentiated, and what differs from what, by how much."""
+
+    ways: list[str]
+    messages: list[str]
+
+
+class Reference(NamedTuple):
+    """The derivative in reverse mode, and how exactly others are asked to agree."""
+
+    derivative: Any
+    scale: float  # of the largest derivative
+    precision: str  # of the program: "f" or "d"
+
+
+def checked(program: Program, rng: np.random.Generator, all_ways: bool) -> Checked:
+    """Compare the ways to a program's derivative: two drawn ones, or all."""
+    case = case_of(program, rng)
+    value = case.function(*case.inputs)
+    if not np.isfinite(value):
+        return Checked([], [])
+    before = [x.tobytes() for x in case.inputs]
+    reference, message = _reverse(case, value)
+    found = [("reverse", message)]
+    ways = possible_ways(program)
+    if not all_ways:
+        share = np.asarray([SHARES.get(way, 1.0) for way in ways])
+        ways = [str(w) for w in rng.choice(ways, DRAWN, replace=False, p=share / share.sum())]
+    for way in ("forward", *ways):
+        found += _compared(way, case, reference, rng, all_ways)
+    if before != [x.tobytes() for x in case.inputs]:
+        found.append(("inputs", "an input has changed"))
+    return Checked([name for name, _ in found], [message for _, message in found if message])
+
+
+def _reverse(case, value):
+    again, gradients = gx.value_and_grad(case.function, case.everything)(*case.inputs)
+    assert [g.dtype for g in gradients] == [x.dtype for x in case.inputs]
+    precision = "f" if case.inputs[0].dtype == np.float32 else "d"
+    reference = Reference(pairing(gradients, case.along), _size(gradients), precision)
+    return reference, _compare("value", value, again, FIRST_ORDER[precision] * (1 + abs(value)))
+
+
+def _compared(way, case, reference, rng, all_ways):
+    """Return the names of what was compared, each with the message of a disagreement or None."""
+    try:
+        if way in MIXES:
+            return list(_compare_mixes(way, case, reference, rng, all_ways))
+        if way == "differences":
+            return [(way, _compare_with_differences(case, reference))]
+        tolerance = FIRST_ORDER[reference.precision] * reference.scale
+        return [(way, _compare(way, reference.derivative, FIRST[way](case), tolerance))]
+    except Exception as error:  # is a disagreement too: a program must not fail in one way
+        return [(way, f"{way}: {type(error).__name__}: {error}")]
+
+
+def _compare_mixes(way, case, reference, rng, all_ways) -> Iterator[tuple[str, str | None]]:
+    mixes = MIXES[way]
+    if way == "order 3" or not all_ways:
+        mixes = [mixes[i] for i in rng.choice(len(mixes), 2, replace=False)]
+    order = len(mixes[0])
+    expected = None
     for mix in mixes:
-        derivative = reduce(lambda g, mode: modes[mode](g), reversed(mix), f)
-        yield len(mix), " over ".join(mix), derivative(*inputs)
-
-
-def _drawn_mixes(program: Program, rng: np.random.Generator) -> list[tuple[str, ...]]:
-    """Return all mixes of two modes, and two of three."""
-    second, third = (list(product(("reverse", "forward"), repeat=n)) for n in (2, 3))
-    chosen = rng.choice(len(third), 2, replace=False)
-    return second + [third[i] for i in chosen if len(program.steps) < LONG]
-
-
-def _pairing(gradients, along):
-    """Return the derivative along a direction that a gradient, which is conjugated, gives."""
-    return sum(np.sum(np.real(np.conj(g) * a)) for g, a in zip(gradients, along, strict=True))
-
-
-def _pairing_of_tensors(gradients, along):
-    parts = [gx.sum(gx.real(gx.conj(g) * a)) for g, a in zip(gradients, along, strict=True)]
-    return sum(parts[1:], parts[0])
-
-
-def disagreements(program: Program, rng: np.random.Generator) -> list[str]:
-    """Return what differs from what, by how much."""
-    f = lambda *xs: run(program.steps, xs)
-    inputs = tuple(program.inputs)
-    if not np.isfinite(f(*inputs)):
-        return []
-    along = tuple([_direction(x, rng) for x in inputs])
-    precision = "f" if inputs[0].dtype == np.float32 else "d"
-    names = {step.name for step in program.steps}
-    mapped = not names & DEPENDENT
-    (_, reverse), *others = first_derivatives(f, inputs, along, mapped)
-    scale = _size(gx.grad(f, tuple(range(len(inputs))))(*inputs))
-    found = [_compare(name, reverse, other, FIRST[precision] * scale) for name, other in others]
-    if precision == "d" and not program.hard and not names & PARTIAL:
-        found.append(_compare_with_differences(f, inputs, along, reverse, scale))
-    seen: dict[int, Any] = {}
-    for order, name, value in higher_derivatives(f, inputs, along, _drawn_mixes(program, rng)):
-        value = np.asarray(value)
-        expected = seen.setdefault(order, value)
-        tolerance = {2: SECOND, 3: THIRD}[order][precision] * scale**order
-        found.append(_compare(name, expected, value, tolerance * (1 + np.abs(expected))))
-    return [message for message in found if message]
-
-
-def _direction(x, rng):
-    along = rng.normal(size=x.shape)
-    if np.iscomplexobj(x):
-        along = along + 1j * rng.normal(size=x.shape)
-    return np.asarray(along, dtype=x.dtype)
+        value = higher_derivative(case, mix)
+        expected = value if expected is None else expected
+        tolerance = HIGHER_ORDERS[way][reference.precision] * reference.scale**order
+        name = " over ".join(mix)
+        yield name, _compare(name, expected, value, tolerance * (1 + np.abs(expected)))
 
 
 def _size(gradients):
@@ -133,25 +126,24 @@ def _compare(what, x, y, tolerance):
     return None if x == y or abs(x - y) <= tolerance else f"{what}: {y}, expected {x}"
 
 
-def _compare_with_differences(f, inputs, along, slope, scale):
+def _compare_with_differences(case, reference):
     for step in STEPS:
-        at = lambda t: f(*[x + t * a for x, a in zip(inputs, along, strict=True)])
-        difference = (at(step) - at(-step)) / (2 * step)
-        if message := _compare("differences", slope, difference, 1e-4 * scale):
-            continue
-        return None
+        slope = difference(case, step)
+        message = _compare("differences", reference.derivative, slope, 1e-4 * reference.scale)
+        if not message:
+            return None
     return message
 
 
-def check(seed: int, number: int) -> list[str]:
-    """Make program ``number`` of ``seed`` and return what disagrees."""
+def check(seed: int, number: int, all_ways: bool = False) -> Checked:
+    """Make program ``number`` of ``seed``, differentiate it and compare."""
     rng = np.random.default_rng([seed, number])
     program = make_program(rng)
     with np.errstate(all="ignore"):
         try:
-            return disagreements(program, rng)
-        except Exception as error:  # is a disagreement too: a program must not fail in one mode
-            return [f"{type(error).__name__}: {error}"]
+            return checked(program, rng, all_ways)
+        except Exception as error:
+            return Checked([], [f"{type(error).__name__}: {error}"])
 
 
 def main() -> None:
@@ -161,32 +153,34 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32))
     parser.add_argument("--first", type=int, default=0, help="number of the first program")
     parser.add_argument("--only", type=int, help="number of the one program to run")
+    parser.add_argument("--all", action="store_true", help="compare all ways for each program")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
-    if options.only is None:
-        numbers = range(options.first, options.first + options.programs)
-        failed = run_many(options.seed, numbers, options.processes)
-    else:
+    numbers = range(options.first, options.first + options.programs)
+    if options.only is not None:
+        numbers = [options.only]
         program = make_program(np.random.default_rng([options.seed, options.only]))
         print([(x.shape, x.dtype) for x in program.inputs], *program.steps, sep="\n")
-        failed = run_many(options.seed, [options.only], 1)
-    sys.exit(failed > 0)
+    sys.exit(run_many(options.seed, numbers, options.all, options.processes) > 0)
 
 
-def run_many(seed: int, numbers: Sequence[int], processes: int) -> int:
+def run_many(seed: int, numbers: Sequence[int], all_ways: bool, processes: int) -> int:
     """Check programs, print what disagrees and a summary, and return how many disagree."""
-    started, failed = time.perf_counter(), 0
+    started, failed, counts = time.perf_counter(), 0, Counter()
     with ProcessPoolExecutor(processes) as pool:
-        results = pool.map(partial(check, seed), numbers, chunksize=16)
-        for done, (number, messages) in enumerate(zip(numbers, results, strict=True), start=1):
-            for message in messages:
+        results = pool.map(partial(check, seed, all_ways=all_ways), numbers, chunksize=16)
+        for done, (number, found) in enumerate(zip(numbers, results, strict=True), start=1):
+            for message in found.messages:
                 print(f"program {number}: {message}", flush=True)
-            failed += bool(messages)
+            failed += bool(found.messages)
+            counts.update(set(found.ways))
             if done % 1000 == 0 or done == len(numbers):
                 rate = done / (time.perf_counter() - started)
                 summary = f"{done} programs of seed {seed}, {failed} with disagreements"
                 print(f"{summary}, {rate:.1f} a second", flush=True)
+    for way, count in sorted(counts.items()):
+        print(f"{count:8} {way}")
     return failed
 
 

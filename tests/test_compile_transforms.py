@@ -55,6 +55,28 @@ def test_transforms_see_through_a_compiled_function(way, functions):
             np.testing.assert_allclose(a, e, rtol=1e-13, atol=1e-15)
 
 
+def gradient_of_products(x):
+    return gx.sum(gx.grad(lambda y: gx.sum(gx.exp(y) * x))(x))
+
+
+def test_a_compiled_gradient_varies_with_factors_that_are_zero():
+    x, f = np.asarray([0.0, 1.0, 0.0]), gx.compile(gradient_of_products)
+
+    gradient = gx.grad(f)(x)
+    along = gx.jvp(f, (x,), (V,))[1]
+
+    np.testing.assert_allclose(gradient, (1 + x) * np.exp(x), rtol=1e-14)
+    np.testing.assert_allclose(along, np.sum(gradient * V), rtol=1e-14)
+
+
+def test_a_compiled_function_with_static_arguments_is_differentiated():
+    @gx.compile(static=("order", "scale"))
+    def f(order, x, *, scale):
+        return scale * gx.sum(x**order)
+
+    np.testing.assert_allclose(gx.grad(f, 1)(3, X, scale=2.0), 6 * X**2, rtol=1e-14)
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_transforms_may_be_compiled(way):
     at = lambda x: WAYS[way](f, loss)

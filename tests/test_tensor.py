@@ -1,5 +1,7 @@
 """Tensor as an array object: operators, writes in place, views, and what it refuses."""
 
+import operator
+
 import numpy as np
 import pytest
 
@@ -188,6 +190,28 @@ def test_write_of_another_shape_is_refused_and_changes_nothing():
     with pytest.raises(ValueError, match="setitem"):
         x[:] = np.ones(3)
     np.testing.assert_array_equal(x.detach(), [1.0, 2.0])
+
+
+def test_in_place_result_of_another_precision_is_cast_as_in_numpy():
+    y = np.asarray([1.0, 2.0])
+
+    def f(x):
+        total = x * x
+        total += x * y
+        total *= y
+        return total
+
+    x = np.asarray([3.0, 4.0], dtype=np.float32)
+    out, pullback = gx.vjp(f, x)
+
+    np.testing.assert_array_equal(out, f(x), strict=True)
+    expected = np.asarray((2 * x + y) * y, dtype=np.float32)
+    np.testing.assert_array_equal(pullback(np.ones(2, np.float32))[0], expected, strict=True)
+
+
+def test_in_place_result_of_another_kind_is_refused():
+    with pytest.raises(TypeError, match=r"cannot hold a result of dtype complex128"):
+        gx.grad(lambda x: operator.iadd(x * 1.0, 1j * np.ones(2)))(np.ones(2))
 
 
 REFUSED = {

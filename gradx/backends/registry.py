@@ -38,7 +38,7 @@ LOADERS: dict[str, Callable[[str], Backend]] = {
 }
 
 _registered: dict[str, Backend] = {}
-_by_array_type: dict[type, Backend] = {}
+_by_array_type: dict[type, Backend | None] = {}  # None: no array library's
 _by_device: dict[str, tuple[Backend, Any]] = {}
 
 
@@ -57,12 +57,17 @@ def backend_of(array_type: type) -> Backend:
 
 def find_backend(array_type: type) -> Backend | None:
     """Return the backend whose arrays have type ``array_type``, None if none has."""
+    if array_type not in _by_array_type:
+        _by_array_type[array_type] = _look_for_backend(array_type)
+    return _by_array_type[array_type]
+
+
+def _look_for_backend(array_type: type) -> Backend | None:
     if any((base.__module__, base.__name__) in UNLIKE for base in array_type.__mro__):
         return None
     for base in array_type.__mro__:
         backend = _by_array_type.get(base) or _backend_of_package(base)
         if backend is not None and issubclass(array_type, backend.array_types or object):
-            _by_array_type[array_type] = backend
             return backend
     return None
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gradx.backends import Backend, backend_of
+from gradx.backends import Backend, backend_of, find_backend
 from gradx.core.trace import capturing
 from gradx.core.views import Tensor
 
@@ -56,11 +56,7 @@ def is_kind(x: Any, kind: str | tuple[str, ...]) -> bool:
 
 def is_array(x: Any) -> bool:
     """Tell whether ``x`` is a Tensor or an array of a known library."""
-    try:
-        backend_for(x)
-    except TypeError:
-        return False
-    return True
+    return type(x) is Tensor or find_backend(type(x)) is not None
 
 
 def as_dtype(x: Any, dtype: Any) -> Any:

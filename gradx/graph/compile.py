@@ -36,6 +36,7 @@ from gradx.graph.signature import (
     take_apart,
 )
 from gradx.transforms.boundary import copied, is_own, label_of, name_of
+from gradx.transforms.honesty import is_differentiated
 
 KEPT = 32  # programs of one function: those used last
 MANY = 8  # captures of one signature, after which it is said why there are so many
@@ -73,12 +74,16 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if substitutes.get():  # gx.debug() looks at every op, of which a program has none
             return self.function(*args, **kwargs)
+        given, named = args, kwargs
         found: dict[str, Any] = {}
         statics: Any = ()
         if self.static:
-            args, kwargs, found = set_apart(self.static, args, kwargs)
+            given, named, found = set_apart(self.static, args, kwargs)
             statics = hashed(self.function, found)
-        call = take_apart(self.function, args, kwargs, statics)
+        call = take_apart(self.function, given, named, statics)
+        if call.tracked and any(map(is_differentiated, call.leaves)):
+            # Gradients in a program take its inputs' zeros for constants, as those of data are.
+            return self.function(*args, **kwargs)
         entry = self._entry(call, found)
         inputs = [call.leaves[i] for i in entry.positions]
         if call.tracked or entry.program is None:

@@ -38,7 +38,8 @@ class Batching(Trace):
             return x.value[0]
         plain = untracked(x)
         xp, device = place_of(plain)
-        return xp.zeros(x.shape, dtype=plain.dtype, device=device)
+        # At 0 more functions are infinite, and NumPy would say so.
+        return xp.ones(x.shape, dtype=plain.dtype, device=device)
 
     def plain(self, x, what):
         raise self.refusal(what)
@@ -52,6 +53,11 @@ class Batching(Trace):
     def lift(self, constant):
         return new_tensor(broadcast_to(constant, (self.size, *constant.shape)), self, None)
 
+    def apply_unary(self, op, x):
+        if not op.elementwise:
+            return self.apply_general(op, (x,), {})
+        return new_tensor(op.call(x.value), self, None)
+
     def apply_general(self, op, arrays, params):
         mine = [type(a) is Tensor and a.trace is self for a in arrays]
         values = [a.value if m else without_constants(a) for a, m in zip(arrays, mine, strict=True)]
@@ -64,6 +70,8 @@ class Batching(Trace):
             out = RULES[op.name](op, values, mine, ranks, params, self.size)
         else:
             out = one_by_one(op, values, mine, params, self.size)
+        if not isinstance(out, tuple):  # as most are: to ask optree takes longer than the op
+            return new_tensor(out, self, None)
         return tree.map(lambda leaf: new_tensor(leaf, self, None), out)
 
 

@@ -36,6 +36,8 @@ ON_STACKS = names(
 def aligned(values: Any, mine: list[bool], ranks: list[int]) -> tuple[Any, ...]:
     """Insert axes after the batch axis, so that the others broadcast as they would alone."""
     rank = max(ranks)
+    if min(ranks) == rank:
+        return tuple(values)
     return tuple(_with_rank(v, rank) if m else v for v, m in zip(values, mine, strict=True))
 
 

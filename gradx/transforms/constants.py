@@ -45,16 +45,10 @@ class Constants(Trace):
 
 CONSTANTS = Constants()
 
-# Whether arrays of a type are plain ones.
-_is_plain: dict[type, bool] = {}
-
 
 def constant(x: Any) -> Any:
     """Return a plain array as a Tensor that varies with nothing; all else as it is."""
-    plain = _is_plain.get(type(x))
-    if plain is None:
-        plain = _is_plain[type(x)] = find_backend(type(x)) is not None
-    return new_tensor(x, CONSTANTS, None) if plain else x
+    return x if find_backend(type(x)) is None else new_tensor(x, CONSTANTS, None)
 
 
 def is_discrete(x: Any) -> bool:

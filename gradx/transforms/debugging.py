@@ -19,7 +19,7 @@ from gradx.core import tree
 from gradx.core.arrays import backend_for, is_array, is_kind, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
-from gradx.core.trace import substitutes
+from gradx.core.trace import Trace, substitutes
 from gradx.errors import NonFiniteError, TapeError
 from gradx.transforms.batching import Batching
 from gradx.transforms.explore import TAPE, Explore, ExploredNode
@@ -134,6 +134,10 @@ class SeeingExplore(_SeeingReverse, Explore):
 class SeeingForward(Forward):
     """Forward mode that looks at every value and tangent."""
 
+    apply_unary = Trace.apply_unary
+    apply_to_one = Trace.apply_to_one
+    apply_binary = Trace.apply_binary
+
     def apply_general(self, op, arrays, params):
         outs = _look(self, op, arrays, super().apply_general(op, arrays, params))
         for out in _tensors(self, outs):
@@ -164,6 +168,8 @@ class Origin:
 
 class SeeingBatching(Batching):
     """Maps over an axis, and knows where its values were made; what is in them, others see."""
+
+    apply_unary = Trace.apply_unary
 
     def apply_general(self, op, arrays, params):
         outs = super().apply_general(op, arrays, params)

@@ -23,6 +23,7 @@ from gradx.transforms.boundary import (
 )
 from gradx.transforms.constants import constant, constants, is_discrete
 from gradx.transforms.honesty import PRODUCTS, apply_rule
+from gradx.transforms.reverse import MISSED
 from gradx.transforms.structural import follow, join, match, of_seed
 
 
@@ -32,6 +33,55 @@ class Forward(Trace):
     def lift(self, constant):
         nothing = zeros_like(constant)
         return new_tensor(constant, self, (nothing, of_seed(nothing)))
+
+    def apply_unary(self, op, x):
+        value = x.value
+        try:
+            out = op.implementations[type(value)](value)
+        except MISSED:
+            out = op.call(value)
+        return self._push(op, x, out, None)
+
+    def apply_to_one(self, op, x, params):
+        value = x.value
+        try:
+            out = op.implementations[type(value)](value, **params)
+        except MISSED:
+            out = op.run((value,), params)
+        if op.jvp[0] is None or (params.get("dtype") is not None and is_discrete(out)):
+            return constants(op, out)
+        return self._push(op, x, out, params)
+
+    def _push(self, op, x, out, params):
+        """Give ``out``, made of ``x`` alone, its tangent."""
+        rule = op.jvp[0]
+        with backend_for(out).quiet():
+            part = follow(op, rule, rule.pick(out, x.value, params), *x.payload)
+        return self._carry(out, (part,))
+
+    def apply_binary(self, op, x, y):
+        x_is_mine = type(x) is Tensor and x.trace is self
+        y_is_mine = type(y) is Tensor and y.trace is self
+        values = (x.value if x_is_mine else held(x), y.value if y_is_mine else held(y))
+        try:
+            out = op.implementations[type(values[0]), type(values[1])](*values)
+        except MISSED:
+            out = op.call(*values)
+        x_rule, y_rule = op.jvp
+        if x_rule is None or y_rule is None:  # it has both or none
+            return constant(out)
+        factor = _constant_factor(op, values, (x_is_mine, y_is_mine))
+        parts = []
+        with backend_for(out).quiet():
+            if x_is_mine:
+                parts.append(
+                    follow(op, x_rule, x_rule.pick(out, *values, None), *x.payload, factor)
+                )
+            if y_is_mine:
+                parts.append(
+                    follow(op, y_rule, y_rule.pick(out, *values, None), *y.payload, factor)
+                )
+        return self._carry(out, parts)
 
     def apply_general(self, op, arrays, params):
         mine = [type(a) is Tensor and a.trace is self for a in arrays]

@@ -48,8 +48,10 @@ def apply_rule(rule: Any, g: Any, saved: Any, live: Any) -> Any:
 
 def _mixes_constants(g, saved):
     """Tell whether of the arrays that a rule is given some are differentiated and some are not."""
-    arrays = [value for value in saved if is_array(value)]
-    return len({is_differentiated(value) for value in (g, *arrays)}) == 2
+    if type(g) is not Tensor and Tensor not in map(type, saved):
+        return False  # nobody watches
+    known = is_differentiated(g)
+    return any(is_differentiated(value) is not known for value in saved if is_array(value))
 
 
 def _are_dead(g, live):

@@ -143,6 +143,10 @@ def follow(
     ``factor`` is the other side of a product, where that is a constant.
     ``harmless`` says that no other rule of the tape is infinite.
     """
+    if live is None and factor is None and op.name not in SELECTING:  # as most are
+        if harmless or op.name in MOVING:
+            return rule.apply(beside(g, saved), *saved), None
+        return apply_rule(rule, g, saved, None), None
     by_constant = factor is not None and not is_differentiated(factor)
     leaves_out = by_constant and _has_zero(op, factor)
     selects = op.name in SELECTING or (leaves_out and op.elementwise)
