@@ -16,20 +16,24 @@ from gradx.graph.ir import Graph
 from gradx.graph.native.analysis import ALIGNED_AGAIN, REDUCTIONS, analyse
 from gradx.graph.native.expanding import expanded
 from gradx.graph.native.operations import FILLED, SUPPORTED, UnsupportedError
+from gradx.graph.native.places import MOVED
+from gradx.graph.native.slicing import sliced
 from gradx.graph.passes.dead import without_dead
 from gradx.graph.rewriting import in_order
 from gradx.transforms.structural import names
 
 VIEWS = ALIGNED_AGAIN | {"broadcast_to"}
-FREE = VIEWS | FILLED.keys()  # nothing is computed
+FREE = frozenset(VIEWS | FILLED.keys())  # nothing is computed
 # What NumPy takes several passes for, or computes element by element.
 SLOW = names(
     """
     erf erfc expm1 gelu log1p logaddexp pow quiet_pow sigmoid softplus tan where
     """
 )
+OWN = (SUPPORTED | REDUCTIONS | {"concat"}) - FREE  # may be in a group for their own sake
 WORTH_IT = 4096  # elements of an equation that is alone
 MOST_ARRAYS = 32  # read in a group: more would all be kept until it runs
+NEVER_ALONE = REDUCTIONS | {"concat"}
 LARGEST = 400  # equations in a group: LLVM's time grows faster than their number
 
 
@@ -46,17 +50,21 @@ class _Cluster:
 class Loops(NamedTuple):
     """A kind of loops: which equations may be in one for their own sake, which graphs are one.
 
-    ``alone`` tells for which equation a loop is worth it where nothing joins it.
+    ``alone`` tells for which equation a loop is worth it where nothing joins it; ``views`` are
+    ops that cost nothing in a loop of what they are views of.
     """
 
     computes: Callable[[Equation], bool]
     has_loop: Callable[[Graph], bool]
     alone: Callable[[Equation], bool]
+    views: frozenset[str] = frozenset()
 
 
 def grouped(graph: Graph) -> Graph:
     """Make groups of the equations that have a loop of machine code together."""
-    return in_loops(expanded(graph), Loops(_computes, _has_loop, _is_slow))
+    return in_loops(
+        sliced(expanded(graph)), Loops(_computes, _has_loop, _is_slow, frozenset(MOVED))
+    )
 
 
 def in_loops(graph: Graph, loops: Loops) -> Graph:
@@ -86,16 +94,13 @@ class _Grouping:
 
     def _plain(self, place: int) -> bool:
         equation = self.equations[place]
-        if equation.op.name in FREE | REDUCTIONS:
+        if equation.op.name in FREE | self.loops.views | REDUCTIONS | {"concat"}:
             return False
         shape = equation.outputs[0].shape
         return all(x.shape in (shape, ()) for x in equation.variables)
 
     def _join_sources(self, place: int) -> None:
-        views, sources = self._through_views(place)
-        own = self.cluster_of[place]
-        if views:
-            own = self._widened(own, views)
+        own, sources = self._with_views(place)
         for source in sorted(sources, reverse=True):
             other = self.cluster_of[source]
             if other is own or not self.loops.computes(self.equations[source]):
@@ -107,13 +112,16 @@ class _Grouping:
                 self._replace({own, other}, both)
                 own = both
 
-    def _widened(self, own: _Cluster, views: set[int]) -> _Cluster:
-        """Give a group copies of the views that it reads, if there is a loop for that."""
-        wider = _Cluster(own.places, own.views | views, False)
-        if not self.loops.has_loop(self._inner(wider)):
-            return own
-        self._replace({own}, wider)
-        return wider
+    def _with_views(self, place: int) -> tuple[_Cluster, set[int]]:
+        """Give an equation copies of the views that it reads; return what is behind them too."""
+        own = self.cluster_of[place]
+        for free in dict.fromkeys((FREE | self.loops.views, FREE)):
+            views, sources = self._through_views(place, free)
+            wider = _Cluster(own.places, own.views | views, False)
+            if views and self.loops.has_loop(self._inner(wider)):
+                self._replace({own}, wider)
+                return wider, sources
+        return own, sources
 
     def _replace(self, old: set[_Cluster], new: _Cluster) -> None:
         self.cluster_of.update(dict.fromkeys(new.places, new))
@@ -121,14 +129,14 @@ class _Grouping:
         if new.first < new.last:
             self.wide.add(new)
 
-    def _through_views(self, place: int) -> tuple[set[int], set[int]]:
+    def _through_views(self, place: int, free: frozenset[str]) -> tuple[set[int], set[int]]:
         """Return the views that an equation reads, one behind another, and what is behind."""
         views: set[int] = set()
         sources: set[int] = set()
         pending = list(self.sources[place])
         while pending:
             source = pending.pop()
-            if self.equations[source].op.name not in FREE:
+            if self.equations[source].op.name not in free:
                 sources.add(source)
             elif source not in views:
                 views.add(source)
@@ -220,7 +228,7 @@ class _Grouping:
 def _computes(equation: Equation) -> bool:
     """Tell whether an equation may be in a group for its own sake."""
     name = equation.op.name
-    if len(equation.outputs) != 1 or name not in SUPPORTED | REDUCTIONS or name in FREE:
+    if len(equation.outputs) != 1 or name not in OWN:
         return False
     shapes = [x.shape for x in (*equation.variables, *equation.outputs)]
     return any(shapes)
@@ -240,4 +248,4 @@ def _is_slow(equation: Equation) -> bool:
     if not _computes(equation) or math.prod(out.shape) < WORTH_IT:
         return False
     broadcast = any(x.shape not in (out.shape, ()) for x in equation.variables)
-    return equation.op.name in SLOW or (broadcast and equation.op.name not in REDUCTIONS)
+    return equation.op.name in SLOW or (broadcast and equation.op.name not in NEVER_ALONE)
