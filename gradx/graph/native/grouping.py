@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from gradx.graph.equations import Equation, Group, Input, Variable
 from gradx.graph.ir import Graph
+from gradx.graph.lifetimes import bytes_of
 from gradx.graph.native.analysis import ALIGNED_AGAIN, REDUCTIONS, analyse
 from gradx.graph.native.expanding import expanded
 from gradx.graph.native.operations import FILLED, SUPPORTED, UnsupportedError
@@ -33,6 +34,7 @@ SLOW = names(
 OWN = (SUPPORTED | REDUCTIONS | {"concat"}) - FREE  # may be in a group for their own sake
 WORTH_IT = 4096  # elements of an equation that is alone
 MOST_ARRAYS = 32  # read in a group: more would all be kept until it runs
+MOST_KEPT = 1 << 18  # bytes more than without a group, until the rest of it can run
 NEVER_ALONE = REDUCTIONS | {"concat"}
 LARGEST = 400  # equations in a group: LLVM's time grows faster than their number
 
@@ -62,9 +64,8 @@ class Loops(NamedTuple):
 
 def grouped(graph: Graph) -> Graph:
     """Make groups of the equations that have a loop of machine code together."""
-    return in_loops(
-        sliced(expanded(graph)), Loops(_computes, _has_loop, _is_slow, frozenset(MOVED))
-    )
+    loops = Loops(_computes, _has_loop, _is_slow, frozenset(MOVED))
+    return in_loops(sliced(expanded(graph)), loops)
 
 
 def in_loops(graph: Graph, loops: Loops) -> Graph:
@@ -115,6 +116,7 @@ class _Grouping:
     def _with_views(self, place: int) -> tuple[_Cluster, set[int]]:
         """Give an equation copies of the views that it reads; return what is behind them too."""
         own = self.cluster_of[place]
+        sources: set[int] = set()
         for free in dict.fromkeys((FREE | self.loops.views, FREE)):
             views, sources = self._through_views(place, free)
             wider = _Cluster(own.places, own.views | views, False)
@@ -148,6 +150,8 @@ class _Grouping:
             return False
         if self._arrays(both) > max(MOST_ARRAYS, self._arrays(own), self._arrays(other)):
             return False
+        if self._keeps_much(own, other):
+            return False
         if both.plain and self._shape(own) == self._shape(other):
             return True
         return self.loops.has_loop(self._inner(both))
@@ -157,6 +161,25 @@ class _Grouping:
         inside = cluster.places | cluster.views
         read = {x for place in inside for x in self.equations[place].variables}
         return len([x for x in read if x.shape and self.made_at.get(x, -1) not in inside])
+
+    def _keeps_much(self, own: _Cluster, other: _Cluster) -> bool:
+        """Tell whether what one group reads would be kept for another that has to wait.
+
+        Products that are added up one by one stay in the cache; kept for one loop they do not.
+        """
+        read = {x for place in own.places for x in self.equations[place].variables}
+        if all(self.made_at.get(x, -1) <= other.last for x in read):
+            return False
+        inside = own.places | other.places
+        kept = {
+            x
+            for place in other.places
+            for x in self.equations[place].variables
+            if self.made_at.get(x, place) not in inside and self.readers[x] <= inside
+        }
+        between = {x for x in read if self.made_at.get(x) in other.places}
+        gone = {x for x in between if self.readers[x] <= inside}
+        return sum(map(bytes_of, kept)) - sum(map(bytes_of, gone)) >= MOST_KEPT
 
     def _shape(self, cluster: _Cluster) -> tuple[int, ...]:
         return self.equations[next(iter(cluster.places))].outputs[0].shape

@@ -102,25 +102,27 @@ class _Resolving:
             self._view(equation, MOVED[name])
         else:
             self.equations.append(equation)
-            if name in RESHAPED and equation.inputs[0] in self.places:
+            if name in RESHAPED:
                 self._reshape(equation)
 
     def _view(self, equation: Equation, cut: Cut) -> None:
-        place = self.places.get(equation.inputs[0])  # type: ignore[arg-type]
+        place = self.places.get(next(equation.variables))
         if place is None:
             raise UnsupportedError("a view of what the loop computes")
-        self.places[equation.outputs[0]] = _cut(place, cut, equation)
+        self.places[equation.outputs[0]] = _at(place, cut(place.outline, equation))
 
     def _reshape(self, equation: Equation) -> None:
-        place = self.places[equation.inputs[0]]  # type: ignore[index]
-        if place.outline.flags.c_contiguous:
-            self.places[equation.outputs[0]] = _cut(place, RESHAPED[equation.op.name], equation)
+        place = self.places.get(next(equation.variables))
+        if place and place.outline.flags.c_contiguous:
+            self.places[equation.outputs[0]] = _at(
+                place, RESHAPED[equation.op.name](place.outline, equation)
+            )
 
     def _join(self, equation: Equation) -> None:
         """Make an output of each part, which lies in the join."""
         (out,), axis, start = equation.outputs, equation.params["axis"], 0
-        if axis is None or out not in self.graph.outputs:
-            raise UnsupportedError("a join of flattened arrays, or that nobody reads")
+        if axis is None:
+            raise UnsupportedError("a join of flattened arrays")
         memory, axis = whole(out), axis % len(out.shape)
         self.joins[out] = []
         for x in equation.variables:
@@ -128,19 +130,20 @@ class _Resolving:
                 raise UnsupportedError(f"{x.dtype} joined to {out.dtype}")
             part = replace(x, name="")
             self.equations.append(Equation(OPS["positive"], (x,), {}, (part,), equation.line))
-            key = (slice(None),) * axis + (slice(start, start + x.shape[axis]),)
-            self.parts[part] = _cut(memory, lambda outline, _, key=key: outline[key], equation)
+            stop = start + x.shape[axis]
+            part_of = memory.outline[(slice(None),) * axis + (slice(start, stop),)]
+            self.parts[part] = _at(memory, part_of)
             self.joins[out].append(part)
-            start += x.shape[axis]
+            start = stop
 
     def result(self) -> tuple[Graph, dict[Variable, Place]]:
+        """Return the graph of what is computed, and the places of its inputs and outputs."""
         outputs = [part for x in self.graph.outputs for part in self.joins.get(x, [x])]
         equations, needed = [], set(outputs)
         for equation in reversed(self.equations):
             if not needed.isdisjoint(equation.outputs):
                 equations.append(equation)
                 needed.update(read_by(equation))
-                # Of what is only filled the shape is asked, not where it lies.
         made = {out for equation in equations for out in equation.outputs}
         inputs = [x for x in self.places if x in needed and x not in made]
         if not made.issuperset(outputs):
@@ -152,11 +155,11 @@ class _Resolving:
             equations=tuple(reversed(equations)),
             outputs=tuple(outputs),
         )
-        return reduced, views | self.parts
+        return reduced, views | {x: self.parts[x] for x in outputs if x in self.parts}
 
 
-def _cut(place: Place, cut: Cut, equation: Equation) -> Place:
-    view = cut(place.outline, equation)
+def _at(place: Place, view: Any) -> Place:
+    """Return the place of a view of an outline."""
     return Place(place.base, place.offset + _address(view) - _address(place.outline), view)
 
 

@@ -1,4 +1,4 @@
-"""Slices taken before elementwise ops instead of after them, and joins made after instead of before.
+"""Slices taken before elementwise ops instead of after them, and joins after instead of before.
 
 Where gates are cut from one sum of products, the sum is made of the parts of the products that
 each gate reads, in the loop of the gates. And where a cotangent is joined from parts, what is
@@ -51,6 +51,7 @@ class _Rewriting:
                 self.readers.setdefault(x, []).append(equation)
 
     def ordered(self) -> Graph:
+        """Return the graph as it is now."""
         return replace(self.graph, equations=tuple(in_order(self.kept)))
 
 
@@ -83,7 +84,7 @@ class _Slicing(_Rewriting):
                 part = replace(x, shape=read_shape(own, x.shape), name="", donated=False)
                 slices[x] = Equation(OPS["getitem"], (x,), {"key": own}, (part,), cut.line)
         inputs: tuple[Input, ...] = tuple(
-            [slices[x].outputs[0] if x in slices else x for x in equation.inputs]  # type: ignore[index]
+            [slices[x].outputs[0] if x in slices else x for x in equation.inputs]
         )
         return [*slices.values(), replace(equation, inputs=inputs, outputs=cut.outputs)]
 
@@ -135,12 +136,13 @@ class _Joining(_Rewriting):
             return []
         (x,) = wholes
         join, out = self.joins[x], equation.outputs[0]
-        axis: int | None = join.params["axis"] % len(x.shape)
+        before = join.params["axis"] % len(x.shape)
+        axis: int | None = before
         if _is_elementwise(equation) and x.shape == out.shape:
             # Of one that others read too, each element would be computed twice.
             axis = axis if self.readers[x] == [equation] and x not in self.returned else None
         else:
-            axis = _axis_after(equation, axis)
+            axis = _axis_after(equation, before)
         if axis is None:
             return []
         made = [self._on_part(equation, x, part, axis) for part in join.variables]
