@@ -138,7 +138,11 @@ class _Resolving:
 
     def result(self) -> tuple[Graph, dict[Variable, Place]]:
         """Return the graph of what is computed, and the places of its inputs and outputs."""
-        outputs = [part for x in self.graph.outputs for part in self.joins.get(x, [x])]
+        outputs: list[Variable] = []
+        for x in self.graph.outputs:
+            if type(x) is not Variable:
+                raise UnsupportedError("a number as an output")
+            outputs += self.joins.get(x, [x])
         equations, needed = [], set(outputs)
         for equation in reversed(self.equations):
             if not needed.isdisjoint(equation.outputs):
