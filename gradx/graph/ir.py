@@ -59,7 +59,8 @@ class Graph:
     def to_json(self) -> str:
         """Return the graph as text, from which ``Graph.from_json`` makes it again.
 
-        Raise ``DTypeError`` for a parameter that has no form in JSON.
+        Raises:
+            TypeError: a parameter has no form in JSON.
         """
         return write(self)
 
@@ -67,7 +68,8 @@ class Graph:
     def from_json(cls, text: str) -> "Graph":
         """Return the graph that ``to_json`` wrote. Reading it runs nothing.
 
-        Raise ``ShapeError`` for any other text, and say what is wrong with it.
+        Raises:
+            ValueError: the text is another; the message says what is wrong with it.
         """
         return cls(*read(text))
 

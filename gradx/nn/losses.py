@@ -72,8 +72,10 @@ def cross_entropy(logits: Any, labels: Any, reduction: str = "mean", smoothing: 
     each label is spread evenly over all classes. Source of that: Szegedy and others,
     "Rethinking the Inception architecture" (CVPR 2016).
 
-    Raise ``ShapeError`` where the shapes are others or ``smoothing`` is not from 0 to
-    1, ``DTypeError`` for labels that are not integers.
+    Raises:
+        ValueError: the shapes do not belong together, or ``smoothing`` is not from 0 to 1.
+        TypeError: the labels are not integers.
+        IndexError: a label is not a class.
 
     >>> import numpy as np, gradx as gx
     >>> loss = gx.nn.cross_entropy(np.zeros((4, 10)), np.asarray([3, 1, 4, 1]))

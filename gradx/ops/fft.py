@@ -116,7 +116,12 @@ def fft(xp, x, /, *, n=None, axis=-1, norm="backward"):
     samples=_complex_or_real,
 )
 def ifft(xp, x, /, *, n=None, axis=-1, norm="backward"):
-    """Undo ``fft``: compute the inverse discrete Fourier transform along ``axis``."""
+    """Undo ``fft``: compute the inverse discrete Fourier transform along ``axis``.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.fft.ifft(gx.fft.fft(np.asarray([1.0, 2.0]))).real
+    array([1., 2.])
+    """
     return xp.fft.ifft(as_complex(xp, x), n=n, axis=axis, norm=norm)
 
 
@@ -154,6 +159,10 @@ def irfft(xp, x, /, *, n=None, axis=-1, norm="backward"):
     """Undo ``rfft``: compute a real array of length ``n`` from half of its coefficients.
 
     ``n`` is ``2 * (m - 1)`` unless given, for ``m`` coefficients: say it if it is odd.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.fft.irfft(gx.fft.rfft(np.asarray([1.0, 2.0, 4.0])), n=3).round(12)
+    array([1., 2., 4.])
     """
     return xp.fft.irfft(as_complex(xp, x), n=n, axis=axis, norm=norm)
 
