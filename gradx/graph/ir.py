@@ -34,7 +34,7 @@ class Graph:
 
     @property
     def backend(self) -> Backend:
-        """The array library that most of it runs on: keys may be NumPy arrays everywhere."""
+        """The array library that most of it runs on; keys may be NumPy arrays everywhere."""
         variables = [*self.inputs, *[x for equation in self.equations for x in equation.outputs]]
         devices = dict.fromkeys(x.device for x in variables if not x.weak) or ("cpu",)
         return backend_for_device(next((d for d in devices if d != "cpu"), "cpu"))[0]

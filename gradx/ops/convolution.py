@@ -259,7 +259,8 @@ def conv_transpose(x, weight, /, *, stride=1, padding=0, output_padding=0, dilat
     """Spread each element of ``x`` over a window, times the kernel: the transpose of ``conv``.
 
     ``x`` is ``(samples, channels, *spatial)``, ``weight``
-    ``(channels, outputs / groups, *kernel)``: the weight of a ``conv`` from ``outputs`` to ``channels``. Along each axis the result has
+    ``(channels, outputs / groups, *kernel)``: the weight of a ``conv`` from ``outputs`` to
+    ``channels``. Along each axis the result has
     ``(length - 1) * stride + dilation * (kernel - 1) + 1`` elements less both paddings plus
     ``output_padding``, which tells lengths apart that a ``conv`` with a stride would not.
 
