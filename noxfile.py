@@ -88,7 +88,7 @@ def docs(session: nox.Session) -> None:
     """Build the documentation in docs/_build; what is missing or leads nowhere is an error."""
     session.install("-e", ".")
     install_group(session, "docs")
-    strict = ["--fail-on-warning", "--keep-going", "--fresh-env"]
+    strict = ["--fail-on-warning", "--keep-going", "--fresh-env", "--jobs=auto"]
     session.run("sphinx-build", "-b", "html", *strict, "docs", "docs/_build", *session.posargs)
 
 

@@ -13,11 +13,10 @@ import builtins
 import inspect
 import re
 from contextlib import chdir, redirect_stdout
-from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, get_overloads
 
 from docutils import nodes
 from docutils.statemachine import StringList
@@ -33,7 +32,9 @@ CALLED = re.compile(r"^gx\.([\w.]+)(\(.*\))?$", re.DOTALL)
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What says nothing in a signature: arrays of several libraries share no type.
 UNTYPED = re.compile(r": (~?typing\.)?Any\b(?!\[)| -> (~?typing\.)?(Any|None)\b(?!\[)")
-ANYTHING = re.compile(r"(?<=Callable)\[(\.\.\.|\[\.\.\.\]), ~?(typing\.)?Any\]")
+ANYTHING = re.compile(
+    r"(?<=Callable)\[(\.\.\.|\[(\.\.\.|, |~?(typing\.)?Any)*\]), ~?(typing\.)?Any\]"
+)
 
 
 class Public(SphinxDirective):
@@ -57,26 +58,21 @@ class Public(SphinxDirective):
 def _entry(full_name: str) -> list[str]:
     """Return the directive that documents one name."""
     if full_name in ALIASES:
-        name = full_name.rpartition(".")[2]
-        return [
-            f".. py:function:: {name}{_signature(full_name)}",
-            "",
-            f"   Another name of :py:obj:`{ALIASES[full_name]}`."
-            if ALIASES[full_name].endswith(f".{name}")
-            else f"   SciPy's name of :py:obj:`{ALIASES[full_name]}`.",
-        ]
+        head = f".. py:function:: {full_name.rpartition('.')[2]}{_signature(full_name)}"
+        return [head, "", f"   Another name of :py:obj:`{ALIASES[full_name]}`."]
     value = PUBLIC[full_name]
     if not inspect.isclass(value):
-        return [f".. autofunction:: {full_name}"]
+        # Of a function with overloads the one signature that says it all.
+        signature = _signature(full_name) if get_overloads(value) else ""
+        return [f".. autofunction:: {full_name}{signature}"]
     if issubclass(value, Exception):
-        return [f".. autoexception:: {full_name}", "   :show-inheritance:", "   :members:"]
+        return [f".. autoexception:: {full_name}", "   :show-inheritance:"]
     members = ["   :members:", "   :special-members: __call__"]
     return [f".. autoclass:: {full_name}", *members]
 
 
 def _signature(full_name: str) -> str:
-    module, _, name = full_name.rpartition(".")
-    return UNTYPED.sub("", str(inspect.signature(getattr(import_module(module), name))))
+    return _without_any(str(inspect.signature(PUBLIC[full_name])))
 
 
 class Drawing(SphinxDirective):
@@ -94,16 +90,27 @@ class Drawing(SphinxDirective):
         return [nodes.raw("", f'<div class="drawing">{svg}</div>', format="html")]
 
 
-class Links(SphinxTransform):
-    """Make links of literals that name something public; a type ``bool`` is Python's own."""
+class Types(SphinxTransform):
+    """Take a type ``bool`` for Python's, not ours, and say nothing where a type is ``Any``."""
 
     default_priority = 400
 
     def apply(self, **options: Any) -> None:
-        for type_ in self.document.findall(addnodes.pending_xref):
-            if type_["reftarget"] in vars(builtins):
-                type_["py:module"] = None
-                type_.attributes.pop("refspecific", None)
+        for link in self.document.findall(addnodes.pending_xref):
+            if link["reftarget"] in vars(builtins):
+                link["py:module"] = None
+                link.attributes.pop("refspecific", None)
+        for annotation in list(self.document.findall(addnodes.desc_annotation)):
+            if annotation.astext() == ": Any":
+                annotation.parent.remove(annotation)
+
+
+class Links(SphinxTransform):
+    """Make links of literals that name something public."""
+
+    default_priority = 400
+
+    def apply(self, **options: Any) -> None:
         for literal in list(self.document.findall(nodes.literal)):
             target = _target(literal)
             if target is not None and not _is_link(literal):
@@ -173,8 +180,11 @@ def leave_out_any(
     """Leave ``Any`` out of signatures."""
     if signature is None:
         return None
-    shown = [ANYTHING.sub("", UNTYPED.sub("", text or "")) for text in (signature, f" -> {returned}")]
-    return shown[0], shown[1].removeprefix(" -> ") or None
+    return _without_any(signature), _without_any(f" -> {returned}").removeprefix(" -> ") or None
+
+
+def _without_any(text: str) -> str:
+    return ANYTHING.sub("", UNTYPED.sub("", text))
 
 
 def leave_out_calls(
@@ -197,6 +207,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Add it all to Sphinx."""
     app.add_directive("public", Public)
     app.add_directive("drawing", Drawing)
+    app.add_transform(Types)
     app.add_transform(Links)
     app.connect("autodoc-process-signature", leave_out_any)
     app.connect("autodoc-process-docstring", leave_out_calls)

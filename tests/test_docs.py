@@ -27,9 +27,7 @@ BLOCK = re.compile(r"^```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```$", re.MULTIL
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 # A directive of the reference that documents names: its module, and the lines under it.
-LISTED = re.compile(
-    r"^\.\. public:: (?P<module>[\w.]+)\n\n?(?P<names>(?:^   .+\n)*)", re.MULTILINE
-)
+LISTED = re.compile(r"^\.\. public:: (?P<module>[\w.]+)\n\n?(?P<names>(?:^   .+\n)*)", re.MULTILINE)
 DATA = re.compile(r"^\.\. py:data:: (?P<names>\w+\n(?:^ {13}\w+\n)*)", re.MULTILINE)
 
 # Modules of a library that may be missing, which they import at the top.
@@ -85,6 +83,7 @@ def names_in_the_reference():
         for listed in LISTED.finditer(text):
             names = listed["names"].split() or tool.names(listed["module"])
             found += [f"{listed['module']}.{name}" for name in names]
+        found += re.findall(r"^\.\. autoclass:: (gradx\.\w+)$", text, re.MULTILINE)
         home = "gradx.testing" if page.stem == "testing" else "gradx"
         found += [f"{home}.{name}" for data in DATA.finditer(text) for name in data[1].split()]
     return found
@@ -145,7 +144,14 @@ def test_the_reference_has_every_public_name_once():
 def test_what_a_package_exports_is_public():
     public = reference_tool()
 
-    for package in ["gradx", "gradx.nn", "gradx.optim", "gradx.random", "gradx.data", "gradx.train"]:
+    for package in [
+        "gradx",
+        "gradx.nn",
+        "gradx.optim",
+        "gradx.random",
+        "gradx.data",
+        "gradx.train",
+    ]:
         space = import_module(package)
         exported = {
             name
@@ -160,6 +166,14 @@ def test_every_public_name_says_what_it_is():
     for name, value in reference_tool().everything().items():
         if callable(value):
             assert inspect.getdoc(value), name
+
+
+def test_the_reference_names_every_attribute_of_a_tensor():
+    page = (ROOT / "docs" / "reference" / "tensors.rst").read_text(encoding="utf-8")
+    attributes = {name for name in dir(gradx.Tensor) if not name.startswith("_")}
+
+    # What a transform keeps beside the value is its own affair.
+    assert attributes - {"links", "payload", "trace", "value"} <= {*re.findall(r"\w+", page)}
 
 
 def test_the_readme_starts_with_two_commands_and_ci_runs_them():
