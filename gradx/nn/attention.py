@@ -89,7 +89,8 @@ class MultiHeadAttention(Module):
     context)`` takes keys and values from ``context``, (samples, sources,
     ``context_features``). ``mask`` is boolean, true where a target may see a source, and
     broadcasts to (samples, heads, targets, sources); ``causal=True`` hides what comes later.
-    While training, weights are dropped at random with ``dropout``, if given.
+    While training, weights are dropped at random with ``dropout``, if given. ``bias`` is that of
+    the four linear layers.
 
     ``extend`` goes on step by step, with a cache of what it has seen. Source: Vaswani and
     others, "Attention is all you need" (NeurIPS 2017).

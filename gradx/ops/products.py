@@ -163,6 +163,8 @@ def _cumulative_prod_jvp(g, x, out, axis, include_initial):
 def cumulative_prod(xp, x, /, *, axis=None, dtype=None, include_initial=False):
     """Multiply the elements up to each along ``axis``, which one axis needs no name for.
 
+    With ``include_initial`` a 1 stands before them.
+
     >>> import numpy as np, gradx as gx
     >>> gx.cumulative_prod(np.asarray([1.0, 2.0, 3.0]))
     array([1., 2., 6.])

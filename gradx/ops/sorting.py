@@ -15,6 +15,8 @@ def _sorts(draw):
 def argsort(xp, x, /, *, axis=-1, descending=False, stable=True):
     """Return the indices that sort ``x`` along ``axis``; equal elements keep their order.
 
+    The smallest comes first, or the largest if ``descending``.
+
     >>> import numpy as np, gradx as gx
     >>> gx.argsort(np.asarray([3.0, 1.0, 2.0]))
     array([1, 2, 0])

@@ -158,7 +158,10 @@ def _std_jvp(g, x, out, axis, correction, keepdims):
 
 @primitive(vjp={"x": _std_vjp}, jvp={"x": _std_jvp}, samples=_spreads)
 def std(xp, x, /, *, axis=None, correction=0.0, keepdims=False):
-    """Take the square root of the variance; its derivative is 0 where that is 0."""
+    """Take the square root of the variance; its derivative is 0 where that is 0.
+
+    Parameters are those of ``var``.
+    """
     return xp.std(x, axis=axis, correction=correction, keepdims=keepdims)
 
 
@@ -206,6 +209,8 @@ def _cumulative_sum_transpose(g, axis, include_initial):
 @multilinear(transpose={"x": _cumulative_sum_transpose}, samples=_running)
 def cumulative_sum(xp, x, /, *, axis=None, dtype=None, include_initial=False):
     """Add the elements up to each along ``axis``, which one axis needs no name for.
+
+    With ``include_initial`` a 0 stands before them.
 
     >>> import numpy as np, gradx as gx
     >>> gx.cumulative_sum(np.asarray([1.0, 2.0, 3.0]), include_initial=True)

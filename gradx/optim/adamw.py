@@ -37,8 +37,8 @@ def adamw(
 ) -> Optimizer:
     """Step as Adam does, and by ``-learning_rate * weight_decay * params`` besides.
 
-    The decay does not pass through the averages. Source: Loshchilov, Hutter,
-    "Decoupled weight decay regularization" (ICLR 2019).
+    The decay does not pass through the averages, which are those of ``adam``. Source:
+    Loshchilov, Hutter, "Decoupled weight decay regularization" (ICLR 2019).
 
     Raises:
         ValueError: the rate or the decay is negative, or a beta outside [0, 1).
