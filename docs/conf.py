@@ -39,8 +39,8 @@ nitpick_ignore_regex = [
     # Types of arguments and fields that are shown, and are nobody's to make.
     (
         r"py:class",
-        r"gradx\.(backends\.settings|data\.rows|dtypes|graph\.\w+|nn\.module|nn\.summary"
-        r"|train\.state)\.\w+",
+        r"gradx\.(backends\.settings|data\.rows|dtypes|graph\.\w+|inspection|nn\.module"
+        r"|nn\.summary|train\.state)\.\w+",
     ),
 ]
 
@@ -48,6 +48,7 @@ html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_title = f"gradx {release}"
+html_sidebars = {"getting-started": [], "index": []}  # they have no pages below them
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {

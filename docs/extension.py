@@ -1,4 +1,4 @@
-"""What our documentation needs of Sphinx beyond its own: reference pages, links, drawings.
+"""What our documentation needs of Sphinx beyond its own: reference, links, drawings, programs.
 
 ``.. public:: gradx`` with names under it lists them in a table and then documents each;
 without names, all that the module has. What is public in two modules is documented in
@@ -6,9 +6,10 @@ one and named in the other. Literals that name something public, ``gx.grad`` on 
 and ``vjp`` within the documentation of ``gradx``, become links to it.
 
 ``{drawing} picture`` on a Markdown page shows what the Python above it on the page has
-drawn under that name.
+drawn under that name. ``.. programs:: FOLDER`` shows the programs of a folder.
 """
 
+import ast
 import builtins
 import inspect
 import re
@@ -25,6 +26,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.parsing import nested_parse_to_nodes
 
 PUBLIC = everything()
 ALIASES = aliases()
@@ -50,9 +52,7 @@ class Public(SphinxDirective):
         lines += [f"   {name}" for name in chosen]
         for name in chosen:
             lines += ["", *_entry(f"{module}.{name}")]
-        parent = nodes.container()
-        self.state.nested_parse(StringList(lines, source=module), self.content_offset, parent)
-        return parent.children
+        return nested_parse_to_nodes(self.state, StringList(lines, source=module))
 
 
 def _entry(full_name: str) -> list[str]:
@@ -88,6 +88,22 @@ class Drawing(SphinxDirective):
             exec("\n".join(BLOCK.findall(above)), scope)
         svg = scope[self.arguments[0]].to_svg()
         return [nodes.raw("", f'<div class="drawing">{svg}</div>', format="html")]
+
+
+class Programs(SphinxDirective):
+    """Show every program of a folder: what it says of itself, then the whole of it."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        folder = Path(self.env.srcdir, self.arguments[0])
+        lines: list[str] = []
+        for path in sorted(folder.glob("[!_]*.py")):
+            about = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            lines += [path.name, "-" * len(path.name), "", about.partition("\n")[0], ""]
+            lines += [f".. literalinclude:: {self.arguments[0]}/{path.name}", ""]
+            self.env.note_dependency(str(path))
+        return nested_parse_to_nodes(self.state, StringList(lines, source=str(folder)))
 
 
 class Types(SphinxTransform):
@@ -195,21 +211,24 @@ def leave_out_calls(
         lines.clear()
 
 
-def leave_out_inherited(
+def leave_out_foreign(
     app: Sphinx, what: str, name: str, value: Any, skip: bool, options: Any
 ) -> bool | None:
-    """Leave out what scikit-learn puts into its estimators."""
-    ours = getattr(inspect.unwrap(value), "__module__", None) if callable(value) else "gradx"
-    return None if ours is None or ours.startswith("gradx") else True
+    """Leave out fields of a NamedTuple, and what scikit-learn puts into its estimators."""
+    if (getattr(value, "__doc__", None) or "").startswith("Alias for field number"):
+        return True
+    home = getattr(inspect.unwrap(value), "__module__", None) if callable(value) else None
+    return None if home is None or home.startswith("gradx") else True
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Add it all to Sphinx."""
     app.add_directive("public", Public)
     app.add_directive("drawing", Drawing)
+    app.add_directive("programs", Programs)
     app.add_transform(Types)
     app.add_transform(Links)
     app.connect("autodoc-process-signature", leave_out_any)
     app.connect("autodoc-process-docstring", leave_out_calls)
-    app.connect("autodoc-skip-member", leave_out_inherited)
+    app.connect("autodoc-skip-member", leave_out_foreign)
     return {"parallel_read_safe": True}

@@ -85,7 +85,8 @@ def names_in_the_reference():
             found += [f"{listed['module']}.{name}" for name in names]
         found += re.findall(r"^\.\. autoclass:: (gradx\.\w+)$", text, re.MULTILINE)
         home = "gradx.testing" if page.stem == "testing" else "gradx"
-        found += [f"{home}.{name}" for data in DATA.finditer(text) for name in data[1].split()]
+        data = [name for listed in DATA.finditer(text) for name in listed["names"].split()]
+        found += [f"{home}.{name}" for name in data if not name.startswith("_")]
     return found
 
 
