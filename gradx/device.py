@@ -31,11 +31,13 @@ def to_device(tree: Any, device: Any) -> Any:
     """Return ``tree`` with its arrays on ``device``; other leaves are unchanged.
 
     An array that is there already is returned itself. ``device`` is a string
-    (``"cpu"``, ``"cuda"``, ``"cuda:1"``) or ``x.device`` of an array. Raise
-    ``DeviceError`` where it cannot be used.
+    (``"cpu"``, ``"cuda"``, ``"cuda:1"``) or ``x.device`` of an array.
 
-    >>> import numpy as np
-    >>> to_device({"weight": np.ones(2), "name": "first"}, "cpu")
+    Raises:
+        DeviceError: the device cannot be used.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.to_device({"weight": np.ones(2), "name": "first"}, "cpu")
     {'weight': array([1., 1.]), 'name': 'first'}
     """
     name = canonical_device(device)

@@ -25,7 +25,10 @@ from gradx.transforms.boundary import as_array
 
 @dataclass(frozen=True)
 class World:
-    """All processes that run this script: which one this is, and how many there are."""
+    """All processes that run this script: which one this is, and how many there are.
+
+    ``rank`` is from 0 to ``size - 1``; the first process is that of rank 0.
+    """
 
     rank: int
     size: int

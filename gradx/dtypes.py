@@ -28,7 +28,8 @@ SCALARS = {builtins.bool, int, float, complex}
 def isdtype(dtype: Any, kind: Any) -> builtins.bool:
     """Tell whether ``dtype`` is of a kind: ``"real floating"``, a dtype, or one of a tuple.
 
-    >>> isdtype("float32", ("integral", "real floating"))
+    >>> import gradx as gx
+    >>> gx.isdtype("float32", ("integral", "real floating"))
     True
     """
     kinds = kind if isinstance(kind, tuple) else (kind,)
@@ -76,7 +77,8 @@ class IntegerLimits:
 def finfo(type: Any, /) -> FloatLimits:
     """Return the limits of a floating-point dtype, or of that of an array: ``eps``, ``max``.
 
-    >>> finfo("float64").eps
+    >>> import gradx as gx
+    >>> gx.finfo("float64").eps
     2.220446049250313e-16
     """
     dtype = _dtype_of(type)
@@ -96,7 +98,8 @@ def finfo(type: Any, /) -> FloatLimits:
 def iinfo(type: Any, /) -> IntegerLimits:
     """Return the limits of an integer dtype, or of that of an array: ``min``, ``max``.
 
-    >>> iinfo("int8").max
+    >>> import gradx as gx
+    >>> gx.iinfo("int8").max
     127
     """
     dtype = _dtype_of(type)
@@ -114,7 +117,8 @@ def _library_dtype(value: Any, dtype: Any) -> Any:
 def can_cast(from_: Any, to: Any, /) -> builtins.bool:
     """Tell whether every value of one dtype, or of an array's, fits into another dtype.
 
-    >>> can_cast("float64", "float32")
+    >>> import gradx as gx
+    >>> gx.can_cast("float64", "float32")
     False
     """
     return np.can_cast(_dtype_of(from_), numpy_dtype(to))
@@ -125,7 +129,8 @@ def result_type(*arrays_and_dtypes: Any) -> Any:
 
     Python numbers are weak: they never make a float32 a float64.
 
-    >>> result_type(float32, 1.0)
+    >>> import gradx as gx
+    >>> gx.result_type(gx.float32, 1.0)
     dtype('float32')
     """
     backend = None

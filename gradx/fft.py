@@ -44,7 +44,8 @@ def fftfreq(n: int, /, *, d: Any = 1.0, dtype: Any = None, device: Any = None) -
     They are in cycles per unit of ``d``, float64 unless told: first 0 and the positive
     ones, then the negative ones.
 
-    >>> fftfreq(4, d=0.5)
+    >>> import gradx as gx
+    >>> gx.fft.fftfreq(4, d=0.5)
     array([ 0. ,  0.5, -1. , -0.5])
     """
     _check_samples("fftfreq", n, d)
@@ -55,7 +56,8 @@ def fftfreq(n: int, /, *, d: Any = 1.0, dtype: Any = None, device: Any = None) -
 def rfftfreq(n: int, /, *, d: Any = 1.0, dtype: Any = None, device: Any = None) -> Any:
     """Return the frequencies of the coefficients of ``rfft`` of ``n`` samples ``d`` apart.
 
-    >>> rfftfreq(5, d=0.5)
+    >>> import gradx as gx
+    >>> gx.fft.rfftfreq(5, d=0.5)
     array([0. , 0.4, 0.8])
     """
     _check_samples("rfftfreq", n, d)

@@ -51,7 +51,8 @@ class Info:
 def __array_namespace_info__() -> Info:
     """Return what gradx tells of itself, as the standard asks: devices, dtypes.
 
-    >>> __array_namespace_info__().default_device()
+    >>> import gradx as gx
+    >>> gx.__array_namespace_info__().default_device()
     'cpu'
     """
     return Info()

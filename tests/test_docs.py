@@ -1,15 +1,20 @@
 """Documentation that runs: Python in Markdown, doctests in the package, and the README's commands.
 
+And documentation that is complete: the API reference has every public name, once.
+
 The blocks of one Markdown file run in order as one script, as a reader would
 type them. Code that is not to run is fenced as ``text``.
 """
 
 import doctest
+import inspect
 import pkgutil
 import re
 import subprocess
 import sys
+from collections import Counter
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -20,6 +25,10 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+# A directive of the reference that documents names: its module, and the lines under it.
+LISTED = re.compile(r"^\.\. public:: (?P<module>[\w.]+)\n\n?(?P<names>(?:^   .+\n)*)", re.MULTILINE)
+DATA = re.compile(r"^\.\. py:data:: (?P<names>\w+\n(?:^ {13}\w+\n)*)", re.MULTILINE)
 
 # Modules of a library that may be missing, which they import at the top.
 NEEDS = {
@@ -56,6 +65,29 @@ def modules():
 
 def _raise(name):
     raise ImportError(name)
+
+
+def reference_tool():
+    """Return the module that tells the documentation what is public."""
+    spec = spec_from_file_location("public", ROOT / "docs" / "public.py")
+    tool = module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    return tool
+
+
+def names_in_the_reference():
+    """Return the full name of each entry of the pages of the reference."""
+    tool, found = reference_tool(), []
+    for page in sorted((ROOT / "docs" / "reference").glob("*.rst")):
+        text = page.read_text(encoding="utf-8")
+        for listed in LISTED.finditer(text):
+            names = listed["names"].split() or tool.names(listed["module"])
+            found += [f"{listed['module']}.{name}" for name in names]
+        found += re.findall(r"^\.\. autoclass:: (gradx\.\w+)$", text, re.MULTILINE)
+        home = "gradx.testing" if page.stem == "testing" else "gradx"
+        data = [name for listed in DATA.finditer(text) for name in listed["names"].split()]
+        found += [f"{home}.{name}" for name in data if not name.startswith("_")]
+    return found
 
 
 class Finder(doctest.DocTestFinder):
@@ -101,6 +133,48 @@ def test_the_examples_of_the_package_are_found():
     assert {"batches.batches", "batches.split", "batches.Batches.epoch"} <= {
         example.name for example in found if example.examples
     }
+
+
+def test_the_reference_has_every_public_name_once():
+    listed = Counter(names_in_the_reference())
+
+    assert sorted(listed) == sorted(reference_tool().everything())
+    assert [name for name, count in listed.items() if count > 1] == []
+
+
+def test_what_a_package_exports_is_public():
+    public = reference_tool()
+
+    for package in [
+        "gradx",
+        "gradx.nn",
+        "gradx.optim",
+        "gradx.random",
+        "gradx.data",
+        "gradx.train",
+    ]:
+        space = import_module(package)
+        exported = {
+            name
+            for name in dir(space)
+            if not name.startswith("_") and not inspect.ismodule(getattr(space, name))
+        }
+        assert exported == {*public.names(package)}
+        assert package in public.modules()
+
+
+def test_every_public_name_says_what_it_is():
+    for name, value in reference_tool().everything().items():
+        if callable(value):
+            assert inspect.getdoc(value), name
+
+
+def test_the_reference_names_every_attribute_of_a_tensor():
+    page = (ROOT / "docs" / "reference" / "tensors.rst").read_text(encoding="utf-8")
+    attributes = {name for name in dir(gradx.Tensor) if not name.startswith("_")}
+
+    # What a transform keeps beside the value is its own affair.
+    assert attributes - {"links", "payload", "trace", "value"} <= {*re.findall(r"\w+", page)}
 
 
 def test_the_readme_starts_with_two_commands_and_ci_runs_them():

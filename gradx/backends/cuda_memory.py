@@ -40,7 +40,8 @@ def memory(device: Any = "cuda") -> dict[str, int]:
     ``used`` by arrays, ``held`` for them (used or not), ``programs`` the memory of compiled
     programs, ``limit`` of what is held (0: none), ``free`` on the device and its ``total``.
 
-    Raise ``DeviceError`` where there is no such GPU.
+    Raises:
+        DeviceError: there is no such GPU.
 
     >>> import gradx as gx
     >>> gx.memory()["used"]  # doctest: +SKIP

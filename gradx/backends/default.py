@@ -17,10 +17,13 @@ _default: ContextVar[str | None] = ContextVar("gradx_default_device", default=No
 def default_device(device: Any) -> AbstractContextManager[str]:
     """Make new arrays on ``device`` in a ``with`` block, in this thread.
 
-    ``device`` is ``"cpu"``, ``"cuda"`` (the first one) or ``"cuda:1"``. Raise
-    ``DeviceError`` at once where it cannot be used.
+    ``device`` is ``"cpu"``, ``"cuda"`` (the first one) or ``"cuda:1"``.
 
-    >>> with default_device("cpu") as device:
+    Raises:
+        DeviceError: it cannot be used.
+
+    >>> import gradx as gx
+    >>> with gx.default_device("cpu") as device:
     ...     device
     'cpu'
     """

@@ -130,7 +130,8 @@ def device_of(array: Any) -> str:
 def devices() -> list[str]:
     """Return the names of the devices that can be used here; never raise.
 
-    >>> "cpu" in devices()
+    >>> import gradx as gx
+    >>> "cpu" in gx.devices()
     True
     """
     found: list[str] = []
@@ -150,7 +151,8 @@ def register(name: str, namespace: ModuleType, array_type: type, **fields: Any) 
     does not do, and ``spell``, which writes a native device as text. The library's
     devices are then called ``"name"``, ``"name:cpu"`` and so on.
 
-    Raise ``ShapeError`` for a name that is taken or is not an identifier.
+    Raises:
+        ValueError: the name is taken, or is not an identifier.
 
     >>> import array_api_compat.torch, torch  # doctest: +SKIP
     >>> register("torch", array_api_compat.torch, torch.Tensor)  # doctest: +SKIP

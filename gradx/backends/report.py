@@ -28,7 +28,8 @@ def info() -> dict[str, Any]:
     Nothing is imported for it but CuPy, which is asked for its devices. Threads are
     those of the libraries loaded so far, where ``threadpoolctl`` is installed.
 
-    >>> facts = info()  # doctest: +ELLIPSIS
+    >>> import gradx as gx
+    >>> facts = gx.info()  # doctest: +ELLIPSIS
     python ...
     >>> facts["devices"][0]
     'cpu'

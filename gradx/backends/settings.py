@@ -42,7 +42,8 @@ def matmul_precision(precision: Precision) -> Setting:
     multiplied to 10 bits after the point, ``"bf16"`` to 7; both add up in float32. Other dtypes
     are multiplied as they are. Each thread has its own setting.
 
-    Raise ``ShapeError`` for another name.
+    Raises:
+        ValueError: there is no such precision.
 
     >>> import gradx as gx
     >>> with gx.matmul_precision("tf32"):
@@ -68,7 +69,8 @@ def deterministic(on: bool = True) -> Setting:
     On CUDA slices are added at repeated places by atomic additions, in an order that differs
     from run to run, unless this is on; then they are sorted first. All else is repeatable.
 
-    Raise ``DTypeError`` for what is neither True nor False.
+    Raises:
+        TypeError: ``on`` is neither True nor False.
 
     >>> import gradx as gx
     >>> with gx.deterministic():

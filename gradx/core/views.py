@@ -14,13 +14,15 @@ from gradx.errors import ShapeError, TrackedError
 
 
 class Tensor:
-    """An array seen by a transform: ``value`` may be a Tensor of an outer one.
+    """An array seen by a transform, with the operators, attributes and methods of an array.
 
-    ``payload`` is what the transform keeps beside the value: a node of the tape
-    in reverse mode, a tangent in forward mode. ``links`` ties views together.
-    Made by ``new_tensor``: an ``__init__`` would take as long as all the rest of it.
+    Transforms make it of the arguments of their functions, ``gx.tensor`` to explore by hand.
+    ``value`` is the array, which may be a Tensor of an outer transform.
     """
 
+    # The payload is what the transform keeps beside the value: a node of the tape in reverse
+    # mode, a tangent in forward mode. Links tie views together. Tensors are made by
+    # `new_tensor`: an `__init__` would take as long as all the rest of it.
     __slots__ = ("__weakref__", "links", "payload", "trace", "value")
 
     value: Any

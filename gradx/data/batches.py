@@ -87,10 +87,10 @@ def batches(
     Iterating twice gives the same batches twice, as everything comes from
     ``key``; ``batches(...).epoch(1)``, ``.epoch(2)`` and so on differ.
 
-    Raises ``ShapeError`` for arrays of unequal lengths or without rows, a size
-    that is not positive or that leaves no batch, and an unknown sampling;
-    ``DTypeError`` for a size that is not an integer or a leaf that is not an
-    array.
+    Raises:
+        ValueError: arrays differ in length or have no rows, the size is not positive or
+            leaves no batch, or there is no such sampling.
+        TypeError: the size is not an integer, or a leaf is no array.
 
     >>> import numpy as np
     >>> import gradx as gx
@@ -123,8 +123,9 @@ def split(arrays: Any, sizes: float | Sequence[int], *, key: Any) -> tuple[Any, 
     rows in each part, which add up to n. Each part is a tree like ``arrays``,
     of copies; every row is in exactly one part.
 
-    Raises ``ShapeError`` for sizes that do not add up, a fraction outside
-    (0, 1), and a part without rows; ``DTypeError`` for sizes of another type.
+    Raises:
+        ValueError: sizes do not add up, a fraction is outside (0, 1), or a part has no rows.
+        TypeError: sizes are of another type.
 
     >>> import numpy as np
     >>> import gradx as gx

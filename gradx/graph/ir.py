@@ -34,7 +34,7 @@ class Graph:
 
     @property
     def backend(self) -> Backend:
-        """The array library that most of it runs on: keys may be NumPy arrays everywhere."""
+        """The array library that most of it runs on; keys may be NumPy arrays everywhere."""
         variables = [*self.inputs, *[x for equation in self.equations for x in equation.outputs]]
         devices = dict.fromkeys(x.device for x in variables if not x.weak) or ("cpu",)
         return backend_for_device(next((d for d in devices if d != "cpu"), "cpu"))[0]
@@ -59,7 +59,8 @@ class Graph:
     def to_json(self) -> str:
         """Return the graph as text, from which ``Graph.from_json`` makes it again.
 
-        Raise ``DTypeError`` for a parameter that has no form in JSON.
+        Raises:
+            TypeError: a parameter has no form in JSON.
         """
         return write(self)
 
@@ -67,7 +68,8 @@ class Graph:
     def from_json(cls, text: str) -> "Graph":
         """Return the graph that ``to_json`` wrote. Reading it runs nothing.
 
-        Raise ``ShapeError`` for any other text, and say what is wrong with it.
+        Raises:
+            ValueError: the text is another; the message says what is wrong with it.
         """
         return cls(*read(text))
 

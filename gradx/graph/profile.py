@@ -83,7 +83,7 @@ class Profile:
 
 
 def profile(f: Callable[..., Any], *args: Any, runs: int = 10, **kwargs: Any) -> Profile:
-    """Run the graph of ``f(*args)`` several times, and time each op of the fastest run.
+    """Run the graph of ``f(*args)`` ``runs`` times, and time each op of the fastest.
 
     The graph is the one that ``gx.compile`` replays, in the groups that run as one on
     NumPy, each op into memory of its own. ``f`` may be compiled already.

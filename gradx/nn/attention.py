@@ -35,6 +35,10 @@ def dot_product_attention(
 ) -> Any:
     """Return ``softmax(queries @ keys.T / sqrt(features)) @ values``.
 
+    ``queries`` are ``(..., targets, features)``, ``keys`` ``(..., sources, features)`` and
+    ``values`` ``(..., sources, outputs)``; the result is ``(..., targets, outputs)``. ``mask``
+    is boolean, true where a target may see a source, and broadcasts to
+    ``(..., targets, sources)``; a target that may see none gets 0.
     With ``causal=True``, target ``i`` sees sources up to ``i`` only. Source: Vaswani and
     others, "Attention is all you need" (NeurIPS 2017).
 
@@ -67,11 +71,15 @@ def attention_weights(name: str, queries: Any, keys: Any, mask: Any, causal: boo
 
 
 class KeyValueCache(NamedTuple):
-    """Keys and values of the steps seen so far, and how many those are."""
+    """Keys and values of the steps seen so far, and how many those are.
 
-    keys: Any  # (samples, heads, length, features / heads)
+    ``keys`` and ``values`` are ``(samples, heads, length, features / heads)``, of whose
+    ``length`` the first ``count`` are taken.
+    """
+
+    keys: Any
     values: Any
-    count: Any  # ()
+    count: Any
 
 
 class MultiHeadAttention(Module):
@@ -81,7 +89,8 @@ class MultiHeadAttention(Module):
     context)`` takes keys and values from ``context``, (samples, sources,
     ``context_features``). ``mask`` is boolean, true where a target may see a source, and
     broadcasts to (samples, heads, targets, sources); ``causal=True`` hides what comes later.
-    While training, weights are dropped at random with ``dropout``, if given.
+    While training, weights are dropped at random with ``dropout``, if given. ``bias`` is that of
+    the four linear layers.
 
     ``extend`` goes on step by step, with a cache of what it has seen. Source: Vaswani and
     others, "Attention is all you need" (NeurIPS 2017).
@@ -158,8 +167,10 @@ class MultiHeadAttention(Module):
     def extend(self, x: Any, cache: KeyValueCache) -> tuple[Any, KeyValueCache]:
         """Attend from the next steps of a sequence to them and all before; return the cache too.
 
-        The result is that of causal self-attention on the whole sequence. Raise
-        ``ShapeError`` when the cache has no room left.
+        The result is that of causal self-attention on the whole sequence.
+
+        Raises:
+            ValueError: the cache has no room left.
         """
         _require_steps("the input", x)
         queries, keys, values = map(self._apart, (self.queries(x), self.keys(x), self.values(x)))

@@ -18,7 +18,9 @@ Initializer = Callable[..., Any]
 
 
 class Conv(Module):
-    """Map (samples, inputs, *spatial) to (samples, outputs, *spatial) by ``gx.conv`` and a bias.
+    """Map images to images, or lines to lines, by ``gx.conv`` and a bias.
+
+    That is, ``(samples, inputs, *spatial)`` to ``(samples, outputs, *spatial)``.
 
     ``kernel`` is the length for each spatial axis, ``(5, 5)`` for images, ``(5,)`` for lines,
     or one number for images; ``stride``, ``padding``, ``dilation`` and ``groups`` are as in
@@ -83,7 +85,7 @@ class Conv(Module):
 
 
 class ConvTranspose(Module):
-    """Map (samples, inputs, *spatial) to more places by ``gx.conv_transpose`` and a bias.
+    """Map ``(samples, inputs, *spatial)`` to more places by ``gx.conv_transpose`` and a bias.
 
     Arguments are those of ``Conv`` and, as in ``gx.conv_transpose``, ``output_padding``.
 

@@ -93,7 +93,13 @@ def he_uniform(key: Any, shape: Any, *, dtype: Any = "float32", device: Any = No
 
 
 def he_normal(key: Any, shape: Any, *, dtype: Any = "float32", device: Any = None) -> Any:
-    """Draw normally, with the variance of ``he_uniform``."""
+    """Draw normally, with the variance of ``he_uniform``.
+
+    >>> import numpy as np, gradx as gx
+    >>> weights = gx.nn.init.he_normal(gx.random.key(0), (200, 100))
+    >>> round(float(np.std(weights)), 2)  # the root of 2 / 200
+    0.1
+    """
     return _normal(key, shape, 2 / _fans("he_normal", shape)[0], dtype, device)
 
 

@@ -25,6 +25,9 @@ REDUCTIONS = ("mean", "sum", "none")
 def mse(predictions: Any, targets: Any, reduction: str = "mean") -> Any:
     """Return the squared error, ``(prediction - target)**2``; the mean is over all elements.
 
+    ``reduction`` is, here and in the other losses, ``"mean"``, ``"sum"``, or ``"none"`` for the
+    loss of each. Shapes must match: nothing is broadcast.
+
     >>> import numpy as np, gradx as gx
     >>> float(gx.nn.mse(np.asarray([1.0, 2.0]), np.asarray([1.0, 4.0])))
     2.0
@@ -35,6 +38,8 @@ def mse(predictions: Any, targets: Any, reduction: str = "mean") -> Any:
 
 def mae(predictions: Any, targets: Any, reduction: str = "mean") -> Any:
     """Return the absolute error, ``|prediction - target|``; the mean is over all elements.
+
+    ``reduction`` is as for ``mse``.
 
     >>> import numpy as np, gradx as gx
     >>> float(gx.nn.mae(np.asarray([1.0, 2.0]), np.asarray([1.0, 4.0])))
@@ -72,8 +77,10 @@ def cross_entropy(logits: Any, labels: Any, reduction: str = "mean", smoothing: 
     each label is spread evenly over all classes. Source of that: Szegedy and others,
     "Rethinking the Inception architecture" (CVPR 2016).
 
-    Raise ``ShapeError`` where the shapes are others or ``smoothing`` is not from 0 to
-    1, ``DTypeError`` for labels that are not integers.
+    Raises:
+        ValueError: the shapes do not belong together, or ``smoothing`` is not from 0 to 1.
+        TypeError: the labels are not integers.
+        IndexError: a label is not a class.
 
     >>> import numpy as np, gradx as gx
     >>> loss = gx.nn.cross_entropy(np.zeros((4, 10)), np.asarray([3, 1, 4, 1]))

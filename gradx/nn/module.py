@@ -26,6 +26,13 @@ def static(default: Any = MISSING) -> Any:
     """Declare a field that is a setting of the layer, not a parameter.
 
     Trees of modules compare settings by ``==``, and no transform looks into them.
+
+    >>> import numpy as np, gradx as gx
+    >>> class Shift(gx.nn.Module):
+    ...     amount: object
+    ...     unit: str = gx.nn.static("m")
+    >>> Shift(np.asarray(1.0))
+    Shift(amount=float64 (), unit='m')
     """
     return field(default=default, metadata={"static": True})
 

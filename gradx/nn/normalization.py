@@ -27,6 +27,8 @@ class BatchNorm(Module):
     of those, ``mean`` and ``variance``. They are state: ``gx.nn.with_state`` gives the
     model with the averages after a call, ``average + momentum * (batch's - average)``,
     where the batch's variance is the unbiased one; ``gx.train.fit`` keeps them by itself.
+    ``eps`` is added to the variance, and if ``affine`` each channel is then multiplied by its
+    own ``weight``, 1 to begin with, and shifted by its ``bias``, 0 to begin with.
     Source: Ioffe, Szegedy, "Batch normalization" (ICML 2015).
 
     >>> import numpy as np, gradx as gx
@@ -95,6 +97,8 @@ class BatchNorm(Module):
 class LayerNorm(Module):
     """Normalise over the last axes, which have the lengths ``shape``: one number, or several.
 
+    ``eps`` is added to the variance; if ``affine``, each element is then multiplied by its own
+    ``weight``, 1 to begin with, and unless ``bias`` is false shifted by a bias, 0 to begin with.
     Source: Ba, Kiros, Hinton, "Layer normalization" (arXiv 1607.06450).
 
     >>> import numpy as np, gradx as gx
@@ -130,8 +134,9 @@ class LayerNorm(Module):
 class RMSNorm(Module):
     """Divide by the root of the mean square over the last axes, of lengths ``shape``.
 
-    Nothing is subtracted and there is no bias. Source: Zhang, Sennrich, "Root mean
-    square layer normalization" (NeurIPS 2019).
+    Nothing is subtracted and there is no bias. ``eps`` is added to the mean square; if
+    ``affine``, each element is then multiplied by its own ``weight``. Source: Zhang, Sennrich,
+    "Root mean square layer normalization" (NeurIPS 2019).
 
     >>> import numpy as np, gradx as gx
     >>> gx.nn.RMSNorm(2)(np.asarray([[1.0, 7.0]])).round(3)
@@ -164,8 +169,8 @@ class RMSNorm(Module):
 class GroupNorm(Module):
     """Normalise each of ``groups`` groups of channels of each sample, (samples, channels, ...).
 
-    With as many groups as channels it is instance normalisation. Source: Wu, He,
-    "Group normalization" (ECCV 2018).
+    With as many groups as channels it is instance normalisation. ``eps`` and ``affine`` are as
+    for ``BatchNorm``. Source: Wu, He, "Group normalization" (ECCV 2018).
 
     >>> import numpy as np, gradx as gx
     >>> gx.nn.GroupNorm(2, 6)(np.ones((5, 6, 4, 4))).shape

@@ -22,7 +22,13 @@ Select = Callable[[Any], bool]
 
 
 def is_weight(leaf: Any) -> bool:
-    """Tell whether a leaf of a model is a weight: a float array of two or more axes, no bias."""
+    """Tell whether a leaf of a model is a weight: a float array of two or more axes, no bias.
+
+    >>> import numpy as np, gradx as gx
+    >>> layer = gx.nn.Linear(3, 2, key=gx.random.key(0))
+    >>> gx.nn.is_weight(layer.weight), gx.nn.is_weight(layer.bias)
+    (True, False)
+    """
     return is_differentiable(leaf) and len(as_array(leaf).shape) >= 2
 
 

@@ -7,7 +7,7 @@ from gradx.ops import pooling
 
 
 class MaxPool(Module):
-    """Find the largest element of each window: ``gx.max_pool`` as a layer.
+    """Find the largest element of each window: ``gx.max_pool`` as a layer, with its arguments.
 
     >>> import numpy as np, gradx as gx
     >>> gx.nn.MaxPool(2)(np.ones((5, 3, 28, 28))).shape
@@ -23,7 +23,7 @@ class MaxPool(Module):
 
 
 class AvgPool(Module):
-    """Average each window: ``gx.avg_pool`` as a layer.
+    """Average each window: ``gx.avg_pool`` as a layer, with its arguments.
 
     >>> import numpy as np, gradx as gx
     >>> gx.nn.AvgPool((7, 7))(np.ones((5, 3, 28, 28))).shape

@@ -33,6 +33,9 @@ Initializer = Callable[..., Any]
 class RNN(Module):
     """Carry ``state = activation(x @ weight + state @ recurrent + bias)`` along a sequence.
 
+    It maps (samples, steps, inputs) to (samples, steps, features), from a state
+    (samples, features) that is 0 unless given; ``run`` returns the last one too.
+    ``weight_init``, ``recurrent_init`` and ``bias_init`` are functions as in ``gx.nn.init``.
     ``activation`` is tanh unless another is given. With ``reverse=True`` the sequence is
     gone through from its end; outputs stay where their inputs are. Source: Elman,
     "Finding structure in time" (Cognitive Science 14, 1990).
@@ -90,9 +93,9 @@ class LSTM(Module):
     """Carry a state and a cell along a sequence: long short-term memory.
 
     Gates are of input, forgetting, candidate and output: ``cell = sigmoid(f) * cell +
-    sigmoid(i) * tanh(c)`` and ``hidden = sigmoid(o) * tanh(cell)``. ``reverse`` is as for
-    ``RNN``. Sources: Hochreiter, Schmidhuber, "Long short-term memory" (Neural
-    Computation 9, 1997); the forget gate, Gers, Schmidhuber, Cummins (2000).
+    sigmoid(i) * tanh(c)`` and ``hidden = sigmoid(o) * tanh(cell)``. Shapes and the other
+    arguments are those of ``RNN``. Sources: Hochreiter, Schmidhuber, "Long short-term memory"
+    (Neural Computation 9, 1997); the forget gate, Gers, Schmidhuber, Cummins (2000).
 
     >>> import numpy as np, gradx as gx
     >>> layer = gx.nn.LSTM(3, 5, key=gx.random.key(0))
@@ -146,10 +149,10 @@ class LSTM(Module):
 class GRU(Module):
     """Carry a state along a sequence, that gates reset and update: gated recurrent units.
 
-    ``candidate = tanh(x_c + sigmoid(r) * (state_c + recurrent_bias))``, and the next state
-    is ``sigmoid(u) * state + (1 - sigmoid(u)) * candidate``, as PyTorch has it. ``reverse`` is as
-    for ``RNN``. Source: Cho and others, "Learning phrase representations using RNN
-    encoder-decoder" (EMNLP 2014).
+    ``candidate = tanh(x_c + sigmoid(r) * (state_c + recurrent_bias))``, and the next state is
+    ``sigmoid(u) * state + (1 - sigmoid(u)) * candidate``, as PyTorch has it. Shapes and the
+    other arguments are those of ``RNN``. Source: Cho and others, "Learning phrase
+    representations using RNN encoder-decoder" (EMNLP 2014).
 
     >>> import numpy as np, gradx as gx
     >>> layer = gx.nn.GRU(3, 5, key=gx.random.key(0))

@@ -31,7 +31,8 @@ def with_state(function: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
     ``function`` takes the model first. Where it is differentiated, the model goes
     out as the auxiliary value; ``gx.train.fit`` does so by itself.
 
-    Raise ``ShapeError`` if a layer ran that is not in the model.
+    Raises:
+        ValueError: a layer ran that is not in the model.
 
     >>> import numpy as np, gradx as gx
     >>> model = gx.nn.BatchNorm(1, momentum=0.5)

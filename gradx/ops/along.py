@@ -59,6 +59,11 @@ def take(xp, x, indices, /, *, axis=None):
 
     Raises:
         IndexError: an index is outside of the axis.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.take(np.asarray([[1.0, 2.0], [3.0, 4.0]]), np.asarray([1, 1]), axis=0)
+    array([[3., 4.],
+           [3., 4.]])
     """
     if axis is None:
         x, axis = xp.reshape(x, (-1,)), 0
@@ -210,6 +215,12 @@ def take_along_axis(xp, x, indices, /, *, axis=-1):
     """Take from each line of ``x`` along ``axis`` the elements at its own ``indices``.
 
     The other axes broadcast. It undoes ``argsort`` and ``argmax(keepdims=True)``.
+
+    >>> import numpy as np, gradx as gx
+    >>> x = np.asarray([[3.0, 1.0], [2.0, 4.0]])
+    >>> gx.take_along_axis(x, gx.argsort(x), axis=-1)
+    array([[1., 3.],
+           [2., 4.]])
     """
     return xp.take_along_axis(x, indices, axis=axis)
 

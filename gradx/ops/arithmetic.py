@@ -124,5 +124,11 @@ _WHERE = {"x": _keep_where, "y": _keep_where_not}
 # Linear in x and y together, not in each by itself: not ``multilinear``.
 @primitive(vjp=_WHERE, jvp=_WHERE, samples=_choices, elementwise=True)
 def where(xp, condition, x, y, /):
-    """Choose elements of ``x`` where ``condition`` holds, and of ``y`` elsewhere."""
+    """Choose elements of ``x`` where ``condition`` holds, and of ``y`` elsewhere.
+
+    >>> import numpy as np, gradx as gx
+    >>> x = np.asarray([0.0, 4.0])
+    >>> gx.grad(lambda x: gx.sum(gx.where(x > 0, gx.sqrt(x), 0.0)))(x)
+    array([0.  , 0.25])
+    """
     return xp.where(condition, x, y)

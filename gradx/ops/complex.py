@@ -35,5 +35,5 @@ def conj(xp, x, /):
     elementwise=True,
 )
 def imag(xp, x, /):
-    """Take the imaginary part: 0 of a real array."""
+    """Take the imaginary part, 0 of a real array."""
     return xp.imag(x) if xp.isdtype(x.dtype, "complex floating") else xp.zeros_like(x)

@@ -193,9 +193,9 @@ def _convolutions(draw):
 def conv(x, weight, /, *, stride=1, padding=0, dilation=1, groups=1):
     """Slide kernels over the spatial axes of ``x``, and sum the products over all its channels.
 
-    ``x`` is (samples, channels, *spatial) with one, two or three spatial axes, ``weight``
-    (outputs, channels / groups, *kernel); the result is (samples, outputs, *spatial). The
-    kernel is not flipped. ``stride``, ``dilation`` and ``padding`` are a number or one for each
+    ``x`` is ``(samples, channels, *spatial)`` with one, two or three spatial axes, ``weight``
+    ``(outputs, channels / groups, *kernel)``; the result is ``(samples, outputs, *spatial)``.
+    The kernel is not flipped. ``stride``, ``dilation`` and ``padding`` are a number or one for each
     axis; ``padding`` may be a pair (before, after) for an axis, ``"valid"`` for none, or
     ``"same"`` for as many results as ``ceil(length / stride)``. With ``groups`` each group
     of outputs sees its own group of channels only.
@@ -258,8 +258,9 @@ def _transposed_convolutions(draw):
 def conv_transpose(x, weight, /, *, stride=1, padding=0, output_padding=0, dilation=1, groups=1):
     """Spread each element of ``x`` over a window, times the kernel: the transpose of ``conv``.
 
-    ``x`` is (samples, channels, *spatial), ``weight`` (channels, outputs / groups, *kernel):
-    the weight of a ``conv`` from ``outputs`` to ``channels``. Along each axis the result has
+    ``x`` is ``(samples, channels, *spatial)``, ``weight``
+    ``(channels, outputs / groups, *kernel)``: the weight of a ``conv`` from ``outputs`` to
+    ``channels``. Along each axis the result has
     ``(length - 1) * stride + dilation * (kernel - 1) + 1`` elements less both paddings plus
     ``output_padding``, which tells lengths apart that a ``conv`` with a stride would not.
 

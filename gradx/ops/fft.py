@@ -116,7 +116,14 @@ def fft(xp, x, /, *, n=None, axis=-1, norm="backward"):
     samples=_complex_or_real,
 )
 def ifft(xp, x, /, *, n=None, axis=-1, norm="backward"):
-    """Undo ``fft``: compute the inverse discrete Fourier transform along ``axis``."""
+    """Undo ``fft``: compute the inverse discrete Fourier transform along ``axis``.
+
+    Parameters are those of ``fft``.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.fft.ifft(gx.fft.fft(np.asarray([1.0, 2.0]))).real
+    array([1., 2.])
+    """
     return xp.fft.ifft(as_complex(xp, x), n=n, axis=axis, norm=norm)
 
 
@@ -154,6 +161,11 @@ def irfft(xp, x, /, *, n=None, axis=-1, norm="backward"):
     """Undo ``rfft``: compute a real array of length ``n`` from half of its coefficients.
 
     ``n`` is ``2 * (m - 1)`` unless given, for ``m`` coefficients: say it if it is odd.
+    ``norm`` is as for ``fft``.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.fft.irfft(gx.fft.rfft(np.asarray([1.0, 2.0, 4.0])), n=3).round(12)
+    array([1., 2., 4.])
     """
     return xp.fft.irfft(as_complex(xp, x), n=n, axis=axis, norm=norm)
 
@@ -168,7 +180,8 @@ def _hfft_transpose(g, x_shape, n, axis, norm):
 def hfft(xp, x, /, *, n=None, axis=-1, norm="backward"):
     """Compute the real ``fft`` of a signal given by its first half: it is Hermitian.
 
-    ``n`` is the length of the whole, ``2 * (m - 1)`` unless given.
+    ``n`` is the length of the whole, ``2 * (m - 1)`` unless given, for ``m`` elements.
+    ``norm`` is as for ``fft``.
     """
     return xp.fft.hfft(as_complex(xp, x), n=n, axis=axis, norm=norm)
 
@@ -182,6 +195,8 @@ def _ihfft_transpose(g, x_shape, n, axis, norm):
 @multilinear(transpose={"x": _ihfft_transpose}, samples=half_lengths)
 def ihfft(xp, x, /, *, n=None, axis=-1, norm="backward"):
     """Undo ``hfft``: compute the first half of a Hermitian signal from its real ``fft``.
+
+    Parameters are those of ``fft``.
 
     Raises:
         TypeError: ``x`` is complex.

@@ -83,7 +83,8 @@ def fftn(xp, x, /, *, s=None, axes=None, norm="backward"):
     """Compute the discrete Fourier transform along ``axes``, or all of them.
 
     ``s`` are the lengths to which they are cut off or filled with zeros first; -1
-    leaves an axis as it is. Without ``axes`` they are of the last ones.
+    leaves an axis as it is. Without ``axes`` they are of the last ones. ``norm`` is as for
+    ``gx.fft.fft``.
 
     >>> import numpy as np, gradx as gx
     >>> gx.fft.fftn(np.ones((2, 2)))
@@ -100,13 +101,18 @@ def _ifftn_transpose(g, x_shape, s, axes, norm):
 
 @multilinear(transpose={"x": _ifftn_transpose}, samples=_complex)
 def ifftn(xp, x, /, *, s=None, axes=None, norm="backward"):
-    """Undo ``fftn``: compute the inverse discrete Fourier transform along ``axes``."""
+    """Undo ``fftn``: compute the inverse discrete Fourier transform along ``axes``.
+
+    Parameters are those of ``fftn``.
+    """
     return _transform("ifftn", xp, x, s, axes, norm)
 
 
 @composed(samples=_real)
 def rfftn(x, /, *, s=None, axes=None, norm="backward"):
     """Compute ``fftn`` of a real array, without the second half along the last of ``axes``.
+
+    Parameters are those of ``fftn``.
 
     Raises:
         TypeError: ``x`` is complex.
@@ -121,6 +127,7 @@ def irfftn(x, /, *, s=None, axes=None, norm="backward"):
     """Undo ``rfftn``: compute a real array from coefficients with half of the last of ``axes``.
 
     The last of the lengths ``s`` is ``2 * (m - 1)`` unless given, for ``m`` coefficients.
+    The other parameters are those of ``fftn``.
     """
     lengths, axes, n, axis = _last_apart("irfftn", x.shape, s, axes)
     x = ifftn(x, s=lengths, axes=axes, norm=norm) if axes else x

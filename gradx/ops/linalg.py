@@ -66,7 +66,12 @@ def _matmul_y(g, x, y_shape):
 
 @multilinear(transpose={"x": _matmul_x, "y": _matmul_y}, samples=_products)
 def matmul(xp, x, y, /):
-    """Multiply matrices, or stacks of matrices that broadcast: ``x @ y``."""
+    """Multiply matrices, or stacks of matrices that broadcast: ``x @ y``.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.matmul(np.ones((5, 2, 3)), np.ones((3, 4))).shape
+    (5, 2, 4)
+    """
     return xp.matmul(x, y)
 
 
@@ -99,6 +104,10 @@ def vecdot(xp, x, y, /, *, axis=-1):
     """Multiply vectors along ``axis``, the first conjugated: the sum of ``conj(x) * y``.
 
     The other axes broadcast.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.vecdot(np.ones((2, 3)), np.asarray([1.0, 2.0, 3.0]))
+    array([6., 6.])
     """
     return xp.vecdot(x, y, axis=axis)
 
@@ -218,7 +227,13 @@ def _triangles(draw):
 
 @multilinear(transpose={"x": lambda g, k: tril(g, k=k)}, samples=_triangles)
 def tril(xp, x, /, *, k=0):
-    """Keep what is on and below the diagonal ``k`` above the main one; the rest becomes 0."""
+    """Keep what is on and below the diagonal ``k`` above the main one; the rest becomes 0.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.tril(np.ones((2, 2)))
+    array([[1., 0.],
+           [1., 1.]])
+    """
     return xp.tril(x, k=k)
 
 

@@ -22,7 +22,12 @@ def _flips(draw):
 
 @multilinear(transpose={"x": lambda g, axis: flip(g, axis=axis)}, samples=_flips, view="transpose")
 def flip(xp, x, /, *, axis=None):
-    """Reverse the order of the elements along ``axis``, or along every axis."""
+    """Reverse the order of the elements along ``axis``, or along every axis.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.flip(np.asarray([1.0, 2.0, 3.0]))
+    array([3., 2., 1.])
+    """
     return xp.flip(x, axis=axis)
 
 
@@ -40,7 +45,12 @@ def _roll_back(g, shift, axis):
 
 @multilinear(transpose={"x": _roll_back}, samples=_rolls)
 def roll(xp, x, /, shift, *, axis=None):
-    """Move elements ``shift`` places along ``axis``; those beyond the end come first."""
+    """Move elements ``shift`` places along ``axis``; those beyond the end come first.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.roll(np.asarray([1.0, 2.0, 3.0]), 1)
+    array([3., 1., 2.])
+    """
     return xp.roll(x, shift, axis=axis)
 
 
@@ -71,6 +81,10 @@ def repeat(xp, x, repeats, /, *, axis=None):
     """Repeat each element along ``axis``, or of ``x`` flattened: ``repeats`` times.
 
     ``repeats`` is a number, or an integer array with one for each element.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.repeat(np.asarray([1.0, 2.0]), 2)
+    array([1., 1., 2., 2.])
     """
     return xp.repeat(x, repeats, axis=axis)
 
@@ -90,7 +104,12 @@ def _untile(g, x_shape, repetitions):
 
 @multilinear(transpose={"x": _untile}, samples=_tiles)
 def tile(xp, x, /, repetitions):
-    """Repeat ``x`` as a whole, ``repetitions[i]`` times along axis ``i``."""
+    """Repeat ``x`` as a whole, ``repetitions[i]`` times along axis ``i``.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.tile(np.asarray([1.0, 2.0]), (2,))
+    array([1., 2., 1., 2.])
+    """
     return xp.tile(x, tuple(repetitions))
 
 

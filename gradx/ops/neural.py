@@ -89,6 +89,10 @@ def gelu(xp, x, /, *, approximate="none"):
     Raises:
         TypeError: the array is not of real floating-point numbers.
         ValueError: ``approximate`` is neither ``"none"`` nor ``"tanh"``.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.nn.gelu(np.asarray([-1.0, 0.0, 1.0])).round(4)
+    array([-0.1587,  0.    ,  0.8413])
     """
     if not xp.isdtype(x.dtype, "real floating"):
         raise DTypeError(f"gelu: expected real floating-point numbers, got {x.dtype}")
@@ -119,7 +123,12 @@ def _softmax_rule(g, out, axis):
     samples=_rows,
 )
 def softmax(xp, x, /, *, axis=-1):
-    """Compute ``exp(x) / sum(exp(x))`` along ``axis``, without overflow."""
+    """Compute ``exp(x) / sum(exp(x))`` along ``axis``, without overflow.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.nn.softmax(np.asarray([0.0, 0.0, 1000.0]))
+    array([0., 0., 1.])
+    """
     powers = xp.exp(x - largest_real(xp, x, axis))
     return powers / xp.sum(powers, axis=axis, keepdims=True)
 

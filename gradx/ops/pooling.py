@@ -213,7 +213,7 @@ def _pools(draw):
 def max_pool(x, kernel, *, stride=None, padding=0):
     """Find the largest element of each window on the spatial axes of ``x``.
 
-    ``x`` is (samples, channels, *spatial) with one to three spatial axes. ``kernel``, the
+    ``x`` is ``(samples, channels, *spatial)`` with one to three spatial axes. ``kernel``, the
     length of a window, and ``stride``, from one window to the next and ``kernel`` unless
     given, are a number or one for each axis; ``padding``, which is never the largest, is
     as in ``conv``. Elements that tie share the derivative evenly.

@@ -62,7 +62,12 @@ def _others(x, axis):
     samples=_products,
 )
 def prod(xp, x, /, *, axis=None, dtype=None, keepdims=False):
-    """Multiply the elements along ``axis``, or all of them."""
+    """Multiply the elements along ``axis``, or all of them.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.grad(gx.prod)(np.asarray([0.0, 2.0, 3.0]))
+    array([6., 0., 0.])
+    """
     return xp.prod(x, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
@@ -156,5 +161,12 @@ def _cumulative_prod_jvp(g, x, out, axis, include_initial):
     samples=_cumulative,
 )
 def cumulative_prod(xp, x, /, *, axis=None, dtype=None, include_initial=False):
-    """Multiply the elements up to each along ``axis``, which one axis needs no name for."""
+    """Multiply the elements up to each along ``axis``, which one axis needs no name for.
+
+    With ``include_initial`` a 1 stands before them.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.cumulative_prod(np.asarray([1.0, 2.0, 3.0]))
+    array([1., 2., 6.])
+    """
     return xp.cumulative_prod(x, axis=axis, dtype=dtype, include_initial=include_initial)

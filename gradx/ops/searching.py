@@ -87,5 +87,9 @@ def searchsorted(xp, x1, x2, /, *, side="left", sorter=None):
 
     Before equal elements with ``side="left"``, after them with ``"right"``.
     ``sorter`` holds indices that sort ``x1``, if it is not sorted.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.searchsorted(np.asarray([1.0, 2.0, 3.0]), np.asarray([2.0, 2.5]))
+    array([1, 2])
     """
     return xp.searchsorted(x1, x2, side=side, sorter=without_constants(sorter))

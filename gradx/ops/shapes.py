@@ -119,7 +119,12 @@ def _undo_permutation(g, axes):
     view="transpose",
 )
 def permute_dims(xp, x, /, axes):
-    """Reorder the axes of ``x``: axis ``i`` of the result is axis ``axes[i]`` of ``x``."""
+    """Reorder the axes of ``x``: axis ``i`` of the result is axis ``axes[i]`` of ``x``.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.permute_dims(np.zeros((2, 3, 4)), (2, 0, 1)).shape
+    (4, 2, 3)
+    """
     return xp.permute_dims(x, tuple(axes))
 
 
@@ -195,7 +200,12 @@ def _expansions(draw):
     view="transpose",
 )
 def expand_dims(xp, x, /, axis=0):
-    """Insert axes of length one: at index ``axis`` of the result, or at each of several."""
+    """Insert axes of length one: at index ``axis`` of the result, or at each of several.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.expand_dims(np.zeros((2, 3)), axis=1).shape
+    (2, 1, 3)
+    """
     if not isinstance(axis, (tuple, list)):
         return xp.expand_dims(x, axis=axis)
     for position in sorted(checked_axes("expand_dims", axis, x.ndim + len(axis))):
@@ -221,7 +231,12 @@ def _squeezes(draw):
     view="transpose",
 )
 def squeeze(xp, x, /, axis=None):
-    """Remove axes of length one: those named, or all of them."""
+    """Remove axes of length one: those named, or all of them.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.squeeze(np.zeros((1, 3, 1)), axis=0).shape
+    (3, 1)
+    """
     if axis is None:
         axis = tuple(a for a, length in enumerate(x.shape) if length == 1)
     return xp.squeeze(x, axis=tuple(axis) if isinstance(axis, list) else axis)
@@ -260,6 +275,11 @@ def broadcast_to(xp, x, /, shape):
     """Repeat ``x`` along new or length-one axes until it has ``shape``.
 
     The result is a read-only view.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.broadcast_to(np.asarray([1.0, 2.0]), (2, 2))
+    array([[1., 2.],
+           [1., 2.]])
     """
     return xp.broadcast_to(x, as_shape(shape))
 
@@ -277,7 +297,8 @@ def broadcast_shape(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape that arrays of these shapes broadcast to.
 
-    >>> broadcast_shapes((2, 1), (3,))
+    >>> import gradx as gx
+    >>> gx.broadcast_shapes((2, 1), (3,))
     (2, 3)
     """
     chosen = [as_shape(shape) for shape in shapes]
@@ -316,7 +337,12 @@ def spread(g, x_shape, axis):
     samples=reductions,
 )
 def sum(xp, x, /, *, axis=None, dtype=None, keepdims=False):
-    """Add up the elements along ``axis``, or all of them."""
+    """Add up the elements along ``axis``, or all of them.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.sum(np.asarray([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    array([4., 6.])
+    """
     if dtype is not None:
         dtype = native_dtype(backend_for(x), dtype)
     return xp.sum(x, axis=axis, dtype=dtype, keepdims=keepdims)
@@ -343,6 +369,10 @@ def astype(xp, x, /, dtype, *, copy=True, device=None):
     Raises:
         TypeError: a complex array to a real dtype: take its ``real`` or ``imag``.
         RuntimeError: ``device`` is not where ``x`` is: move it with ``gx.to_device``.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.astype(np.asarray([1.5, 2.5]), "int64")
+    array([1, 2])
     """
     backend = backend_for(x)
     if device is not None and canonical_device(device) != backend.device_of(x):

@@ -13,7 +13,14 @@ def _sorts(draw):
 
 @constant(samples=_sorts)
 def argsort(xp, x, /, *, axis=-1, descending=False, stable=True):
-    """Return the indices that sort ``x`` along ``axis``; equal elements keep their order."""
+    """Return the indices that sort ``x`` along ``axis``; equal elements keep their order.
+
+    The smallest comes first, or the largest if ``descending``.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.argsort(np.asarray([3.0, 1.0, 2.0]))
+    array([1, 2, 0])
+    """
     return xp.argsort(x, axis=axis, descending=descending, stable=True)
 
 
@@ -28,5 +35,10 @@ def _sort_alike(g, x, axis, descending):
 
 @primitive(vjp={"x": _unsort}, jvp={"x": _sort_alike}, samples=_sorts)
 def sort(xp, x, /, *, axis=-1, descending=False, stable=True):
-    """Sort along ``axis``: its derivative is a permutation, that of a stable sort at ties."""
+    """Sort along ``axis``: its derivative is a permutation, that of a stable sort at ties.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.sort(np.asarray([3.0, 1.0, 2.0]), descending=True)
+    array([3., 2., 1.])
+    """
     return xp.sort(x, axis=axis, descending=descending, stable=True)

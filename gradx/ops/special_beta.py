@@ -44,9 +44,10 @@ def _density(a, b, x):
     samples=_shares,
 )
 def betainc(xp, a, b, x, /):
-    """Compute the probability of a number below ``x`` in the beta distribution of two shapes.
+    """Compute the probability of a number below ``x`` in the beta distribution.
 
-    There is no derivative with respect to ``a`` and ``b``.
+    ``a`` and ``b`` are its shapes, ``x`` is from 0 to 1. There is no derivative with respect
+    to ``a`` and ``b``.
 
     Raises:
         TypeError: a derivative with respect to ``a`` or ``b`` is asked for.
@@ -157,13 +158,16 @@ def _share(dfn, dfd, x):
 
 @composed(samples=_ratios)
 def fdtr(dfn, dfd, x, /):
-    """Compute the probability of a number below ``x`` in the F distribution."""
+    """Compute the probability of a number below ``x`` in the F distribution.
+
+    ``dfn`` and ``dfd`` are the degrees of freedom, of the upper and the lower chi-squared number.
+    """
     return betainc(dfn * 0.5, dfd * 0.5, _share(dfn, dfd, x))
 
 
 @composed(samples=_ratios)
 def fdtrc(dfn, dfd, x, /):
-    """Compute ``1 - fdtr(dfn, dfd, x)``, accurately where it is small."""
+    """Compute ``1 - fdtr(dfn, dfd, x)``, accurately where it is small; see there."""
     return betainc(dfd * 0.5, dfn * 0.5, divide(dfd, x * dfn + dfd))
 
 
@@ -173,7 +177,7 @@ def _f_probabilities(draw):
 
 @composed(samples=_f_probabilities)
 def fdtri(dfn, dfd, p, /):
-    """Undo ``fdtr`` in its last argument."""
+    """Undo ``fdtr`` in its last argument; see there."""
     w = betaincinv(dfn * 0.5, dfd * 0.5, p)
     return w * dfd / ((1 - w) * dfn)
 
@@ -185,7 +189,12 @@ def _trials(draw):
 
 @composed(samples=_trials)
 def bdtr(k, n, p, /):
-    """Compute the probability of at most ``k`` successes in ``n`` trials of probability ``p``."""
+    """Compute the probability of at most ``k`` successes in ``n`` trials of probability ``p``.
+
+    >>> import numpy as np, gradx as gx
+    >>> float(gx.special.bdtr(1, 2, np.asarray(0.5)))
+    0.75
+    """
     k, n = like(k, p), like(n, p)
     return betainc(n - k, k + 1, 1 - p)
 
@@ -199,27 +208,30 @@ def bdtrc(k, n, p, /):
 
 @composed(samples=_trials)
 def bdtri(k, n, y, /):
-    """Undo ``bdtr`` in its last argument."""
+    """Undo ``bdtr`` in its last argument: find ``p`` where ``bdtr(k, n, p)`` is ``y``."""
     k, n = like(k, y), like(n, y)
     return 1 - betaincinv(n - k, k + 1, y)
 
 
 @composed(samples=_trials)
 def nbdtr(k, n, p, /):
-    """Compute the probability of at most ``k`` failures before ``n`` successes."""
+    """Compute the probability of at most ``k`` failures before ``n`` successes.
+
+    ``p`` is the probability of a success.
+    """
     k, n = like(k, p), like(n, p)
     return betainc(n, k + 1, p)
 
 
 @composed(samples=_trials)
 def nbdtrc(k, n, p, /):
-    """Compute the probability of more than ``k`` failures before ``n`` successes."""
+    """Compute ``1 - nbdtr(k, n, p)``, accurately where it is small; see there."""
     k, n = like(k, p), like(n, p)
     return betainc(k + 1, n, 1 - p)
 
 
 @composed(samples=_trials)
 def nbdtri(k, n, y, /):
-    """Undo ``nbdtr`` in its last argument."""
+    """Undo ``nbdtr`` in its last argument: find ``p`` where ``nbdtr(k, n, p)`` is ``y``."""
     k, n = like(k, y), like(n, y)
     return betaincinv(n, k + 1, y)

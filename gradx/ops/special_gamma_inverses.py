@@ -136,13 +136,16 @@ def _chi_squares(draw):
 
 @composed(samples=_chi_squares)
 def chdtr(v, x, /):
-    """Compute the probability of a number below ``x`` in the chi-squared distribution."""
+    """Compute the probability of a number below ``x`` in the chi-squared distribution.
+
+    It has ``v`` degrees of freedom.
+    """
     return gammainc(v * 0.5, x * 0.5)
 
 
 @composed(samples=_chi_squares)
 def chdtrc(v, x, /):
-    """Compute ``1 - chdtr(v, x)``, accurately where it is small."""
+    """Compute ``1 - chdtr(v, x)``, accurately where it is small; see there."""
     return where(less(x, 0), 1.0, gammaincc(v * 0.5, where(less(x, 0), 0.0, x) * 0.5))
 
 
@@ -152,7 +155,7 @@ def _chances(draw):
 
 @composed(samples=_chances)
 def chdtri(v, p, /):
-    """Undo ``chdtrc`` in its last argument."""
+    """Undo ``chdtrc`` in its last argument: find ``x`` where ``chdtrc(v, x)`` is ``p``."""
     return 2 * gammainccinv(v * 0.5, p)
 
 
@@ -163,13 +166,16 @@ def _rates(draw):
 
 @composed(samples=_rates)
 def gdtr(a, b, x, /):
-    """Compute the probability of a number below ``x`` in the gamma distribution of rate ``a``."""
+    """Compute the probability of a number below ``x`` in the gamma distribution.
+
+    ``a`` is its rate and ``b`` its shape.
+    """
     return gammainc(b, multiply(a, x))
 
 
 @composed(samples=_rates)
 def gdtrc(a, b, x, /):
-    """Compute ``1 - gdtr(a, b, x)``, accurately where it is small."""
+    """Compute ``1 - gdtr(a, b, x)``, accurately where it is small; see there."""
     return gammaincc(b, multiply(a, x))
 
 
@@ -180,7 +186,12 @@ def _counts(draw):
 
 @composed(samples=_counts)
 def pdtr(k, m, /):
-    """Compute the probability of at most ``k`` events where ``m`` are expected."""
+    """Compute the probability of at most ``k`` events where ``m`` are expected.
+
+    >>> import numpy as np, gradx as gx
+    >>> round(float(gx.special.pdtr(0, np.asarray(1.0))), 6)
+    0.367879
+    """
     return gammaincc(like(k, m) + 1, m)
 
 
@@ -192,5 +203,5 @@ def pdtrc(k, m, /):
 
 @composed(samples=_chances)
 def pdtri(k, y, /):
-    """Undo ``pdtr`` in its last argument."""
+    """Undo ``pdtr`` in its last argument: find ``m`` where ``pdtr(k, m)`` is ``y``."""
     return gammainccinv(like(k, y) + 1, y)

@@ -21,7 +21,7 @@ def _limits(draw):
     samples=_limits,
 )
 def hyp0f1(xp, v, x, /):
-    """Compute the confluent hypergeometric limit function."""
+    """Compute the confluent hypergeometric limit function, of the parameter ``v``: 0F1."""
     return through_numpy("hyp0f1", v, x)
 
 
@@ -39,7 +39,7 @@ def _kummer(draw):
     samples=_kummer,
 )
 def hyp1f1(xp, a, b, x, /):
-    """Compute Kummer's confluent hypergeometric function."""
+    """Compute Kummer's confluent hypergeometric function, of parameters ``a`` and ``b``: 1F1."""
     return through_numpy("hyp1f1", a, b, x)
 
 
@@ -58,7 +58,7 @@ def _gauss(draw):
     samples=_gauss,
 )
 def hyp2f1(xp, a, b, c, x, /):
-    """Compute Gauss's hypergeometric function."""
+    """Compute Gauss's hypergeometric function, of parameters ``a``, ``b`` and ``c``: 2F1."""
     return through_numpy("hyp2f1", a, b, c, x)
 
 

@@ -85,7 +85,12 @@ def erfcinv(xp, x, /):
 
 @elementwise(partials={"x": lambda x: NORMAL_PEAK * exp(-0.5 * x * x)}, samples=_signed)
 def ndtr(xp, x, /):
-    """Compute the probability of a number below ``x`` in the normal distribution."""
+    """Compute the probability of a number below ``x`` in the normal distribution.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.special.ndtr(np.asarray([0.0, 1.96])).round(3)
+    array([0.5  , 0.975])
+    """
     return through_numpy("ndtr", x)
 
 

@@ -80,7 +80,7 @@ def _parts(draw):
 
 @composed(samples=_parts)
 def radian(d, m, s, /):
-    """Convert degrees, minutes and seconds to radians."""
+    """Convert ``d`` degrees, ``m`` minutes and ``s`` seconds to radians."""
     d, s = side_by_side(d, s)
     m, s = side_by_side(m, s)
     return DEGREE * add(add(d, m / 60), s / 3600)

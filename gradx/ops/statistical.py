@@ -77,7 +77,12 @@ def _extreme_jvp(g, x, out, axis, keepdims):
 
 @primitive(vjp={"x": _extreme_vjp}, jvp={"x": _extreme_jvp}, samples=_extremes)
 def max(xp, x, /, *, axis=None, keepdims=False):
-    """Find the largest element along ``axis``, or of all; ties share its derivative evenly."""
+    """Find the largest element along ``axis``, or of all; ties share its derivative evenly.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.grad(gx.max)(np.asarray([1.0, 3.0, 3.0]))
+    array([0. , 0.5, 0.5])
+    """
     return xp.max(x, axis=axis, keepdims=keepdims)
 
 
@@ -125,7 +130,12 @@ def _var_jvp(g, x, axis, correction, keepdims):
 
 @primitive(vjp={"x": _var_vjp}, jvp={"x": _var_jvp}, samples=_variances)
 def var(xp, x, /, *, axis=None, correction=0.0, keepdims=False):
-    """Average the squared distance from the mean, with ``correction`` taken off the count."""
+    """Average the squared distance from the mean, with ``correction`` taken off the count.
+
+    >>> import numpy as np, gradx as gx
+    >>> float(gx.var(np.asarray([1.0, 2.0, 3.0]), correction=1))
+    1.0
+    """
     return xp.var(x, axis=axis, correction=correction, keepdims=keepdims)
 
 
@@ -148,7 +158,10 @@ def _std_jvp(g, x, out, axis, correction, keepdims):
 
 @primitive(vjp={"x": _std_vjp}, jvp={"x": _std_jvp}, samples=_spreads)
 def std(xp, x, /, *, axis=None, correction=0.0, keepdims=False):
-    """Take the square root of the variance; its derivative is 0 where that is 0."""
+    """Take the square root of the variance; its derivative is 0 where that is 0.
+
+    Parameters are those of ``var``.
+    """
     return xp.std(x, axis=axis, correction=correction, keepdims=keepdims)
 
 
@@ -195,7 +208,14 @@ def _cumulative_sum_transpose(g, axis, include_initial):
 
 @multilinear(transpose={"x": _cumulative_sum_transpose}, samples=_running)
 def cumulative_sum(xp, x, /, *, axis=None, dtype=None, include_initial=False):
-    """Add the elements up to each along ``axis``, which one axis needs no name for."""
+    """Add the elements up to each along ``axis``, which one axis needs no name for.
+
+    With ``include_initial`` a 0 stands before them.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.cumulative_sum(np.asarray([1.0, 2.0, 3.0]), include_initial=True)
+    array([0., 1., 3., 6.])
+    """
     return xp.cumulative_sum(x, axis=axis, dtype=dtype, include_initial=include_initial)
 
 
@@ -234,7 +254,12 @@ def _shares(x, out, axis):
     samples=_sums_of_exponentials,
 )
 def logsumexp(xp, x, /, *, axis=None, keepdims=False):
-    """Compute ``log(sum(exp(x)))`` along ``axis``, or of all elements, without overflow."""
+    """Compute ``log(sum(exp(x)))`` along ``axis``, or of all elements, without overflow.
+
+    >>> import numpy as np, gradx as gx
+    >>> float(gx.logsumexp(np.asarray([1000.0, 1000.0])))
+    1000.6931471805599
+    """
     # An infinite one less itself would be NaN; the largest number less than infinite is not.
     bound = xp.finfo(x.dtype).max
     shift = xp.clip(largest_real(xp, x, axis), -bound, bound)

@@ -64,6 +64,7 @@ def adafactor(
     ``square`` of arrays of two axes and more is the product of averages over their last
     two, with decay ``1 - step**-decay``. ``size`` is the root mean square of the
     parameters, at least ``eps``, times the smaller of the rate and ``1 / sqrt(step)``.
+    Parameters shrink by ``learning_rate * weight_decay`` of themselves besides.
     As PyTorch has it. Source: Shazeer, Stern, "Adafactor: adaptive learning rates with
     sublinear memory cost" (ICML 2018).
     """

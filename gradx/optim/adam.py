@@ -40,7 +40,8 @@ def adam(
     ``beta1`` and ``beta2``, divided by ``1 - beta**steps``. Source: Kingma, Ba,
     "Adam: a method for stochastic optimization" (ICLR 2015).
 
-    Raise ``ShapeError`` for a negative rate or a beta outside [0, 1).
+    Raises:
+        ValueError: the rate is negative, or a beta outside [0, 1).
 
     >>> import numpy as np, gradx as gx
     >>> optimizer, params = gx.optim.adam(0.1), np.asarray([1.0, -2.0])

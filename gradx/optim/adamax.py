@@ -36,8 +36,9 @@ def adamax(
 ) -> Optimizer:
     """Step by ``-learning_rate * mean / largest``, the mean corrected for its start.
 
-    ``largest`` is ``max(beta2 * largest, |g| + eps)``. Source: Kingma, Ba, "Adam: a
-    method for stochastic optimization" (ICLR 2015), section 7.1.
+    ``mean`` is a moving average of ``g`` with decay ``beta1``, ``largest`` is
+    ``max(beta2 * largest, |g| + eps)``. Source: Kingma, Ba, "Adam: a method for stochastic
+    optimization" (ICLR 2015), section 7.1.
     """
     require_rate("adamax: learning_rate", learning_rate)
     require_fraction("adamax: beta1", beta1)

@@ -37,10 +37,11 @@ def adamw(
 ) -> Optimizer:
     """Step as Adam does, and by ``-learning_rate * weight_decay * params`` besides.
 
-    The decay does not pass through the averages. Source: Loshchilov, Hutter,
-    "Decoupled weight decay regularization" (ICLR 2019).
+    The decay does not pass through the averages, which are those of ``adam``. Source:
+    Loshchilov, Hutter, "Decoupled weight decay regularization" (ICLR 2019).
 
-    Raise ``ShapeError`` for a negative rate or decay or a beta outside [0, 1).
+    Raises:
+        ValueError: the rate or the decay is negative, or a beta outside [0, 1).
     """
     require_rate("adamw: learning_rate", learning_rate)
     require_fraction("adamw: beta1", beta1)

@@ -43,6 +43,11 @@ def clip_by_global_norm(max_norm: float) -> Optimizer:
 
     Source: Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent
     neural networks" (ICML 2013). Put it before an optimizer with ``chain``.
+
+    >>> import numpy as np, gradx as gx
+    >>> clip = gx.optim.clip_by_global_norm(1.0)
+    >>> clip.update(np.asarray([3.0, 4.0]), clip.init(np.zeros(2)))[0]
+    array([0.6, 0.8])
     """
     require_not_negative("clip_by_global_norm: max_norm", max_norm)
 

@@ -10,6 +10,12 @@ def add_decayed_weights(strength: float) -> Optimizer:
 
     Chained before ``sgd`` or ``adam`` it is their ``weight_decay`` of PyTorch. It
     passes through their averages; ``adamw`` is the one where it does not.
+
+    >>> import numpy as np, gradx as gx
+    >>> decay = gx.optim.add_decayed_weights(0.1)
+    >>> params = np.asarray([1.0, 2.0])
+    >>> decay.update(np.zeros(2), decay.init(params), params)[0]
+    array([0.1, 0.2])
     """
     require_not_negative("add_decayed_weights: strength", strength)
 

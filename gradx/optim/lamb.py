@@ -39,9 +39,9 @@ def lamb(
 ) -> Optimizer:
     """Step by ``-learning_rate * direction * |params| / |direction|``, array by array.
 
-    ``direction`` is Adam's and ``weight_decay * params``; where a norm is 0 the factor
-    is 1. Source: You and others, "Large batch optimization for deep learning"
-    (ICLR 2020).
+    ``direction`` is Adam's and ``weight_decay * params``; where a norm is 0 the factor is 1.
+    Betas and ``eps`` are as for ``adam``. Source: You and others, "Large batch optimization for
+    deep learning" (ICLR 2020).
     """
     require_rate("lamb: learning_rate", learning_rate)
     require_fraction("lamb: beta1", beta1)

@@ -46,7 +46,8 @@ def minimize(
     limited memory BFGS method" (Mathematical Programming 45, 1989); Nocedal, Wright,
     "Numerical optimization" (2006), algorithms 3.5 and 3.6.
 
-    Raise ``NonFiniteError`` if the function or its gradient is not finite at the start.
+    Raises:
+        FloatingPointError: the function or its gradient is not finite at the start.
 
     >>> import numpy as np, gradx as gx
     >>> def rosenbrock(x):

@@ -39,9 +39,9 @@ def nadam(
 ) -> Optimizer:
     """Step as Adam does, along the mean of gradients as it will be one step later.
 
-    The momentum of step ``t`` is ``beta1 * (1 - 0.96**(t * momentum_decay) / 2)``.
-    As PyTorch has it. Source: Dozat, "Incorporating Nesterov momentum into Adam"
-    (ICLR workshop 2016).
+    The momentum of step ``t`` is ``beta1 * (1 - 0.96**(t * momentum_decay) / 2)``. Betas and
+    ``eps`` are as for ``adam``. As PyTorch has it. Source: Dozat, "Incorporating Nesterov
+    momentum into Adam" (ICLR workshop 2016).
     """
     require_rate("nadam: learning_rate", learning_rate)
     require_fraction("nadam: beta1", beta1)

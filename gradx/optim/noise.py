@@ -25,7 +25,8 @@ def add_noise(variance: float, *, key: Any, decay: float = 0.55) -> Optimizer:
     gradient noise improves learning for very deep networks" (2015), who use variances
     of 0.01, 0.3 and 1.
 
-    Raise ``ShapeError`` for a variance or a decay below 0.
+    Raises:
+        ValueError: the variance or the decay is negative.
 
     >>> import numpy as np, gradx as gx
     >>> noise = gx.optim.add_noise(0.01, key=gx.random.key(0))

@@ -40,7 +40,12 @@ class Optimizer(NamedTuple):
 def apply_updates(params: Any, updates: Any) -> Any:
     """Return ``params + updates``, leaf by leaf, in the dtypes of ``params``.
 
-    Raise ``ShapeError`` where their structures or shapes differ.
+    Raises:
+        ValueError: their structures or shapes differ.
+
+    >>> import numpy as np, gradx as gx
+    >>> gx.optim.apply_updates({"w": np.asarray([1.0, 2.0])}, {"w": np.asarray([-0.5, 0.5])})
+    {'w': array([0.5, 2.5])}
     """
     leaves, structure = tree.flatten(params)
     steps = leaves_like(structure, updates, "apply_updates: the updates")

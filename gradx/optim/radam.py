@@ -38,7 +38,8 @@ def radam(
 ) -> Optimizer:
     """Step as Adam does, scaled by how well the average of squares is known.
 
-    Until it rests on more than five gradients, the step is along the mean alone.
+    Until it rests on more than five gradients, the step is along the mean alone. Betas and
+    ``eps`` are as for ``adam``.
     Source: Liu and others, "On the variance of the adaptive learning rate and
     beyond" (ICLR 2020); the limit of five is PyTorch's.
     """

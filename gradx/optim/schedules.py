@@ -114,7 +114,8 @@ def warmup(steps: int, then: Schedule | float) -> Schedule:
 def join(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> Schedule:
     """Follow one schedule after another: the next begins, at its own 0, at each boundary.
 
-    Raise ``ShapeError`` unless the boundaries increase and there is one less than schedules.
+    Raises:
+        ValueError: the boundaries do not increase, or are not one less than the schedules.
 
     >>> import gradx as gx
     >>> from gradx.optim.schedules import constant, exponential, join

@@ -31,8 +31,9 @@ def sgd(learning_rate: LearningRate, momentum: float = 0.0, nesterov: bool = Fal
     ``-learning_rate * (g + momentum * velocity)``. Source: Sutskever, Martens,
     Dahl, Hinton, "On the importance of initialization and momentum" (ICML 2013).
 
-    Raise ``ShapeError`` for a negative rate, a momentum outside [0, 1), or ``nesterov``
-    without momentum.
+    Raises:
+        ValueError: the rate is negative, the momentum outside [0, 1), or there is ``nesterov``
+            without momentum.
 
     >>> import numpy as np, gradx as gx
     >>> optimizer = gx.optim.sgd(0.1, momentum=0.9)

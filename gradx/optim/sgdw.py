@@ -32,8 +32,8 @@ def sgdw(
 ) -> Optimizer:
     """Step as ``sgd`` does, and by ``-learning_rate * weight_decay * params`` besides.
 
-    The decay does not pass through the velocity. Source: Loshchilov, Hutter,
-    "Decoupled weight decay regularization" (ICLR 2019).
+    The decay does not pass through the velocity; ``momentum`` and ``nesterov`` are as for
+    ``sgd``. Source: Loshchilov, Hutter, "Decoupled weight decay regularization" (ICLR 2019).
     """
     require_rate("sgdw: learning_rate", learning_rate)
     require_fraction("sgdw: momentum", momentum)

@@ -21,9 +21,10 @@ def sharpness_aware(
 ) -> Callable[..., Any]:
     """Return a function like ``gx.value_and_grad(function)``, with the gradient of SAM.
 
-    That is the gradient at ``params + rho * g / |g|``, with ``g`` the one at ``params``,
-    the first argument; the value is that at ``params``. Both gradients are of the same
-    arguments. Source: Foret and others, "Sharpness-aware minimization" (ICLR 2021).
+    That is the gradient at ``params + rho * g / |g|``, with ``g`` the one at ``params``, the
+    first argument; the value is that at ``params``. Both gradients are of the same arguments;
+    ``has_aux`` is as for ``gx.grad``. Source: Foret and others, "Sharpness-aware minimization"
+    (ICLR 2021).
 
     >>> import numpy as np, gradx as gx
     >>> step = gx.optim.sharpness_aware(lambda x: gx.sum(x * x), rho=0.1)

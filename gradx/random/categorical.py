@@ -20,8 +20,9 @@ def categorical(key: Any, logits: Any) -> Any:
     never drawn. By the largest of the logits with Gumbel's noise on them (Gumbel,
     "Statistical theory of extreme values", 1954).
 
-    Raise ``DTypeError`` for logits that are not real floating-point numbers, ``ShapeError``
-    for no classes.
+    Raises:
+        TypeError: the logits are not real floating-point numbers.
+        ValueError: there are no classes.
 
     >>> import numpy as np, gradx as gx
     >>> logits = np.asarray([-np.inf, 2.0, 2.0])

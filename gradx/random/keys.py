@@ -28,8 +28,11 @@ LARGEST = 2**128
 def key(seed: int) -> np.ndarray:
     """Return the key of ``seed``, an integer from 0 to 2**128 - 1.
 
-    Different seeds give different keys. Raise ``DTypeError`` for what is not an
-    integer and ``ShapeError`` for one out of range.
+    Different seeds give different keys.
+
+    Raises:
+        TypeError: the seed is not an integer.
+        ValueError: it is out of range.
 
     >>> import gradx as gx
     >>> gx.random.key(7)

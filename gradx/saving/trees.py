@@ -31,7 +31,8 @@ def save(path: Any, tree: Any, *, metadata: Mapping[str, str] | None = None) -> 
     The file appears whole or not at all: whatever happens while it is written, what was at
     ``path`` before stays readable. ``metadata`` are strings to be kept with it.
 
-    Raise ``DTypeError`` for a leaf that is neither an array nor a number.
+    Raises:
+        TypeError: a leaf is neither an array nor a number.
 
     >>> import gradx as gx
     >>> model = gx.nn.Linear(3, 2, key=gx.random.key(0))
@@ -57,8 +58,10 @@ def load(path: Any, like: Any = None, *, verify: bool = True) -> Any:
     Without ``like``, return a dictionary of NumPy arrays by their paths. ``verify=False``
     also reads files that have no SHA-256 of their arrays, as other programs write them.
 
-    Raise ``CheckpointError`` for a file that is damaged or not safetensors, ``ShapeError`` or
-    ``DTypeError`` where it does not hold a tree like ``like``.
+    Raises:
+        CheckpointError: the file is damaged, missing, or not safetensors.
+        ValueError: it does not hold a tree of the structure and shapes of ``like``.
+        TypeError: a dtype is not that of ``like``.
     """
     arrays = read_file(as_path("load", path), verify=verify).arrays
     return arrays if like is None else into_tree(arrays, like)

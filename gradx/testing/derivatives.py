@@ -30,7 +30,7 @@ def check_derivatives(f: Function, *args: Any, order: int = 2, seed: int = 0) ->
         AssertionError: two of them disagree; it says which, and by how much.
 
     >>> import numpy as np, gradx as gx
-    >>> check_derivatives(lambda x: gx.sin(x) * x, np.asarray([1.0, 2.0]), order=3)
+    >>> gx.testing.check_derivatives(lambda x: gx.sin(x) * x, np.asarray([1.0, 2.0]), order=3)
     """
     leaves, structure = tree.flatten(args)
     varied = [i for i, leaf in enumerate(leaves) if is_differentiable(leaf)]

@@ -26,8 +26,9 @@ class EarlyStopping:
     state, of the best epoch, however training ended: early, after the last
     epoch, or by Ctrl-C. ``best_epoch`` and ``best`` say afterwards which it was.
 
-    Raise ``ShapeError`` for a setting out of range, and at the start of
-    training for a column that will not be recorded.
+    Raises:
+        ValueError: a setting is out of range, or, when training starts, ``monitor`` is a
+            column that will not be recorded.
 
     >>> import gradx as gx
     >>> gx.train.EarlyStopping("validation_accuracy", patience=3).mode

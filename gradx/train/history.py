@@ -61,8 +61,10 @@ class History:
     def plot(self, ax: Any = None, columns: Iterable[str] | None = None) -> Any:
         """Draw columns over the epochs, by default the losses, and return matplotlib's Axes.
 
-        They are drawn on ``ax`` if given, else on new Axes. Raise
-        ``MissingPackageError`` without matplotlib.
+        They are drawn on ``ax`` if given, else on new Axes.
+
+        Raises:
+            MissingPackageError: matplotlib is not installed.
         """
         ax = new_axes() if ax is None else ax
         chosen = (

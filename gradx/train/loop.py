@@ -105,8 +105,11 @@ def fit(
 
     Ctrl-C ends training and returns what is trained so far, with
     ``result.stopped == "interrupted"``; the epoch it cut off is not in the
-    history. Raise ``NonFiniteError``, which holds the last good model, before a
-    loss, gradient or parameter that is not finite is used.
+    history.
+
+    Raises:
+        NonFiniteError: a loss, gradient or parameter is not finite; it holds the last good
+            model, from before that step.
 
     >>> import numpy as np
     >>> import gradx as gx

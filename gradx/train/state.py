@@ -19,16 +19,22 @@ class Weights(NamedTuple):
 
 @dataclass(slots=True)
 class State:
-    """A training run in progress. ``epoch`` and ``step`` count from 1."""
+    """A training run in progress: what callbacks are given.
+
+    Of ``epochs`` this is ``epoch``, and of its ``steps`` (``None`` if that is not known)
+    ``step``, both counted from 1; ``total_steps`` were done since the start. ``loss`` is that of
+    the last step, ``history`` holds the finished epochs, ``stopped`` the reason to end if there
+    is one.
+    """
 
     weights: Weights
     history: History
     epochs: int
-    steps: int | None  # in an epoch, if known
+    steps: int | None
     epoch: int = 0
-    step: int = 0  # within the epoch
-    total_steps: int = 0  # done since the start
-    loss: float = math.nan  # of the last step
+    step: int = 0
+    total_steps: int = 0
+    loss: float = math.nan
     stopped: str | None = None
     best: Weights | None = None  # of the best epoch, if early stopping keeps them
     key: Any = None
@@ -45,9 +51,10 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What ``fit`` returns: the model, and how it came about.
+    """What ``fit`` returns: the trained ``model``, and how it came about.
 
-    ``stopped`` is the reason somebody gave for ending training, None if nobody did.
+    ``history`` has the numbers of each epoch, ``optimizer_state`` is where the optimizer stands,
+    ``stopped`` the reason somebody gave for ending training, ``None`` if nobody did.
     """
 
     model: Any

@@ -147,7 +147,7 @@ def tensor(value: Any, device: Any = None, name: str | None = None) -> Tensor:
     """Make a tensor to explore a graph by hand: ``backward()`` gives it a ``.grad``.
 
     ``value`` is a floating-point or complex array or number; it is copied, to
-    ``device`` if one is named.
+    ``device`` if one is named. ``name`` is shown in drawings.
 
     >>> import gradx as gx
     >>> x, y, z = gx.tensor(-2.0), gx.tensor(5.0), gx.tensor(-4.0)

@@ -147,7 +147,8 @@ def jvp(
     """Compute ``f(*primals)`` and its derivative along ``tangents``.
 
     ``tangents`` is a tuple like ``primals``, with arrays of the same shapes;
-    ``None`` counts as zero, and so does the tangent of an integer array.
+    ``None`` counts as zero, and so does the tangent of an integer array. With ``has_aux`` a
+    third value is returned: what ``f`` returned beside its output.
 
     >>> import numpy as np, gradx as gx
     >>> gx.jvp(gx.sin, (np.asarray(0.0),), (np.asarray(2.0),))[1]

@@ -29,6 +29,7 @@ def jacobian(
     has shape ``(m..., n...)``; of a tree by a tree it is a tree of the output's
     structure, each leaf a tree of the input's. Forward or reverse mode is chosen
     by which needs fewer products: one per input element, or one per output element.
+    ``argnums`` names one argument or, in a tuple, several.
     ``chunk_size`` of them are computed at once, which bounds the memory.
     Nothing is conjugated: of a holomorphic function it is the complex Jacobian.
 
@@ -71,7 +72,8 @@ def jacobian(
 def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     """Return a function that computes all second derivatives of a scalar function.
 
-    Of an argument of shape ``(n...)`` the result has shape ``(n..., n...)``.
+    They are by the argument at position ``argnums``; if that has shape ``(n...)``, the result
+    has shape ``(n..., n...)``.
 
     >>> import numpy as np, gradx as gx
     >>> gx.hessian(lambda x: gx.sum(x**3))(np.asarray([1.0, 2.0]))
@@ -84,7 +86,8 @@ def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
 def hvp(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
     """Multiply the Hessian of a scalar function by ``tangents``, without building it.
 
-    Return one array or tree for a single primal, a tuple for several.
+    ``primals`` are the arguments of ``f``, ``tangents`` a tuple like them. Return one array or
+    tree for a single primal, a tuple for several.
 
     >>> import numpy as np, gradx as gx
     >>> gx.hvp(lambda x: gx.sum(x**3), (np.asarray([1.0, 2.0]),), (np.asarray([1.0, 1.0]),))

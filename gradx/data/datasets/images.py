@@ -47,10 +47,13 @@ def fashion_mnist(part: str = "train", *, dtype: Any = np.float32) -> Dataset:
     ``part`` is ``"train"``, 60,000 images, or ``"test"``, 10,000; the targets
     are ten classes: T-shirt, trouser, pullover, dress, coat, sandal, shirt,
     sneaker, bag, ankle boot. The four IDX files of the same names, packed or
-    not, may lie in ``$GRADX_DATA/fashion-mnist``. Raises ``DatasetError``
-    where they are not found, cut off or changed.
+    not, may lie in ``$GRADX_DATA/fashion-mnist``.
 
-    >>> inputs, targets = fashion_mnist("test")  # doctest: +SKIP
+    Raises:
+        DatasetError: they are not found, cut off or changed.
+
+    >>> import gradx as gx
+    >>> inputs, targets = gx.data.datasets.fashion_mnist("test")  # doctest: +SKIP
     >>> inputs.shape  # doctest: +SKIP
     (10000, 28, 28)
     """
@@ -69,9 +72,12 @@ def mnist_5k(*, dtype: Any = np.float32) -> Dataset:
 
     A row is an image of 28 x 28 pixels in [0, 1]; rows are sorted by class, so
     shuffle. ``mnist_5k.csv`` or ``mnist_5k.csv.gz`` in GRADX_DATA goes first.
-    Raises ``DatasetError`` where it is not found, cut off or changed.
 
-    >>> mnist_5k().inputs.shape  # doctest: +SKIP
+    Raises:
+        DatasetError: it is not found, cut off or changed.
+
+    >>> import gradx as gx
+    >>> gx.data.datasets.mnist_5k().inputs.shape  # doctest: +SKIP
     (5000, 784)
     """
     path = users_file("mnist_5k.csv", "mnist_5k.csv.gz")

@@ -19,7 +19,10 @@ def digits(*, dtype: Any = np.float32) -> Dataset:
     """Load 1,797 handwritten digits: inputs (1797, 64) in [0, 1], targets (1797,) int64.
 
     A row is an image of 8 x 8 pixels, from 0 (paper) to 1 (ink); the targets
-    are the ten classes 0 to 9. Raises ``DatasetError`` without scikit-learn.
+    are the ten classes 0 to 9.
+
+    Raises:
+        DatasetError: scikit-learn is not installed.
 
     >>> from gradx.data import datasets
     >>> inputs, targets = datasets.digits()
@@ -35,7 +38,9 @@ def wine(*, dtype: Any = np.float32) -> Dataset:
 
     The columns are chemical measurements in their own units (alcohol in %,
     proline in mg/l, ...), so scale them; the targets are the classes 0 to 2.
-    Raises ``DatasetError`` without scikit-learn.
+
+    Raises:
+        DatasetError: scikit-learn is not installed.
 
     >>> from gradx.data import datasets
     >>> datasets.wine().inputs.shape
@@ -48,8 +53,10 @@ def breast_cancer(*, dtype: Any = np.float32) -> Dataset:
     """Load 569 tumours: inputs (569, 30), targets (569,) int64.
 
     The columns measure cell nuclei in their own units, so scale them; the
-    targets are 0 (malignant) and 1 (benign). Raises ``DatasetError`` without
-    scikit-learn.
+    targets are 0 (malignant) and 1 (benign).
+
+    Raises:
+        DatasetError: scikit-learn is not installed.
 
     >>> from gradx.data import datasets
     >>> datasets.breast_cancer().inputs.shape
@@ -62,8 +69,10 @@ def diabetes(*, dtype: Any = np.float32) -> Dataset:
     """Load 442 patients: inputs (442, 10), targets (442,), both of ``dtype``.
 
     The columns have mean 0 and a sum of squares of 1; a target is how far the
-    disease went within a year, from 25 to 346 on its own scale. Raises
-    ``DatasetError`` without scikit-learn.
+    disease went within a year, from 25 to 346 on its own scale.
+
+    Raises:
+        DatasetError: scikit-learn is not installed.
 
     >>> from gradx.data import datasets
     >>> datasets.diabetes().targets.dtype

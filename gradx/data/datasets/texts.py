@@ -22,10 +22,13 @@ NAMES_FILES = {
 def shakespeare() -> str:
     """Load Shakespeare's plays as one text in Markdown, 5.3 million characters.
 
-    The plays follow each other by kind and title. Raises ``DatasetError``
-    where they are not found or changed.
+    The plays follow each other by kind and title.
 
-    >>> len(shakespeare())  # doctest: +SKIP
+    Raises:
+        DatasetError: they are not found, or changed.
+
+    >>> import gradx as gx
+    >>> len(gx.data.datasets.shakespeare())  # doctest: +SKIP
     5318767
     """
     path = users_file("shakespeare.txt")
@@ -58,10 +61,13 @@ def names() -> list[str]:
     """Load 5,163 first names in lower case, sorted, each once.
 
     They are those of the census of the United States in 1990. A ``names.txt``
-    in GRADX_DATA has one name a line. Raises ``DatasetError`` where they are
-    not found or changed.
+    in GRADX_DATA has one name a line.
 
-    >>> names()[:2]  # doctest: +SKIP
+    Raises:
+        DatasetError: they are not found, or changed.
+
+    >>> import gradx as gx
+    >>> gx.data.datasets.names()[:2]  # doctest: +SKIP
     ['aaron', 'abbey']
     """
     path = users_file("names.txt")
