@@ -85,7 +85,8 @@ def draw(f: Callable[..., Any] | Tensor, *args: Any, seed: Any = None) -> Pictur
     which may be trees, are the leaves; those inside trees are drawn as
     parameters. What a call of a module computes stands in a frame. Arrays of
     more than a few numbers appear as shape, mean, least and greatest. What no
-    gradient reaches, such as a constant factor, is not drawn. Nothing changes: ``.grad`` is left alone and the tape is kept.
+    gradient reaches, such as a constant factor, is not drawn. Nothing changes:
+    ``.grad`` is left alone and the tape is kept.
 
     ``seed`` is the gradient to start from, of the result's shape; a scalar
     needs none.
