@@ -1,6 +1,7 @@
 """Graphs that tests of drawings share: the lecture's, layers in a row, a transformer block."""
 
 import json
+import random
 import re
 
 import numpy as np
@@ -63,6 +64,45 @@ def block_picture():
 def large_picture():
     """Draw more than 300 boxes."""
     return gx.draw(loss, layers(count=60), INPUTS)
+
+
+class Nested(nn.Module):
+    """Calls modules inside it, and uses what others computed, at random."""
+
+    weight: object
+    children: tuple
+    seed: int = nn.static()
+
+    def __call__(self, x, computed):
+        choices = random.Random(self.seed + len(computed))
+        for _ in range(choices.randint(0, 4)):
+            kind = choices.choice(["call", "call", "multiply", "add", "weight"])
+            if kind == "call" and self.children:
+                x = choices.choice(self.children)(x, computed)
+            elif kind == "weight" and self.children:
+                x = x * choices.choice(self.children).weight
+            else:
+                x = x + choices.choice(computed) if kind == "add" else x * self.weight
+            computed.append(x)
+        return x
+
+
+def nested_picture(seed):
+    """Draw modules in modules, with values that enter and leave at any depth."""
+    choices = random.Random(seed)
+
+    def make(depth):
+        count = choices.randint(1, 3) if depth else 0
+        children = tuple([make(depth - 1) for _ in range(count)])
+        return Nested(np.asarray(choices.random()), children, choices.randint(0, 10**6))
+
+    def f(model, x):
+        computed = [x]
+        for _ in range(3):
+            computed.append(model(choices.choice(computed), computed))
+        return computed[-1] * choices.choice(computed) + model.weight
+
+    return gx.draw(f, make(3), 0.7)
 
 
 def content_of(page):

@@ -1,5 +1,6 @@
 """Frames of modules in drawings: what is in them, and that nothing else is where they are."""
 
+from functools import partial
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -10,7 +11,15 @@ from gradx import nn
 from gradx.errors import ShapeError
 from gradx.graph.svg import placed
 from gradx.nn.watching import watching
-from tests.pictures import INPUTS, KEYS, block_picture, layers, layers_picture, loss
+from tests.pictures import (
+    INPUTS,
+    KEYS,
+    block_picture,
+    layers,
+    layers_picture,
+    loss,
+    nested_picture,
+)
 
 X = np.asarray([[0.5, -1.0, 2.0]])
 
@@ -188,7 +197,12 @@ def are_apart(one, other):
     return right <= there[0] or there[1] <= left or bottom <= there[2] or there[3] <= top
 
 
-every_model = pytest.mark.parametrize("make", [layers_picture, block_picture])
+NESTED = [partial(nested_picture, seed) for seed in range(12)]
+every_model = pytest.mark.parametrize(
+    "make",
+    [layers_picture, block_picture, *NESTED],
+    ids=["layers", "block", *[f"nested {seed}" for seed in range(len(NESTED))]],
+)
 
 
 @every_model

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -261,10 +262,11 @@ def test_keys_and_buttons_make_steps(show):
         assert count(page) == expected
 
 
-def test_playing_goes_through_all_steps_and_stops(show, browser):
+def test_playing_goes_through_all_steps_and_stops(browser):
     page = browser.new_page()
-    page.clock.install()
+    page.clock.install(time=datetime(2026, 1, 1))
     page.set_content(lecture_picture().to_html())
+    page.clock.pause_at(datetime(2026, 1, 2))  # From here time passes when told to.
     play = page.locator("#play")
 
     play.click()

@@ -83,9 +83,10 @@ def draw(f: Callable[..., Any] | Tensor, *args: Any, seed: Any = None) -> Pictur
     that came back along it; the title of each op says for each of its inputs
     how ``downstream = upstream x local``. Floating-point arrays in ``args``,
     which may be trees, are the leaves; those inside trees are drawn as
-    parameters. Arrays of more than a few numbers appear as shape, mean, least
-    and greatest. What no gradient reaches, such as a constant factor, is not
-    drawn. Nothing changes: ``.grad`` is left alone and the tape is kept.
+    parameters. What a call of a module computes stands in a frame. Arrays of
+    more than a few numbers appear as shape, mean, least and greatest. What no
+    gradient reaches, such as a constant factor, is not drawn. Nothing changes:
+    ``.grad`` is left alone and the tape is kept.
 
     ``seed`` is the gradient to start from, of the result's shape; a scalar
     needs none.
