@@ -8,7 +8,7 @@ number of devices. With it the branches of the CUDA backend run without a GPU.
 import sys
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType, SimpleNamespace
@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from tests import cuda_emulation
+from tests.fake_streams import FakeRuntimeError as FakeRuntimeError
+from tests.fake_streams import add_streams
 
 
 @dataclass
@@ -67,10 +69,6 @@ class PooledMemory:
 
 class OutOfMemoryError(MemoryError):
     """What CuPy raises, after it has tried again without what it held."""
-
-
-class FakeRuntimeError(RuntimeError):
-    """Stand in for ``CUDARuntimeError``."""
 
 
 def make_cupy(machine: Machine) -> dict[str, ModuleType]:
@@ -151,93 +149,6 @@ def make_cuda(machine: Machine) -> ModuleType:
     return cuda
 
 
-def add_streams(cuda, runtime, machine: Machine) -> None:
-    """Add streams, events, pools of memory, and CUDA graphs that run what was recorded."""
-
-    class Stream:
-        ptr = 0
-
-        def __init__(self, non_blocking=False, name="copy"):
-            self.before, self.name = [], name
-
-        def __enter__(self):
-            self.before.append(machine.stream)
-            machine.stream = self
-            return self
-
-        def __exit__(self, *error):
-            machine.stream = self.before.pop()
-
-        def is_capturing(self):
-            return machine.capturing
-
-        def begin_capture(self, mode):
-            machine.recorded, machine.launches = [], []
-
-        def end_capture(self):
-            commands, machine.recorded = machine.recorded, None
-            return SimpleNamespace(upload=no_effect, launch=lambda stream: run_all(commands))
-
-        synchronize = no_effect
-
-        def wait_event(self, event):
-            machine.log.append((self.name, "waits for", event.number))
-
-    class Event:
-        def __init__(self, disable_timing):
-            self.number, self.device = None, machine.current
-
-        def record(self, stream):
-            if self.device != machine.current:
-                raise FakeRuntimeError("cudaErrorInvalidResourceHandle: invalid resource handle")
-            self.number = machine.events = machine.events + 1
-            machine.log.append((stream.name, "records", self.number))
-
-        def synchronize(self):
-            machine.log.append(("host", "waits for", self.number))
-
-    class MemoryPool:
-        __slots__ = ("limit",)  # as in CuPy there is no weak reference to one
-
-        def __init__(self):
-            self.limit = 0
-
-        def malloc(self, size):
-            raise NotImplementedError
-
-        def total_bytes(self):
-            return machine.pool_bytes
-
-        def used_bytes(self):
-            return machine.used
-
-        def get_limit(self):
-            return self.limit
-
-        def set_limit(self, size=None, fraction=None):
-            self.limit = size if fraction is None else int(fraction * (8 << 30))
-            machine.capacity = self.limit or None
-
-        def free_all_blocks(self):
-            machine.log.append(("pool", "frees", machine.used))
-
-    legacy = Stream(name="compute")
-    cuda.Stream, cuda.MemoryPool, cuda.Event = Stream, MemoryPool, Event
-    cuda.default_pool = MemoryPool()
-    cuda.using_allocator = lambda malloc: nullcontext()
-    cuda.get_current_stream = lambda: machine.stream or legacy
-    runtime.streamCaptureModeThreadLocal = 1
-
-
-def no_effect(*arguments):
-    """Stand in for what orders or waits: all is done when a call returns."""
-
-
-def run_all(commands):
-    for command in commands:
-        command()
-
-
 def launched(machine: Machine, command, name):
     """Run a command, and again in each replay of the graph that is being captured."""
     machine.record(command, name)
@@ -305,6 +216,8 @@ def make_array_type(cuda, machine: Machine) -> type:
             if machine.capturing and function.__name__ in OF_LIBRARIES:
                 raise NotImplementedError("calling cuBLAS API during stream capture")
             plain, named = bare(args), {name: bare(value) for name, value in params.items()}
+            if function is np.take:
+                named["mode"] = "wrap"  # CuPy looks at no index
             found = function(*plain, **named)
             if not isinstance(found, (np.ndarray, np.generic, tuple, list)):
                 return found

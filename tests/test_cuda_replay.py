@@ -299,6 +299,40 @@ def test_losses_that_check_their_targets_are_captured(cuda):
         assert np.isnan(cuda.get(wrong))
 
 
+def written(x, places):
+    out = x * 1.0
+    out[places] = x[:3] * 2
+    return out
+
+
+AT_PLACES = {
+    "written": written,
+    "read by two keys": lambda x, places: x[places, places % 3],
+    "largest of segments": lambda x, places: gx.segment_max(x[:3], places, num_segments=4),
+}
+
+
+@pytest.mark.usefixtures("silent")
+@pytest.mark.parametrize("case", AT_PLACES)
+def test_places_are_part_of_a_capture_and_one_that_is_none_makes_nan(case, cuda):
+    f = lambda x, places: gx.sum(gx.tanh(AT_PLACES[case](x, places)))
+    compiled = gx.compile(gx.value_and_grad(f))
+    x, places = drawn(4, 3), np.asarray([2, 0, 2])
+
+    for given in (places, np.asarray([-1, 3, 1]), np.asarray([0, 4, 1]), np.asarray([0, -5, 1])):
+        value, gradient = compiled(cuda.put(x), cuda.put(given))
+        if np.max(np.abs(given + 0.5)) > 4:
+            assert np.isnan(cuda.get(value))
+            with pytest.raises(IndexError, match="out of bounds"):
+                gx.value_and_grad(f)(cuda.put(x), cuda.put(given))
+        else:
+            expected = gx.value_and_grad(f)(x.astype(float), given)
+            assert_close(cuda.get(value), np.asarray(expected[0]), "float32")
+            assert_close(cuda.get(gradient), expected[1])
+
+    assert len(program_of(compiled)._captures) == 1
+
+
 def test_group_is_a_step_of_a_replay(cuda):
     from gradx.graph.equations import Equation, Group
     from gradx.graph.ir import Graph

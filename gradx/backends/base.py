@@ -32,6 +32,10 @@ def _no_context(native_device: Any) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
+def _never() -> bool:
+    return False
+
+
 def _assume_shared(x: Any, y: Any) -> bool:
     # A view that is taken for a copy loses writes silently; the other way
     # round costs a little time.
@@ -78,6 +82,7 @@ class Backend:
     quiet: Callable[[], AbstractContextManager[Any]] = nullcontext  # no warnings of inf and NaN
     takes_lists: bool = False  # operators of arrays take lists of numbers too
     reading_stalls: bool = False  # to look at a number waits for all that was launched
+    recording: Callable[[], bool] = _never  # are calls kept for a CUDA graph: no number is there
     kernels: dict[str, Kernel] = field(default_factory=dict)
     array_types: tuple[type, ...] = ()  # none: every type of the library's package
     device_type: type | None = None  # of native devices, where they are not strings

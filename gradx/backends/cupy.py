@@ -28,6 +28,7 @@ from gradx.backends.cuda_kernels import (
     softmax_cross_entropy,
     take,
 )
+from gradx.backends.cuda_kernels.launching import is_capturing
 from gradx.errors import DeviceError, ShapeError
 
 CREATE = ("arange", "empty", "eye", "full", "linspace", "ones", "zeros")
@@ -144,6 +145,7 @@ BACKEND = Backend(
     shares_memory=cupy.may_share_memory,
     owns_memory=_owns_memory,
     reading_stalls=True,
+    recording=is_capturing,
     array_types=(cupy.ndarray,),
     device_type=cupy.cuda.Device,
     device_name=_device_name,

@@ -6,8 +6,9 @@ is here in a portable form that sorts the indices: it is deterministic on every
 device. `backends/numpy.py` has the faster ones of NumPy, which go element by element.
 """
 
-from math import prod
+from math import nan, prod
 
+from gradx.core.arrays import backend_for, is_kind
 from gradx.core.op import constant, multilinear, primitive
 from gradx.core.samples import Sample
 from gradx.errors import OutOfBoundsError
@@ -15,15 +16,33 @@ from gradx.ops.creation import place_of, zeros_like
 from gradx.ops.elementwise import where
 from gradx.ops.shapes import reshape
 
+# Where no axis reaches, also when it is merged with those of 2**30 elements.
+NOWHERE = -(2**33)
+
 
 def wrapped(xp, indices, length):
-    """Count negative indices from the end of an axis of ``length``; raise for those beyond it."""
+    """Count negative indices from the end of an axis of ``length``; raise for those beyond it.
+
+    Nobody can look at them while a CUDA graph is recorded: then those are ``NOWHERE``.
+    """
     indices = xp.astype(indices, xp.int64, copy=False)
     outside = (indices < -length) | (indices >= length)
+    if backend_for(indices).recording():
+        inside = xp.where(indices < 0, indices + length, indices)
+        return xp.where(outside, NOWHERE, inside)
     if xp.any(outside):
         worst = int(xp.max(xp.where(outside, xp.abs(indices), 0)))
         raise OutOfBoundsError(f"index {worst} is out of bounds for an axis of size {length}")
     return xp.where(indices < 0, indices + length, indices)
+
+
+def told_of_nowhere(xp, out, places):
+    """Return ``out``, or NaN if a place that does not exist could not be told of before."""
+    if not backend_for(out).recording():
+        return out
+    if not is_kind(out, ("real floating", "complex floating")):
+        raise RuntimeError(f"places in {out.dtype} have no NaN to tell of those that do not exist")
+    return xp.where(xp.any(places < 0), nan, out)
 
 
 def sample_indices(like, *values):
@@ -188,10 +207,13 @@ def put_at(xp, x, value, indices, /, *, axis):
     after = [1] * (x.ndim - axis - 1)
     order, ends, found = _runs(xp, places, length)
     if not hasattr(value, "shape"):
-        return xp.where(xp.reshape(found, (length, *after)), xp.asarray(value, dtype=x.dtype), x)
-    rows = xp.reshape(value, (*x.shape[:axis], places.shape[0], *x.shape[axis + 1 :]))
-    written = xp.take(rows, xp.take(order, ends, axis=0), axis=axis)
-    return xp.where(xp.reshape(found, (length, *after)), xp.astype(written, x.dtype, copy=False), x)
+        written = xp.asarray(value, dtype=x.dtype)
+    else:
+        rows = xp.reshape(value, (*x.shape[:axis], places.shape[0], *x.shape[axis + 1 :]))
+        written = xp.take(rows, xp.take(order, ends, axis=0), axis=axis)
+        written = xp.astype(written, x.dtype, copy=False)
+    out = xp.where(xp.reshape(found, (length, *after)), written, x)
+    return told_of_nowhere(xp, out, places)
 
 
 def _along(draw):

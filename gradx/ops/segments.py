@@ -11,7 +11,14 @@ from gradx.core.explain import describe
 from gradx.core.op import composed, primitive
 from gradx.core.samples import Sample
 from gradx.errors import DTypeError, ShapeError
-from gradx.ops.along import add_at, join_rows, sample_indices, take, wrapped
+from gradx.ops.along import (
+    add_at,
+    join_rows,
+    sample_indices,
+    take,
+    told_of_nowhere,
+    wrapped,
+)
 from gradx.ops.arithmetic import where
 from gradx.ops.comparison import equal, logical_or, not_equal
 from gradx.ops.creation import ones_like
@@ -125,7 +132,8 @@ def segment_extreme(xp, x, segments, /, *, num_segments, axis, largest):
     first = xp.moveaxis(x, axis, 0)
     rows = xp.reshape(first, (first.shape[0], prod(first.shape[1:])))
     joined = join_rows(xp, rows, places, num_segments, join, neutral)
-    return xp.moveaxis(xp.reshape(joined, (num_segments, *first.shape[1:])), 0, axis)
+    out = xp.moveaxis(xp.reshape(joined, (num_segments, *first.shape[1:])), 0, axis)
+    return told_of_nowhere(xp, out, places)
 
 
 def _checked_real(name, x, segments, num_segments, axis):
