@@ -79,11 +79,11 @@ class _Network(BaseEstimator):
             )
         return self.model(inputs, outputs, key)
 
-    def _train(self, x: Any, y: Any, weights: Any, epochs: int, early: bool = False) -> Any:
-        """Take ``epochs`` more; with ``early`` fewer, where rows that are set apart say so."""
+    def _train(self, x: Any, y: Any, weights: Any, epochs: int, patience: int | None) -> Any:
+        """Take ``epochs`` more; with ``patience`` fewer, where rows that are set apart say so."""
         kept = weights > 0
         rows, apart = (x[kept], y[kept], weights[kept]), None
-        if early:
+        if patience is not None:
             rows, apart = self._divided(rows)
         optimizer = self.optimizer
         if optimizer is None:
@@ -97,7 +97,7 @@ class _Network(BaseEstimator):
             batch_size=self.batch_size,
             key=random.fold_in(self._key, self._calls),
             validation=apart,
-            early_stopping=EarlyStopping(patience=self.patience) if early else None,
+            early_stopping=None if patience is None else EarlyStopping(patience=patience),
             progress=None,
         )
         self.model_, self._optimizer_state = result.model, result.optimizer_state
@@ -187,7 +187,7 @@ class Classifier(ClassifierMixin, _Network):
         self._begin(x.shape[1], len(self.classes_))
         of_classes = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
         weights = self._weights(x, sample_weight) * of_classes[labels]
-        return self._train(x, labels, weights, self.epochs, self.patience is not None)
+        return self._train(x, labels, weights, self.epochs, self.patience)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Any:
         """Train one more epoch; ``classes`` are all there will be, and needed the first time."""
@@ -205,7 +205,7 @@ class Classifier(ClassifierMixin, _Network):
             )
         labels = np.searchsorted(self.classes_, y)
         weights = self._weights(x, sample_weight) * self._given_class_weights()[labels]
-        return self._train(x, labels, weights, 1)
+        return self._train(x, labels, weights, 1, None)
 
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class, (samples, classes)."""
@@ -249,12 +249,12 @@ class Regressor(RegressorMixin, _Network):
         """Train a new model on rows ``X`` and numbers ``y``, which count by ``sample_weight``."""
         x, y = self._checked(X, y, is_first=True)
         weights = self._weights(x, sample_weight)
-        return self._train(x, y, weights, self.epochs, self.patience is not None)
+        return self._train(x, y, weights, self.epochs, self.patience)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Train one more epoch."""
         x, y = self._checked(X, y, is_first=not hasattr(self, "model_"))
-        return self._train(x, y, self._weights(x, sample_weight), 1)
+        return self._train(x, y, self._weights(x, sample_weight), 1, None)
 
     def predict(self, X: Any) -> Any:
         """Return what is predicted for each row: a number, or a row of them."""

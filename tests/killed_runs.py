@@ -61,31 +61,37 @@ def last_step(x):
 
 
 def trained(case, seed, directory, resume=None):
-    """Train, and return the digest of all that a run ends with."""
+    """Train, and return the digest of all that a run ends with: also if that is an error."""
     name, sampling = case
     rng = np.random.default_rng(seed)
     model = model_of(rng)
     x = rng.normal(size=(40, 3)).astype(np.float32)
-    result = gx.train.fit(
-        model,
-        nn.mse,
-        MAKERS[name](),
-        (x, np.sum(x * x, axis=1, keepdims=True)),
-        epochs=EPOCHS,
-        key=gx.random.key(seed),
-        batch_size=8,
-        sampling=sampling,
-        validation=0.25,
-        callbacks=[Checkpoint(directory, "validation_loss")],
-        compile=bool(rng.integers(2)),
-        progress=None,
-        resume=resume,
-    )
-    history = {n: c for n, c in result.history.to_dict().items() if n != "seconds"}
+    try:
+        result = gx.train.fit(
+            model,
+            nn.mse,
+            MAKERS[name](),
+            (x, np.sum(x * x, axis=1, keepdims=True)),
+            epochs=EPOCHS,
+            key=gx.random.key(seed),
+            batch_size=8,
+            sampling=sampling,
+            validation=0.25,
+            callbacks=[Checkpoint(directory, "validation_loss")],
+            compile=bool(rng.integers(2)),
+            progress=None,
+            resume=resume,
+        )
+    except gx.train.NonFiniteError as error:
+        return digest_of(error.history, error.model, (error.epoch, error.step))
     best = gx.load(directory / BEST)
-    arrays = [*tree.leaves((result.model, result.optimizer_state)), *best.values()]
-    bits = [repr([history, *best]).encode(), *[np.asarray(x).tobytes() for x in arrays]]
-    return hashlib.sha256(b"".join(bits)).digest()
+    return digest_of(result.history, (result.model, result.optimizer_state, best), None)
+
+
+def digest_of(history, arrays, where):
+    columns = {n: c for n, c in history.to_dict().items() if n != "seconds"}
+    bits = [np.asarray(x).tobytes() for x in tree.leaves(arrays)]
+    return hashlib.sha256(b"".join([repr((columns, where)).encode(), *bits])).digest()
 
 
 def forked(function, *args):
@@ -108,10 +114,10 @@ def finished(child, reading):
         return file.read()
 
 
-def wait_for_a_checkpoint(directory):
-    """Wait until the first epoch is saved, and return when that was."""
-    until = time.monotonic() + 60
-    while not (directory / LAST).exists() and time.monotonic() < until:
+def wait_for_a_checkpoint(child, directory):
+    """Wait until the first epoch is saved or the process has ended; return when that was."""
+    options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    while not (directory / LAST).exists() and os.waitid(os.P_PID, child, options) is None:
         time.sleep(0.001)
     return time.monotonic()
 
@@ -119,17 +125,19 @@ def wait_for_a_checkpoint(directory):
 def run_whole(case, seed, directory):
     """Return what a run ends with, and how long it took after the first epoch."""
     process = forked(trained, case, seed, directory)
-    start = wait_for_a_checkpoint(directory)
+    start = wait_for_a_checkpoint(process[0], directory)
     return finished(*process), time.monotonic() - start
 
 
 def run_killed(case, seed, directory, seconds):
     """Kill a run so long after its first epoch; return how many epochs it had saved."""
     child, reading = forked(trained, case, seed, directory)
-    wait_for_a_checkpoint(directory)
+    wait_for_a_checkpoint(child, directory)
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
     finished(child, reading)
+    if not (directory / LAST).exists():
+        return 0
     return json.loads(read_file(directory / LAST).metadata["gradx.run"])["epoch"]
 
 
@@ -141,7 +149,8 @@ def run(runs, seed=0):
         with TemporaryDirectory() as first, TemporaryDirectory() as second:
             expected, seconds = run_whole(case, own, Path(first))
             epochs = run_killed(case, own, Path(second), rng.uniform(0, seconds))
-            resumed = finished(*forked(trained, case, own, Path(second), second))
+            start = second if epochs else None
+            resumed = finished(*forked(trained, case, own, Path(second), start))
         assert resumed == expected != b"", f"{case}, seed {own}, killed after {epochs} epochs"
         saved[epochs] += 1
     return saved

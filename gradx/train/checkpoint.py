@@ -7,7 +7,7 @@ and of the key: batches and random numbers are numbered by epoch and step.
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ LAST, BEST = "last.safetensors", "best.safetensors"
 class Checkpoint:
     """Save the run to ``directory`` once ``every`` epochs: a callback of ``gx.train.fit``.
 
+    When training ends, also by Ctrl-C or an error, the last whole epoch is saved.
     ``last.safetensors`` is what ``fit(resume=...)`` goes on from. With ``monitor``, a column
     of the history, ``best.safetensors`` is that of the epoch where it was best; ``mode`` is as for
     ``EarlyStopping``. The directory is made if it is not there.
@@ -40,6 +41,7 @@ class Checkpoint:
     mode: str | None = None
     every: int = 1
     _best: float = field(default=math.inf, init=False, repr=False)
+    _unsaved: State | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.directory = as_path("Checkpoint", self.directory)
@@ -57,6 +59,7 @@ class Checkpoint:
             )
         self.directory.mkdir(parents=True, exist_ok=True)
         self._best = min(self._costs(state), default=math.inf)
+        self._unsaved = None
 
     def on_epoch_end(self, state: State) -> None:
         """Save the run, and once more if this epoch is the best."""
@@ -64,8 +67,16 @@ class Checkpoint:
         if self.monitor is not None and self._costs(state)[-1] < self._best:
             self._best = self._costs(state)[-1]
             save_run(self.directory / BEST, state)
+        self._unsaved = None
         if state.epoch % self.every == 0 or state.epoch == state.epochs or state.stopped:
             save_run(self.directory / LAST, state)
+        else:
+            self._unsaved = replace(state)
+
+    def on_end(self, state: State) -> None:
+        """Save the last whole epoch, if training ended before its turn: by Ctrl-C or an error."""
+        if self._unsaved is not None:
+            save_run(self.directory / LAST, self._unsaved)
 
     def _costs(self, state: State) -> list[float]:
         if self.monitor is None or self.mode is None:
