@@ -178,7 +178,6 @@ DIFFERENCES = {
     "interp": lambda x: np.interp(x, [-1.0, 0.0, 1.0, 1.5], [0.0, 2.0, 1.0, 5.0], left=7.0),
     "interp between": lambda x: np.interp([0.2, 0.7, 3.0], [0.0, 0.5, 1.0], x[0]),
     "linspace": lambda x: np.linspace(x[0], x[1], 4),
-    "linspace to the end": lambda x: np.linspace(x[0], x[1], 7)[-1] - x[1],
     "linspace, open": lambda x: np.linspace(0.0, x, 3, endpoint=False, axis=-1, retstep=True),
     "linspace, of one": lambda x: np.linspace(x[0], x[1], 1),
     "polyval": lambda x: np.polyval(x[0], x),
@@ -206,6 +205,15 @@ def assert_as_on_arrays(f, x):
 @pytest.mark.parametrize("f", CALLS.values(), ids=CALLS)
 def test_numpys_own_functions_are_differentiated(f):
     assert_as_on_arrays(f, X)
+
+
+def test_linspace_ends_exactly_where_it_is_told_to():
+    start, stop = np.linspace(0.1, 0.7, 20), np.linspace(1.3, 2.9, 20)
+
+    points = gx.vjp(lambda x: np.linspace(x, stop, 50), start)[0]
+
+    np.testing.assert_array_equal(points[-1], stop)
+    assert np.any(start + 49 * ((stop - start) / 49) != stop)
 
 
 IGNORING_NAN = {
