@@ -89,7 +89,7 @@ def _interp(x, xp, fp, left=None, right=None, period=None):
 def _linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
     gaps = num - 1 if endpoint else num
     step = ew.subtract(stop, start) / gaps if gaps > 0 else ew.subtract(stop, start) * np.nan
-    steps = np.arange(num).reshape((num,) + (1,) * step.ndim)
+    steps = np.arange(num).astype(step.dtype).reshape((num,) + (1,) * step.ndim)
     points = ew.add(start, ew.multiply(steps, step)) if gaps > 0 else steps + start
     points = moveaxis(points if dtype is None else astype(points, dtype), 0, axis)
     return (points, step) if retstep else points
