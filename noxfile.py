@@ -6,7 +6,7 @@
     nox -s matrix           every Python that is installed, each backend by itself
     nox -s oracles          the tests once more with PyTorch, JAX and autograd to compare with
     nox -s bench            benchmarks against them
-    nox -s fuzz             random programs, differentiated in every way
+    nox -s fuzz             random programs, differentiated in several ways
     nox -s estimators       gx.sklearn beside scikit-learn's own network, cross-validated
     nox -s kills            200 processes killed while they save, 200 while they train
     nox -s faults           faults planted in every rule, and how many the tests catch
@@ -117,7 +117,7 @@ def oracles(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Differentiate random programs in every way; ``-- --programs 100000`` for many."""
+    """Differentiate random programs in several ways; ``-- --programs 100000`` for many."""
     session.install("-e", ".")
     session.run("python", "-m", "tests.fuzz", *session.posargs)
 

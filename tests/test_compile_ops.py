@@ -98,7 +98,7 @@ def test_random_programs_are_the_same_compiled(number):
             assume("the shape of its result depends on numbers" not in str(error))
             raise
 
+    eps = np.finfo(inputs[0].dtype).eps
     for one in actual:
         for a, e in zip(tree.leaves(one), tree.leaves(expected), strict=True):
-            eps = np.finfo(e.dtype).eps
             np.testing.assert_allclose(a, e, rtol=4500 * eps, atol=45 * eps)

@@ -232,3 +232,21 @@ def test_universal_functions_of_scipy_are_those_of_gradx():
 def test_quantile_is_not_differentiated_by_its_level_and_says_so():
     with pytest.raises(TrackedError, match=r"np\.asarray\(\) of a Tensor"):
         gx.grad(lambda q: np.quantile(X, q))(np.asarray(0.3))
+
+
+IN_SINGLE_PRECISION = {
+    "insert": lambda x: np.insert(x, 1, 0.5),
+    "insert numbers": lambda x: np.insert(x, [0, 2], np.asarray([0.5, 2.0])),
+    "linspace": lambda x: np.linspace(x[0, 0], x[1, 1], 4),
+    "linspace of arrays": lambda x: np.linspace(x[0], 2.0, 4, endpoint=False),
+}
+
+
+@pytest.mark.parametrize("f", IN_SINGLE_PRECISION.values(), ids=IN_SINGLE_PRECISION)
+def test_single_precision_stays_as_in_numpy(f):
+    x = X.astype(np.float32)
+
+    out, tangent = gx.jvp(f, (x,), (x,))
+
+    assert (out.dtype, tangent.dtype) == (f(x).dtype, np.float32)
+    np.testing.assert_allclose(out, f(x), rtol=1e-6)

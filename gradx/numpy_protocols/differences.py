@@ -89,7 +89,7 @@ def _interp(x, xp, fp, left=None, right=None, period=None):
 def _linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
     gaps = num - 1 if endpoint else num
     step = ew.subtract(stop, start) / gaps if gaps > 0 else ew.subtract(stop, start) * np.nan
-    steps = np.arange(num).reshape((num,) + (1,) * step.ndim)
+    steps = np.arange(num).astype(step.dtype).reshape((num,) + (1,) * step.ndim)
     points = ew.add(start, ew.multiply(steps, step)) if gaps > 0 else steps + start
     if endpoint and gaps > 0:  # exactly, whatever rounding made of it
         points = concat([points[:-1], expand_dims(ew.add(stop, points[-1] * 0), 0)])

@@ -15,7 +15,7 @@ from gradx.ops.along import add_at, take
 from gradx.ops.differences import diff
 from gradx.ops.joining import concat, stack
 from gradx.ops.sets import unique_all, unique_counts, unique_inverse, unique_values
-from gradx.ops.shapes import broadcast_to, expand_dims, moveaxis, reshape
+from gradx.ops.shapes import astype, broadcast_to, expand_dims, moveaxis, reshape
 from gradx.ops.slicing import setitem
 from gradx.ops.sorting import sort
 from gradx.ops.statistical import cumulative_sum
@@ -30,6 +30,8 @@ def _delete(arr, obj, axis=None):
 
 def _insert(arr, obj, values, axis=None):
     arr, values = array_of(arr), array_of(values)
+    if values.dtype != arr.dtype:
+        values = astype(values, arr.dtype)
     if axis is None:
         arr, axis = flat(arr), 0
     arr = moveaxis(arr, axis, 0)
