@@ -27,7 +27,7 @@ from gradx.numpy_protocols import (
 from gradx.numpy_protocols.arranging import array_of
 from gradx.numpy_protocols.constants import as_constants, as_plain, varies_with_nothing
 from gradx.numpy_protocols.refusals import unknown, would_write
-from gradx.numpy_protocols.ufuncs import ACCUMULATIONS, REDUCTIONS, ufunc_of
+from gradx.numpy_protocols.ufuncs import ACCUMULATIONS, OPTIONS, REDUCTIONS, ufunc_of
 
 FUNCTIONS: dict[Any, Any] = {
     **arranging.FUNCTIONS,
@@ -52,16 +52,16 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any)
         return _plainly(plain, inputs, kwargs, would_write(f"np.{ufunc.__name__}"))
     arrays = tuple([array_of(x) if isinstance(x, list | tuple) else x for x in inputs])
     function = ufunc_of(ufunc)
-    if method == "__call__" and function and not kwargs:
-        return function(*arrays)
-    if method == "reduce" and ufunc in REDUCTIONS and set(kwargs) <= {"axis", "keepdims"}:
-        return REDUCTIONS[ufunc](*arrays, **({"axis": 0} | kwargs))
+    if method == "__call__" and function and set(kwargs) <= OPTIONS.get(ufunc, set()):
+        return function(*arrays, **kwargs)
+    home = "np" if hasattr(np, ufunc.__name__) else "scipy.special"
+    call = f"{home}.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+    if method == "reduce" and ufunc in REDUCTIONS:
+        return _adapted(REDUCTIONS[ufunc], plain, call, arrays, {"axis": 0} | kwargs)
     if method == "accumulate" and ufunc in ACCUMULATIONS and set(kwargs) <= {"axis"}:
         return ACCUMULATIONS[ufunc](*arrays, **({"axis": 0} | kwargs))
     if method == "outer" and function and not kwargs:
         return function(*products.spread_apart(*arrays))
-    home = "np" if hasattr(np, ufunc.__name__) else "scipy.special"
-    call = f"{home}.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
     return _plainly(plain, inputs, kwargs, unknown(call, kwargs))
 
 
@@ -73,6 +73,11 @@ def array_function(self: Any, function: Any, types: Any, args: Any, kwargs: Any)
         return _plainly(function, args, kwargs, unknown(name))
     if kwargs.get("out") is not None:
         return _plainly(function, args, kwargs, would_write(name))
+    return _adapted(adapter, function, name, args, kwargs)
+
+
+def _adapted(adapter: Any, function: Any, name: str, args: Any, kwargs: Any) -> Any:
+    """Call what answers for NumPy's function; where it cannot, refuse in NumPy's name."""
     try:
         return adapter(*args, **kwargs)
     except TypeError as error:

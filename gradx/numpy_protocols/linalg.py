@@ -15,7 +15,9 @@ from gradx.ops.linalg_least_squares import lstsq, pinv
 from gradx.ops.linalg_norms import matrix_norm, matrix_rank, norm, vector_norm
 from gradx.ops.linalg_products import cross, matrix_power, multi_dot
 from gradx.ops.linalg_solving import inv, solve
-from gradx.ops.shapes import matrix_transpose, moveaxis, reshape
+from gradx.ops.searching import count_nonzero
+from gradx.ops.shapes import astype, matrix_transpose, moveaxis, reshape
+from gradx.ops.statistical import any
 
 
 def _hermitian(a, UPLO):
@@ -39,6 +41,14 @@ def _pinv(a, rcond=None, hermitian=False, *, rtol=None):
 
 def _lstsq(a, b, rcond=None):
     return lstsq(a, b, rtol=rcond)
+
+
+def _matrix_rank(A, tol=None, hermitian=False, *, rtol=None):
+    if A.ndim < 2:
+        return astype(any(ew.not_equal(A, 0)), np.int64)
+    if tol is None:
+        return matrix_rank(A, rtol=rtol)
+    return count_nonzero(ew.greater(svdvals(A), np.expand_dims(tol, -1)), axis=-1)
 
 
 def _cond(x, p=None):
@@ -83,9 +93,7 @@ FUNCTIONS: dict[Any, Any] = {
         x, keepdims=keepdims, ord=ord
     ),
     np.linalg.matrix_power: lambda a, n: matrix_power(a, n),
-    np.linalg.matrix_rank: lambda A, tol=None, hermitian=False, *, rtol=None: matrix_rank(
-        A, rtol=rtol
-    ),
+    np.linalg.matrix_rank: _matrix_rank,
     np.linalg.matrix_transpose: matrix_transpose,
     np.linalg.multi_dot: lambda arrays, *, out=None: multi_dot(arrays),
     np.linalg.norm: lambda x, ord=None, axis=None, keepdims=False: norm(x, ord, axis, keepdims),

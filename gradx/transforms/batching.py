@@ -14,7 +14,7 @@ from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.trace import Trace
 from gradx.core.views import held, new_tensor, without_constants
-from gradx.errors import AxisError, DTypeError, ShapeError
+from gradx.errors import AxisError, DTypeError, ShapeError, TrackedError
 from gradx.ops.creation import place_of
 from gradx.ops.shapes import broadcast_to, permute_dims
 from gradx.transforms.batching_rules import RULES, aligned, one_by_one
@@ -42,6 +42,12 @@ class Batching(Trace):
 
     def lift(self, constant):
         return new_tensor(broadcast_to(constant, (self.size, *constant.shape)), self, None)
+
+    def plain(self, x, what):
+        raise TrackedError(
+            f"{what} asks for the number in a value that {self.name} maps, of which there is one "
+            "for each element: write it with functions of gx, such as gx.where"
+        )
 
     def apply_general(self, op, arrays, params):
         mine = [type(a) is Tensor and a.trace is self for a in arrays]
