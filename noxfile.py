@@ -94,11 +94,12 @@ def matrix(session: nox.Session, backend: str) -> None:
 
 @nox.session
 def oracles(session: nox.Session) -> None:
-    """Run the tests with what some compare with, all ops beside JAX's, SciPy's functions."""
+    """Run the tests with what some compare with, ops beside JAX's, modules of PyTorch's, SciPy."""
     session.install("-e", ".")
     install_group(session, "tests")
     install_group(session, "bench")
-    pytest(session, "--numprocesses=auto", "tests", "tests/oracles/ops_beside_jax.py")
+    beside = ["tests/oracles/ops_beside_jax.py", "tests/oracles/modules_of_torch.py"]
+    pytest(session, "--numprocesses=auto", "tests", *beside)
     # By itself: SciPy is imported with other settings.
     pytest(session, "--numprocesses=auto", "tests/oracles/scipy_functions.py")
 
