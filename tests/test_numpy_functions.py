@@ -352,6 +352,7 @@ def test_methods_are_called_like_those_of_arrays(f):
         (lambda t: np.sum(t, out=np.zeros(())), r"np\.sum\(\.\.\., out=\.\.\.\)"),
         (lambda t: np.reshape(t, (2, 1), order="F"), r"np\.reshape with order='F'"),
         (lambda t: np.quantile(t, 0.5, weights=[1, 1]), r"np\.quantile with .*weights"),
+        (lambda t: np.nanpercentile(t, 50, weights=[1, 1]), r"np\.quantile with .*weights"),
         (lambda t: np.pad(t, 1, "linear_ramp", end_values=2.0), r"np\.pad with end_values"),
         (lambda t: np.asarray(t), r"np\.asarray\(\) of a Tensor"),
     ],

@@ -6,6 +6,7 @@ import numpy as np
 
 from gradx.core.arrays import is_kind, read_for, untracked
 from gradx.numpy_protocols.arranging import array_of, chosen_axes
+from gradx.numpy_protocols.refusals import unknown
 from gradx.ops import elementwise as ew
 from gradx.ops.along import take_along_axis
 from gradx.ops.searching import count_nonzero
@@ -18,9 +19,20 @@ PICKING = {"closest_observation", "higher", "inverted_cdf", "lower", "nearest"}
 
 
 def _quantile(
-    a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *, nan=False
+    a,
+    q,
+    axis=None,
+    out=None,
+    overwrite_input=False,
+    method="linear",
+    keepdims=False,
+    *,
+    weights=None,
+    nan=False,
 ):
     """Interpolate between the sorted elements; with ``nan``, leave those out that are NaN."""
+    if weights is not None:
+        raise unknown("np.quantile", ["method", "weights"])
     a, weak = array_of(a), isinstance(q, int | float)
     q = np.asarray(q, dtype=float)
     axes = sorted(chosen_axes(axis, a.ndim))

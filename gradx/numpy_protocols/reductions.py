@@ -153,17 +153,33 @@ def _nan_extreme(reduction, least):
     return extreme
 
 
-def _nanmean(a, axis=None, dtype=None, out=None, keepdims=False):
-    return _mean(a, axis, dtype, None, keepdims, where=ew.logical_not(ew.isnan(a)))
+def _known(a, where):
+    there = ew.logical_not(ew.isnan(a))
+    return there if where is ALL else ew.logical_and(there, where)
 
 
-def _nanvar(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
-    a = a if dtype is None else astype(a, dtype)
-    return _var_of_some(a, ew.logical_not(ew.isnan(a)), axis, ddof, keepdims)
+def _nanmean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=ALL):
+    return _mean(a, axis, dtype, None, keepdims, where=_known(a, where))
 
 
-def _nanstd(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
-    return _root(_nanvar(a, axis, dtype, None, ddof, keepdims))
+def _nan_spread(of_some):
+    def spread(
+        a,
+        axis=None,
+        dtype=None,
+        out=None,
+        ddof=0,
+        keepdims=False,
+        *,
+        where=ALL,
+        mean=None,
+        correction=None,
+    ):
+        a = a if dtype is None else astype(a, dtype)
+        ddof = ddof if correction is None else correction
+        return of_some(a, _known(a, where), axis, ddof, keepdims, mean)
+
+    return spread
 
 
 def _average(a, axis=None, weights=None, returned=False, *, keepdims=False):
@@ -212,7 +228,8 @@ def _cov(
     # NumPy takes at least double precision, unless it is told.
     x = astype(x, np.result_type(untracked(x), np.float64) if dtype is None else dtype)
     ddof = (0 if bias else 1) if ddof is None else ddof
-    fweights, aweights = [None if w is None else array_of(w) for w in (fweights, aweights)]
+    aweights = None if aweights is None else astype(array_of(aweights), np.float64)
+    fweights = None if fweights is None else array_of(fweights)
     weights, total, bias_of_weights = _weights_of_observations(fweights, aweights)
     if weights is None:
         away = x - mean(x, axis=1, keepdims=True)
@@ -262,9 +279,9 @@ FUNCTIONS: dict[Any, Any] = {
     np.nanmean: _nanmean,
     np.nanmin: _nan_extreme(_extreme(min, ew.minimum, np.inf), np.inf),
     np.nanprod: _with_nan_as(1.0, _adding_up(prod, ew.multiply, 1)),
-    np.nanstd: _nanstd,
+    np.nanstd: _nan_spread(_std_of_some),
     np.nansum: _with_nan_as(0.0, _adding_up(sum, ew.add, 0)),
-    np.nanvar: _nanvar,
+    np.nanvar: _nan_spread(_var_of_some),
     np.prod: _adding_up(prod, ew.multiply, 1),
     np.ptp: _ptp,
     np.std: _spread(std, _std_of_some),
