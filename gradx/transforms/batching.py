@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gradx.core import tree
-from gradx.core.arrays import is_array, untracked
+from gradx.core.arrays import is_array, read_for, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.trace import Trace
@@ -44,6 +44,7 @@ class Batching(Trace):
         return new_tensor(broadcast_to(constant, (self.size, *constant.shape)), self, None)
 
     def plain(self, x, what):
+        read_for(x.value, what)  # in a captured graph that is the reason
         raise TrackedError(
             f"{what} asks for the number in a value that {self.name} maps, of which there is one "
             "for each element: write it with functions of gx, such as gx.where"
