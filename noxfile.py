@@ -105,11 +105,12 @@ def matrix(session: nox.Session, backend: str) -> None:
 
 @nox.session
 def oracles(session: nox.Session) -> None:
-    """Run the tests with what some compare with, ops beside JAX's, SciPy and scikit-learn."""
+    """Run the tests with what some compare with, ops beside JAX's, modules beside PyTorch's, ..."""
     session.install("-e", ".")
     install_group(session, "tests")
     install_group(session, "bench")
-    pytest(session, "--numprocesses=auto", "tests", "tests/oracles/ops_beside_jax.py")
+    beside = ["tests/oracles/ops_beside_jax.py", "tests/oracles/modules_of_torch.py"]
+    pytest(session, "--numprocesses=auto", "tests", *beside)
     # By themselves: SciPy is imported with other settings.
     for library in ("scipy", "sklearn"):
         pytest(session, "--numprocesses=auto", f"tests/oracles/{library}_functions.py")

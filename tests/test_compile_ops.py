@@ -102,3 +102,11 @@ def test_random_programs_are_the_same_compiled(number):
     for one in actual:
         for a, e in zip(tree.leaves(one), tree.leaves(expected), strict=True):
             np.testing.assert_allclose(a, e, rtol=4500 * eps, atol=45 * eps)
+
+
+@pytest.mark.parametrize("f", [gx.nn.softmax, gx.nn.log_softmax, gx.var, gx.std])
+def test_number_has_the_axes_that_numpy_gives_it(f):
+    x = np.asarray(2.0)
+
+    for axis in (0, -1):
+        assert gx.compile(lambda x, axis=axis: f(x, axis=axis))(x) == f(x, axis=axis)

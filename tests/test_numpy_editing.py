@@ -174,10 +174,8 @@ READING = {
     "argpartition": lambda x: x[0][np.argpartition(x[0], 1)],
     "bincount": lambda x: np.bincount(np.argsort(x[0]), x[0]),
     "choose": lambda x: np.choose(np.argsort(x[0]), [x[0], x[1], x[0]]),
-    "frexp": lambda x: np.frexp(x)[0],
     "lexsort": lambda x: x[0][np.lexsort((x[0], x[1]))],
-    "nanmedian": np.nanmedian,
-    "spacing": lambda x: x * np.spacing(x),
+    "nanquantile": lambda x: np.nanquantile(x, 0.3, method="hazen"),
     "unique": np.unique,
 }
 

@@ -4,17 +4,19 @@ from typing import Any
 
 import numpy as np
 
+from gradx.core.arrays import FLOATING, is_kind, untracked
 from gradx.numpy_protocols.arranging import array_of, chosen_axes
-from gradx.numpy_protocols.refusals import unknown
 from gradx.ops import elementwise as ew
 from gradx.ops.along import take
 from gradx.ops.differences import diff
 from gradx.ops.joining import concat
 from gradx.ops.searching import searchsorted
-from gradx.ops.shapes import astype, expand_dims, moveaxis, reshape, sum
+from gradx.ops.shapes import astype, moveaxis, reshape, sum
+from gradx.ops.sorting import argsort
 
 
 def _diff(a, n=1, axis=-1, prepend=None, append=None):
+    prepend, append = [None if end is np._NoValue else end for end in (prepend, append)]
     shape = tuple(1 if i == axis % a.ndim else length for i, length in enumerate(a.shape))
     as_slice = lambda end: end if np.ndim(end) or end is None else (a[:1] * 0)[:0]
     if prepend is not None and np.ndim(prepend) == 0:
@@ -31,8 +33,10 @@ def _gradient(f, *varargs, axis=None, edge_order=1):
         steps *= len(axes)
     if len(steps) != len(axes):
         raise TypeError(f"np.gradient: {len(varargs)} spacings for {len(axes)} axes")
+    # Numbers as NumPy gives them: places in double precision do not change that of ``f``.
+    dtype = untracked(f).dtype if is_kind(f, FLOATING) else np.float64
     slopes = [
-        moveaxis(_slopes(moveaxis(f, i, 0), step, edge_order), 0, i)
+        moveaxis(astype(_slopes(moveaxis(f, i, 0), step, edge_order), dtype), 0, i)
         for i, step in zip(axes, steps, strict=True)
     ]
     return slopes[0] if len(slopes) == 1 else tuple(slopes)
@@ -60,40 +64,70 @@ def _slopes(f, step, edge_order):
 
 
 def _trapezoid(y, x=None, dx=1.0, axis=-1):
-    y = moveaxis(array_of(y), axis, -1)
+    y = array_of(y)
     if x is None:
         width = dx
     else:
         x = array_of(x)
-        width = diff(x if x.ndim == 1 else moveaxis(x, axis, -1))
-    return sum(width * (y[..., 1:] + y[..., :-1]) / 2.0, axis=-1)
+        after = (1,) * (-axis - 1 if axis < 0 else y.ndim - 1 - axis)
+        width = reshape(diff(x), (-1, *after)) if x.ndim == 1 else diff(x, axis=axis)
+    before = (slice(None),) * (axis % y.ndim)
+    pairs = y[(*before, slice(1, None))] + y[(*before, slice(None, -1))]
+    return sum(width * pairs / 2.0, axis=axis)
 
 
 def _ediff1d(ary, to_end=None, to_begin=None):
     parts = [to_begin, diff(reshape(ary, (-1,))), to_end]
-    return concat([reshape(part, (-1,)) for part in parts if part is not None])
+    dtype = untracked(ary).dtype
+    return concat([reshape(astype(array_of(p), dtype), (-1,)) for p in parts if p is not None])
 
 
 def _interp(x, xp, fp, left=None, right=None, period=None):
+    # NumPy computes all of it in double precision.
+    x, xp = astype(array_of(x), np.float64), astype(array_of(xp), np.float64)
+    fp = array_of(fp)
+    fp = astype(fp, np.result_type(untracked(fp), np.float64))
     if period is not None:
-        raise unknown("np.interp", ["period"])
-    x, xp, fp = array_of(x), array_of(xp), array_of(fp)
-    at = ew.clip(searchsorted(xp, x, side="right") - 1, 0, xp.shape[0] - 2)
-    x_low, x_high = take(xp, at, axis=0), take(xp, at + 1, axis=0)
-    f_low, f_high = take(fp, at, axis=0), take(fp, at + 1, axis=0)
-    inside = f_low + (f_high - f_low) * ((x - x_low) / (x_high - x_low))
+        x, xp, fp = _around(x, xp, fp, abs(period))
+        left = right = None
+    inside = _between(ew.clip(x, xp[0], xp[-1]), xp, fp)
     found = ew.where(ew.less(x, xp[0]), fp[0] if left is None else left, inside)
     return ew.where(ew.greater(x, xp[-1]), fp[-1] if right is None else right, found)
+
+
+def _around(x, xp, fp, period):
+    """Return places within one period, and those known with one more on either side."""
+    x, xp = ew.remainder(x, period), ew.remainder(xp, period)
+    order = argsort(xp)
+    xp, fp = take(xp, order, axis=0), take(fp, order, axis=0)
+    xp = concat([xp[-1:] - period, xp, xp[:1] + period])
+    return x, xp, concat([fp[-1:], fp, fp[:1]])
+
+
+def _between(x, xp, fp):
+    last = xp.shape[0] - 1
+    low = ew.clip(searchsorted(xp, x, side="right") - 1, 0, max(last - 1, 0))
+    high = ew.clip(low + 1, 0, last)
+    x_low, f_low, f_high = take(xp, low, axis=0), take(fp, low, axis=0), take(fp, high, axis=0)
+    gap = take(xp, high, axis=0) - x_low
+    # Of two equal places at the end the last one counts.
+    step = ew.equal(gap, 0)
+    share = (x - x_low) / ew.where(step, 1.0, gap)
+    return ew.where(step, f_high, f_low + (f_high - f_low) * share)
 
 
 def _linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
     gaps = num - 1 if endpoint else num
     step = ew.subtract(stop, start) / gaps if gaps > 0 else ew.subtract(stop, start) * np.nan
-    steps = np.arange(num).astype(step.dtype).reshape((num,) + (1,) * step.ndim)
-    points = ew.add(start, ew.multiply(steps, step)) if gaps > 0 else steps + start
-    if endpoint and gaps > 0:  # exactly, whatever rounding made of it
-        points = concat([points[:-1], expand_dims(ew.add(stop, points[-1] * 0), 0)])
-    points = moveaxis(points if dtype is None else astype(points, dtype), 0, axis)
+    numbers = np.arange(num).reshape((num,) + (1,) * step.ndim)
+    steps = numbers.astype(np.finfo(untracked(step).dtype).dtype)
+    points = start + ew.multiply(steps, step) if gaps > 0 else steps + start + 0 * stop
+    if endpoint and num > 1:
+        points = ew.where(numbers == gaps, stop, points)
+    if dtype is not None:
+        whole = np.issubdtype(dtype, np.integer)
+        points = astype(ew.floor(points) if whole else points, dtype)
+    points = moveaxis(points, 0, axis)
     return (points, step) if retstep else points
 
 

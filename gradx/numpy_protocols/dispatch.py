@@ -34,7 +34,7 @@ from gradx.numpy_protocols.arranging import array_of
 from gradx.numpy_protocols.constants import as_constants, as_plain, varies_with_nothing
 from gradx.numpy_protocols.refusals import unknown, would_write
 from gradx.numpy_protocols.ufunc_methods import UFUNC_METHODS
-from gradx.numpy_protocols.ufuncs import ufunc_of
+from gradx.numpy_protocols.ufuncs import OPTIONS, ufunc_of
 from gradx.numpy_protocols.writing import write_into
 from gradx.ops.arithmetic import where as choose
 from gradx.ops.shapes import astype
@@ -80,8 +80,8 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any)
     function = ufunc_of(ufunc)
     if method == "__call__" and function:
         arrays = [array_of(x) if isinstance(x, list | tuple) else x for x in inputs]
-        if not kwargs:
-            return function(*arrays)
+        if set(kwargs) <= OPTIONS.get(ufunc, set()):
+            return function(*arrays, **kwargs)
         if set(kwargs) <= {"dtype", "casting"} and np.dtype(kwargs["dtype"]).kind in "fc":
             return function(*[_as_dtype(x, kwargs["dtype"]) for x in arrays])
     home = "np" if hasattr(np, ufunc.__name__) else "scipy.special"
@@ -111,7 +111,7 @@ def array_function(self: Any, function: Any, types: Any, args: Any, kwargs: Any)
 
 
 def _adapted(adapter, function, name, args, kwargs):
-    """Call what answers one of NumPy's functions; refuse the options that it does not know."""
+    """Call what answers one of NumPy's functions; where it cannot, refuse in NumPy's name."""
     try:
         return adapter(*args, **kwargs)
     except TypeError as error:

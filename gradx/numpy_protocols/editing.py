@@ -5,17 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from gradx.core.arrays import read_for
+from gradx.core.arrays import read_for, untracked
 from gradx.core.call import Tensor
+from gradx.errors import ShapeError
 from gradx.numpy_protocols.arranging import array_of, chosen_axes, flat
 from gradx.numpy_protocols.constants import as_constants
-from gradx.numpy_protocols.refusals import unknown
+from gradx.numpy_protocols.selecting import within
 from gradx.ops import elementwise as ew
 from gradx.ops.along import add_at, take
+from gradx.ops.creation import stop_gradient
 from gradx.ops.differences import diff
 from gradx.ops.joining import concat, stack
 from gradx.ops.sets import unique_all, unique_counts, unique_inverse, unique_values
-from gradx.ops.shapes import astype, broadcast_to, expand_dims, moveaxis, reshape
+from gradx.ops.shapes import astype, broadcast_to, expand_dims, moveaxis, reshape, sum
 from gradx.ops.slicing import setitem
 from gradx.ops.sorting import sort
 from gradx.ops.statistical import cumulative_sum
@@ -29,9 +31,8 @@ def _delete(arr, obj, axis=None):
 
 
 def _insert(arr, obj, values, axis=None):
-    arr, values = array_of(arr), array_of(values)
-    if values.dtype != arr.dtype:
-        values = astype(values, arr.dtype)
+    arr = array_of(arr)
+    values = astype(array_of(values), untracked(arr).dtype)
     if axis is None:
         arr, axis = flat(arr), 0
     arr = moveaxis(arr, axis, 0)
@@ -107,23 +108,25 @@ def _extract(condition, arr):
 def _resize(a, new_shape):
     size = math.prod(new_shape) if isinstance(new_shape, tuple | list) else new_shape
     shape = tuple(new_shape) if isinstance(new_shape, tuple | list) else (new_shape,)
+    if a.size == 0:
+        return broadcast_to(sum(a), shape)  # zeros
     return reshape(take(flat(a), np.arange(size) % a.size, axis=0), shape)
 
 
 def _choose(a, choices, out=None, mode="raise"):
-    if mode != "raise":
-        raise unknown("np.choose", [f"mode={mode!r}"])
-    which = np.asarray(read_for(a, "np.choose"))
+    which = within(np.asarray(read_for(a, "np.choose")), len(choices), mode, "np.choose")
     found = array_of(choices[0])
     if not np.all((which >= 0) & (which < len(choices))):
-        raise ValueError("np.choose: an index is beyond the choices")
+        raise ShapeError(f"np.choose: an index is beyond the {len(choices)} choices")
     for number, choice in enumerate(choices):
         found = ew.where(which == number, array_of(choice), found)
     return found
 
 
 def _piecewise(x, condlist, funclist, *args, **kw):
-    condlist = [array_of(c) for c in ([condlist] if np.ndim(condlist[0]) < x.ndim else condlist)]
+    several = isinstance(condlist, list | tuple) and np.ndim(condlist[0]) == x.ndim
+    several = several or np.ndim(condlist) > x.ndim
+    condlist = [array_of(c) for c in (condlist if several else [condlist])]
     if len(funclist) == len(condlist) + 1:
         *funclist, otherwise = funclist
     else:
@@ -162,13 +165,13 @@ def _apply_over_axes(func, a, axes):
 
 
 def _unwrap(p, discont=None, axis=-1, *, period=2 * math.pi):
-    steps, half = diff(p, axis=axis), period / 2
+    steps, half = stop_gradient(diff(p, axis=axis)), period / 2
     wrapped = ew.remainder(steps + half, period) - half
-    wrapped = ew.where((wrapped == -half) & (steps > 0), half, wrapped)
-    # Whole periods: what the steps add to their derivative they take from it again.
-    jumps = ew.where(ew.abs(steps) < (half if discont is None else discont), 0.0, wrapped - steps)
-    first = take(p, np.asarray([0]), axis=axis)
-    return p + concat([first * 0, cumulative_sum(jumps, axis=axis)], axis=axis)
+    is_half_up = ew.logical_and(ew.equal(wrapped, -half), ew.greater(steps, 0))
+    wrapped = ew.where(is_half_up, half, wrapped)
+    small = ew.less(ew.abs(steps), half if discont is None else discont)
+    jumps = ew.where(small, 0.0, wrapped - steps)
+    return p + cumulative_sum(jumps, axis=axis, include_initial=True)
 
 
 def _bincount(x, weights=None, minlength=0):
@@ -176,6 +179,7 @@ def _bincount(x, weights=None, minlength=0):
     if type(weights) is not Tensor:
         return as_constants(np.bincount(x, weights, minlength))
     length = max(minlength, int(x.max()) + 1 if x.size else 0)
+    weights = astype(weights, np.float64)  # in which NumPy adds them up
     return add_at(weights, x, length=length, axis=0)
 
 
@@ -193,13 +197,16 @@ def _sliding_window_view(x, window_shape, axis=None, *, subok=False, writeable=F
 
 def _logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
     exponents = np.linspace(start, stop, num, endpoint=endpoint, axis=axis)
-    return ew.pow(base, exponents)
+    points = ew.pow(base, exponents)
+    return points if dtype is None else astype(points, dtype)
 
 
 def _geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
-    start, stop = array_of(start), array_of(stop)
+    wide = np.result_type(untracked(start), untracked(stop), np.float64)
+    start, stop = astype(array_of(start), wide), astype(array_of(stop), wide)
     exponents = np.linspace(ew.multiply(start, 0), ew.log(stop / start), num, endpoint, axis=axis)
-    return ew.multiply(expand_dims(start, axis), ew.exp(exponents))
+    points = ew.multiply(expand_dims(start, axis), ew.exp(exponents))
+    return points if dtype is None else astype(points, dtype)
 
 
 FUNCTIONS: dict[Any, Any] = {

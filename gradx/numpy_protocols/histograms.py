@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gradx.core.arrays import read_for
+from gradx.core.arrays import read_for, untracked
 from gradx.core.call import Tensor
 from gradx.errors import ShapeError
 from gradx.numpy_protocols.arranging import array_of, flat
@@ -15,7 +15,7 @@ from gradx.ops.along import add_at
 from gradx.ops.differences import diff
 from gradx.ops.joining import unstack
 from gradx.ops.searching import searchsorted
-from gradx.ops.shapes import reshape, sum
+from gradx.ops.shapes import astype, reshape, sum
 from gradx.ops.statistical import max, min
 
 
@@ -25,7 +25,8 @@ def _edges(a, bins=10, range=None, weights=None):
     if np.ndim(bins):
         return array_of(bins)
     if range is not None and not isinstance(bins, str):
-        return as_constants(np.histogram_bin_edges((), bins, range))
+        nothing = np.zeros(0, dtype=untracked(a).dtype)
+        return as_constants(np.histogram_bin_edges(nothing, bins, range))
     plain = np.asarray(read_for(a, "np.histogram"))
     if isinstance(bins, str):
         bins = len(np.histogram_bin_edges(plain, bins, range)) - 1
@@ -53,7 +54,8 @@ def _added_up(places, inside, weights, length):
 
 def _histogram(a, bins=10, range=None, density=None, weights=None):
     edges = _edges(a, bins, range)
-    found = _added_up(*_bins_of(flat(array_of(a)), edges), weights, edges.shape[0] - 1)
+    places, inside = _bins_of(flat(array_of(a)), edges)
+    found = _added_up(places, inside, weights, edges.shape[0] - 1)
     return (found / diff(edges) / sum(found) if density else found), edges
 
 
@@ -74,7 +76,7 @@ def _histogramdd(sample, bins=10, range=None, density=None, weights=None):
     for (place, there), length in zip(pairs, lengths, strict=True):
         inside, places = inside & there, places * length + place
     found = reshape(_added_up(places, inside, weights, math.prod(lengths)), lengths)
-    found = found * 1.0  # of several variables NumPy counts in floating point
+    found = astype(found, np.float64)  # of several variables NumPy counts in double precision
     return (_per_volume(found, edges) if density else found), edges
 
 

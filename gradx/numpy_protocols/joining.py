@@ -1,5 +1,6 @@
 """NumPy's functions that join arrays, split them, and repeat what they hold."""
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from gradx.numpy_protocols.arranging import (
 )
 from gradx.ops.joining import concat, meshgrid, split, stack, unstack
 from gradx.ops.moving import pad, repeat, tile
-from gradx.ops.shapes import astype, expand_dims
+from gradx.ops.shapes import astype, expand_dims, reshape
 
 
 def _of_dtype(arrays, dtype):
@@ -76,21 +77,50 @@ def _append(arr, values, axis=None):
     return concat([array_of(arr), array_of(values)], axis=axis)
 
 
+def _split(ary, indices_or_sections, axis=0):
+    if np.ndim(indices_or_sections) == 0:
+        indices_or_sections = operator.index(indices_or_sections)
+    return split(ary, indices_or_sections, axis)
+
+
 def _array_split(ary, indices_or_sections, axis=0):
-    if not isinstance(indices_or_sections, int):
+    if np.ndim(indices_or_sections):
         return split(ary, indices_or_sections, axis)
-    length, sections = ary.shape[axis], indices_or_sections
+    length, sections = ary.shape[axis], operator.index(indices_or_sections)
     short, longer = divmod(length, sections)
     sizes = [short + 1] * longer + [short] * (sections - longer)
     return split(ary, [int(end) for end in np.cumsum(sizes[:-1])], axis)
 
 
 def _hsplit(ary, indices_or_sections):
-    return split(ary, indices_or_sections, 1 if ary.ndim > 1 else 0)
+    return _split(ary, indices_or_sections, 1 if ary.ndim > 1 else 0)
 
 
 def _pad(array, pad_width, mode="constant", *, constant_values=0):
-    return pad(array, pad_width, mode, constant_values=constant_values)
+    if isinstance(pad_width, dict):
+        table = {axis % array.ndim: width for axis, width in pad_width.items()}
+        pad_width = [np.broadcast_to(table.get(axis, 0), (2,)) for axis in range(array.ndim)]
+    widths = np.asarray(pad_width)
+    if mode != "constant" or np.ndim(constant_values) == 0:
+        return pad(array, widths.tolist(), mode, constant_values=constant_values)
+    # A value of its own for each end: those of later axes fill the corners.
+    for axis, sides in enumerate(np.broadcast_to(widths, (array.ndim, 2)).tolist()):
+        values = np.broadcast_to(constant_values, (array.ndim, 2))[axis].tolist()
+        for side, (width, value) in enumerate(zip(sides, values, strict=True)):
+            one = [[0, 0] for _ in range(array.ndim)]
+            one[axis][side] = width
+            array = pad(array, one, constant_values=value)
+    return array
+
+
+def _meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
+    if not sparse:
+        return meshgrid(*map(array_of, xi), indexing=indexing)
+    places = list(range(len(xi)))
+    if indexing == "xy" and len(xi) > 1:
+        places[:2] = 1, 0
+    shape = lambda place: tuple(-1 if i == place else 1 for i in range(len(xi)))
+    return tuple([reshape(array_of(x), shape(i)) for x, i in zip(xi, places, strict=True)])
 
 
 def _unstack(x, /, *, axis=0):
@@ -103,17 +133,17 @@ FUNCTIONS: dict[Any, Any] = {
     np.block: _block,
     np.column_stack: _column_stack,
     np.concatenate: _concatenate,
-    np.dsplit: lambda ary, indices_or_sections: split(ary, indices_or_sections, 2),
+    np.dsplit: lambda ary, indices_or_sections: _split(ary, indices_or_sections, 2),
     np.dstack: _dstack,
     np.hsplit: _hsplit,
     np.hstack: _hstack,
-    np.meshgrid: lambda *xi, indexing="xy": meshgrid(*xi, indexing=indexing),
+    np.meshgrid: _meshgrid,
     np.pad: _pad,
     np.repeat: lambda a, repeats, axis=None: repeat(a, repeats, axis=axis),
-    np.split: lambda ary, indices_or_sections, axis=0: split(ary, indices_or_sections, axis),
+    np.split: _split,
     np.stack: _stack,
-    np.tile: lambda A, reps: tile(A, (reps,) if isinstance(reps, int) else tuple(reps)),
+    np.tile: lambda A, reps: tile(A, tuple(np.atleast_1d(reps).tolist())),
     np.unstack: _unstack,
-    np.vsplit: lambda ary, indices_or_sections: split(ary, indices_or_sections, 0),
+    np.vsplit: _split,
     np.vstack: _vstack,
 }

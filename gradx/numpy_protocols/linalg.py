@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from gradx.core.arrays import is_kind, reading_stalls, untracked
-from gradx.numpy_protocols.products import outer
+from gradx.numpy_protocols.arranging import flat
+from gradx.numpy_protocols.products import cross_of, outer
 from gradx.ops import elementwise as ew
 from gradx.ops.linalg import diagonal, matmul, tensordot, trace, tril, vecdot
 from gradx.ops.linalg_determinants import det, slogdet
@@ -14,9 +15,11 @@ from gradx.ops.linalg_eigen import EigResult, eig, eigh, eigvals, eigvalsh
 from gradx.ops.linalg_factorizations import cholesky, qr, svd, svdvals
 from gradx.ops.linalg_least_squares import lstsq, pinv
 from gradx.ops.linalg_norms import matrix_norm, matrix_rank, norm, vector_norm
-from gradx.ops.linalg_products import cross, matrix_power, multi_dot
+from gradx.ops.linalg_products import matrix_power, multi_dot
 from gradx.ops.linalg_solving import inv, solve
-from gradx.ops.shapes import matrix_transpose, moveaxis, reshape
+from gradx.ops.searching import count_nonzero
+from gradx.ops.shapes import astype, matrix_transpose, moveaxis, reshape
+from gradx.ops.statistical import any
 
 
 def _hermitian(a, UPLO):
@@ -55,7 +58,20 @@ def _pinv(a, rcond=None, hermitian=False, *, rtol=None):
 
 
 def _lstsq(a, b, rcond=None):
-    return lstsq(a, b, rtol=rcond)
+    found = lstsq(a, b, rtol=rcond)
+    rank, (rows, columns) = untracked(found.rank), a.shape
+    deficient = rank.ndim == 0 and not reading_stalls(rank) and rank < columns
+    if rows > columns and not deficient:
+        return found if b.ndim > 1 else found._replace(residuals=reshape(found.residuals, (1,)))
+    return found._replace(residuals=flat(found.residuals)[:0])  # as NumPy says that there are none
+
+
+def _matrix_rank(A, tol=None, hermitian=False, *, rtol=None):
+    if A.ndim < 2:
+        return astype(any(ew.not_equal(A, 0)), np.int64)
+    if tol is None:
+        return matrix_rank(A, rtol=rtol)
+    return count_nonzero(ew.greater(svdvals(A), np.expand_dims(tol, -1)), axis=-1)
 
 
 def _cond(x, p=None):
@@ -86,7 +102,7 @@ def _vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
 FUNCTIONS: dict[Any, Any] = {
     np.linalg.cholesky: lambda a, /, *, upper=False: cholesky(a, upper=upper),
     np.linalg.cond: _cond,
-    np.linalg.cross: lambda x1, x2, /, *, axis=-1: cross(x1, x2, axis=axis),
+    np.linalg.cross: lambda x1, x2, /, *, axis=-1: cross_of(x1, x2, axis=axis),
     np.linalg.det: det,
     np.linalg.diagonal: lambda x, /, *, offset=0: diagonal(x, offset=offset),
     np.linalg.eig: _eig,
@@ -100,9 +116,7 @@ FUNCTIONS: dict[Any, Any] = {
         x, keepdims=keepdims, ord=ord
     ),
     np.linalg.matrix_power: lambda a, n: matrix_power(a, n),
-    np.linalg.matrix_rank: lambda A, tol=None, hermitian=False, *, rtol=None: matrix_rank(
-        A, rtol=rtol
-    ),
+    np.linalg.matrix_rank: _matrix_rank,
     np.linalg.matrix_transpose: matrix_transpose,
     np.linalg.multi_dot: lambda arrays, *, out=None: multi_dot(arrays),
     np.linalg.norm: lambda x, ord=None, axis=None, keepdims=False: norm(x, ord, axis, keepdims),

@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from gradx.core.arrays import read_for
+from gradx.core.arrays import is_kind, read_for, untracked
 from gradx.errors import ShapeError
 from gradx.numpy_protocols.arranging import array_of, at_least_1d, flat
 from gradx.numpy_protocols.products import convolve
 from gradx.numpy_protocols.refusals import unknown
 from gradx.ops import elementwise as ew
 from gradx.ops.joining import concat, stack
+from gradx.ops.linalg_eigen import eigvals
 from gradx.ops.linalg_least_squares import lstsq
 from gradx.ops.moving import pad
 from gradx.ops.shapes import expand_dims, sum
@@ -44,15 +45,20 @@ def _polyder(p, m=1):
 
 
 def _polyint(p, m=1, k=None):
-    constants = [0.0] * m if k is None else [k] * m if np.ndim(k) == 0 else k
+    constants = [0.0] if k is None else [k] if np.ndim(k) == 0 else list(k)
+    constants = constants * m if len(constants) == 1 else constants
     for i in range(m):
         p = concat([p / np.arange(p.shape[0], 0, -1), at_least_1d(constants[i])])
     return p
 
 
 def _poly(seq_of_zeros):
-    product = np.ones(1)
-    for zero in flat(array_of(seq_of_zeros)):
+    zeros = array_of(seq_of_zeros)
+    if zeros.ndim == 2:  # a matrix: its characteristic polynomial
+        found = _poly(eigvals(zeros))
+        return found if is_kind(zeros, "complex floating") else ew.real(found)
+    product = np.ones(1, dtype=untracked(zeros).dtype)
+    for zero in flat(zeros):
         product = convolve(product, stack([ew.multiply(zero, 0) + 1, -zero]))
     return product
 

@@ -73,7 +73,10 @@ def _in_letters(operands):
     return (subscripts, *operands[: 2 * pairs : 2])
 
 
-def _cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
+def cross_of(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Any:
+    """Multiply vectors of three elements, which lie along any axis of each array."""
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = moveaxis(array_of(a), axisa, -1), moveaxis(array_of(b), axisb, -1)
@@ -137,7 +140,7 @@ def _windows_times(a, v, mode):
 FUNCTIONS: dict[Any, Any] = {
     np.convolve: convolve,
     np.correlate: _correlate,
-    np.cross: _cross,
+    np.cross: cross_of,
     np.diag: _diag,
     np.diagflat: lambda v, k=0: _matrix_of(flat(v), k),
     np.diagonal: diagonal_of,

@@ -4,24 +4,43 @@ from typing import Any
 
 import numpy as np
 
-from gradx.core.arrays import read_for
+from gradx.core.arrays import is_kind, read_for, untracked
 from gradx.numpy_protocols.arranging import array_of, chosen_axes
+from gradx.numpy_protocols.refusals import unknown
 from gradx.ops import elementwise as ew
 from gradx.ops.along import take_along_axis
-from gradx.ops.shapes import moveaxis, permute_dims, reshape
+from gradx.ops.searching import count_nonzero
+from gradx.ops.shapes import astype, moveaxis, permute_dims, reshape
 from gradx.ops.sorting import sort
 from gradx.ops.statistical import any
 
+# Methods that return one of the elements: it keeps its precision.
+PICKING = {"closest_observation", "higher", "inverted_cdf", "lower", "nearest"}
+
 
 def _quantile(
-    a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *, nan=False
+    a,
+    q,
+    axis=None,
+    out=None,
+    overwrite_input=False,
+    method="linear",
+    keepdims=False,
+    *,
+    weights=None,
+    nan=False,
 ):
     """Interpolate between the sorted elements; with ``nan``, leave those out that are NaN."""
-    a, q = array_of(a), np.asarray(q, dtype=float)
+    if weights is not None:
+        raise unknown("np.quantile", ["method", "weights"])
+    a, weak = array_of(a), isinstance(q, int | float)
+    q = np.asarray(q, dtype=float)
     axes = sorted(chosen_axes(axis, a.ndim))
     rest = [i for i in range(a.ndim) if i not in axes]
     lengths = [a.shape[i] for i in rest]
     x = reshape(permute_dims(a, (*rest, *axes)), (*lengths, -1))
+    if method not in PICKING and not (weak and is_kind(a, "real floating")):
+        x = astype(x, np.result_type(untracked(x), np.float64))
     result = reshape(_between(sort(x, axis=-1), q.reshape(-1), method, nan), (*lengths, *q.shape))
     for axis_of_q in range(q.ndim):
         result = moveaxis(result, len(rest) + axis_of_q, axis_of_q)
@@ -35,23 +54,26 @@ def _between(x, q, method, nan):
     """Return the quantiles of the last axis of ``x``, which is sorted: NaNs are at its end."""
     missing = ew.isnan(x)
     if nan:
-        known = np.logical_not(read_for(missing, "a quantile beside NaNs"))
-        count = np.sum(known, axis=-1, keepdims=True)
-        missing = count == 0
+        known = ew.logical_not(missing)
+        count = count_nonzero(known, axis=-1, keepdims=True)
+        missing = ew.equal(count, 0)
     else:
         count = np.full((*x.shape[:-1], 1), x.shape[-1])
         missing = any(missing, axis=-1, keepdims=True)
     places = _places(count, q, method)
-    below = np.floor(places).astype(np.intp)
-    low = take_along_axis(x, below, axis=-1)
-    high = take_along_axis(x, np.ceil(places).astype(np.intp), axis=-1)
+    below, above = ew.floor(places), ew.ceil(places)
+    low = take_along_axis(x, astype(below, np.intp), axis=-1)
+    high = take_along_axis(x, astype(above, np.intp), axis=-1)
     # One element alone may be infinite, and has no gap to interpolate in.
-    gap = ew.where(below == places, 0.0, high - low)
-    return ew.where(missing, np.nan, low + gap * (places - below).astype(x.dtype))
+    gap = ew.where(ew.equal(below, places), 0.0, high - low)
+    return ew.where(missing, np.nan, low + gap * astype(places - below, untracked(x).dtype))
 
 
 def _places(count, q, method):
     """Return between which of ``count`` sorted elements NumPy finds quantiles: it is asked."""
+    if method == "linear":
+        return ew.multiply(ew.clip(count - 1, 0), q)
+    count = read_for(count, "a quantile beside NaNs")
     places = np.zeros((*count.shape[:-1], q.size))
     for n in np.unique(count[count > 0]):
         places[count[..., 0] == n] = np.quantile(np.arange(float(n)), q, method=method)
@@ -59,7 +81,8 @@ def _places(count, q, method):
 
 
 def _percentile(a, q, *args, **kwargs):
-    return _quantile(a, np.asarray(q) / 100, *args, **kwargs)
+    part = q / 100 if isinstance(q, int | float) else np.asarray(q) / 100
+    return _quantile(a, part, *args, **kwargs)
 
 
 def _median(a, axis=None, out=None, overwrite_input=False, keepdims=False, *, nan=False):

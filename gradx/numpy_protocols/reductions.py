@@ -3,11 +3,14 @@
 ``where=`` and ``initial=`` are written with ``where`` and one more operation.
 """
 
+import builtins
 from typing import Any
 
 import numpy as np
 
-from gradx.numpy_protocols.arranging import array_of, at_least_1d, flat
+from gradx.core.arrays import is_kind, untracked
+from gradx.errors import ShapeError
+from gradx.numpy_protocols.arranging import array_of, at_least_1d, chosen_axes, flat
 from gradx.ops import elementwise as ew
 from gradx.ops.joining import concat
 from gradx.ops.linalg import matmul, tensordot
@@ -18,6 +21,7 @@ from gradx.ops.shapes import (
     broadcast_to,
     expand_dims,
     matrix_transpose,
+    permute_dims,
     reshape,
     squeeze,
     sum,
@@ -43,8 +47,11 @@ def _extreme(op, combine, least):
     def extreme(a, axis=None, out=None, keepdims=False, initial=None, where=ALL):
         if where is not ALL:
             a = ew.where(where, a, least if initial is None else initial)
-        result = op(a, axis=axis, keepdims=keepdims)
-        return result if initial is None else combine(result, initial)
+        if initial is None:
+            return op(a, axis=axis, keepdims=keepdims)
+        if 0 in a.shape:  # of nothing there is no extreme but the initial one
+            return sum(a, axis=axis, keepdims=keepdims) * 0 + initial
+        return combine(op(a, axis=axis, keepdims=keepdims), initial)
 
     return extreme
 
@@ -70,18 +77,22 @@ def _mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=ALL):
 
 def _count(a, where, axis, keepdims):
     """Return how many elements of ``a`` along the axes are where ``where`` is true."""
-    return count_nonzero(broadcast_to(where, a.shape), axis=axis, keepdims=keepdims)
+    count = count_nonzero(broadcast_to(where, a.shape), axis=axis, keepdims=keepdims)
+    # As a float like those of ``a``: an integer would turn single precision into double.
+    floats = is_kind(a, ("real floating", "complex floating"))
+    return astype(count, np.finfo(untracked(a).dtype).dtype if floats else np.float64)
 
 
-def _var_of_some(a, where, axis, ddof, keepdims):
-    middle = _mean(a, axis, keepdims=True, where=where)
+def _var_of_some(a, where, axis, ddof, keepdims, middle=None):
+    if middle is None:
+        middle = _mean(a, axis, keepdims=True, where=where)
     squares = ew.where(where, ew.square(ew.abs(a - middle)), 0.0)
     total = sum(squares, axis=axis, keepdims=keepdims)
     return total / (_count(a, where, axis, keepdims) - ddof)
 
 
-def _std_of_some(a, where, axis, ddof, keepdims):
-    return _root(_var_of_some(a, where, axis, ddof, keepdims))
+def _std_of_some(a, where, axis, ddof, keepdims, middle=None):
+    return _root(_var_of_some(a, where, axis, ddof, keepdims, middle))
 
 
 def _root(variance):
@@ -106,8 +117,8 @@ def _spread(op, of_some):
         if dtype is not None:
             a = astype(a, dtype)
         ddof = ddof if correction is None else correction
-        if where is not ALL:
-            return of_some(a, where, axis, ddof, keepdims)
+        if where is not ALL or mean is not None:
+            return of_some(a, where, axis, ddof, keepdims, mean)
         return op(a, axis=axis, correction=ddof, keepdims=keepdims)
 
     return spread
@@ -142,29 +153,59 @@ def _nan_extreme(reduction, least):
     return extreme
 
 
-def _nanmean(a, axis=None, dtype=None, out=None, keepdims=False):
-    return _mean(a, axis, dtype, None, keepdims, where=ew.logical_not(ew.isnan(a)))
+def _known(a, where):
+    there = ew.logical_not(ew.isnan(a))
+    return there if where is ALL else ew.logical_and(there, where)
 
 
-def _nanvar(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
-    a = a if dtype is None else astype(a, dtype)
-    return _var_of_some(a, ew.logical_not(ew.isnan(a)), axis, ddof, keepdims)
+def _nanmean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=ALL):
+    return _mean(a, axis, dtype, None, keepdims, where=_known(a, where))
 
 
-def _nanstd(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
-    return _root(_nanvar(a, axis, dtype, None, ddof, keepdims))
+def _nan_spread(of_some):
+    def spread(
+        a,
+        axis=None,
+        dtype=None,
+        out=None,
+        ddof=0,
+        keepdims=False,
+        *,
+        where=ALL,
+        mean=None,
+        correction=None,
+    ):
+        a = a if dtype is None else astype(a, dtype)
+        ddof = ddof if correction is None else correction
+        return of_some(a, _known(a, where), axis, ddof, keepdims, mean)
+
+    return spread
 
 
 def _average(a, axis=None, weights=None, returned=False, *, keepdims=False):
     a = array_of(a)
-    weights = None if weights is None else array_of(weights)
     if weights is None:
-        weights = ew.abs(a) * 0 + 1
-    elif np.ndim(weights) == 1 and np.ndim(a) > 1:
-        weights = reshape(weights, tuple(-1 if i == axis % a.ndim else 1 for i in range(a.ndim)))
-    total = sum(weights, axis=axis, keepdims=keepdims)
-    average = sum(ew.multiply(a, weights), axis=axis, keepdims=keepdims) / total
+        average = mean(a, axis=axis, keepdims=keepdims)
+        total = _count(a, ALL, axis, keepdims)
+    else:
+        weights = _weights_along(array_of(weights), axis, a)
+        total = sum(weights, axis=axis, keepdims=keepdims)
+        average = sum(ew.multiply(a, weights), axis=axis, keepdims=keepdims) / total
     return (average, broadcast_to(total, average.shape)) if returned else average
+
+
+def _weights_along(weights, axis, a):
+    """Give weights that are for some axes of ``a`` only, in the order named, axes of all."""
+    if tuple(weights.shape) == tuple(a.shape):
+        return weights
+    axes = chosen_axes(axis, a.ndim)
+    if axis is None or tuple(weights.shape) != tuple(a.shape[i] for i in axes):
+        raise ShapeError(
+            f"np.average: weights of shape {tuple(weights.shape)} are not for axis={axis} of an "
+            f"array of shape {tuple(a.shape)}"
+        )
+    weights = permute_dims(weights, tuple(int(i) for i in np.argsort(axes)))
+    return reshape(weights, tuple(n if i in axes else 1 for i, n in enumerate(a.shape)))
 
 
 def _ptp(a, axis=None, out=None, keepdims=False):
@@ -175,7 +216,7 @@ def _variables(m, rowvar):
     """Return a matrix each of whose rows holds the observations of a variable."""
     if np.ndim(m) < 2:
         return expand_dims(at_least_1d(m), 0)
-    return m if rowvar or m.shape[0] == 1 else matrix_transpose(m)
+    return m if rowvar else matrix_transpose(m)
 
 
 def _cov(
@@ -184,14 +225,15 @@ def _cov(
     x = _variables(m, rowvar)
     if y is not None:
         x = concat([x, _variables(y, rowvar)])
-    if dtype is not None:
-        x = astype(x, dtype)
+    # NumPy takes at least double precision, unless it is told.
+    x = astype(x, np.result_type(untracked(x), np.float64) if dtype is None else dtype)
     ddof = (0 if bias else 1) if ddof is None else ddof
-    fweights, aweights = [None if w is None else array_of(w) for w in (fweights, aweights)]
+    aweights = None if aweights is None else astype(array_of(aweights), np.float64)
+    fweights = None if fweights is None else array_of(fweights)
     weights, total, bias_of_weights = _weights_of_observations(fweights, aweights)
     if weights is None:
         away = x - mean(x, axis=1, keepdims=True)
-        weighted, scale = away, x.shape[1] - ddof
+        weighted, scale = away, np.float64(builtins.max(x.shape[1] - ddof, 0))
     else:
         away = x - expand_dims(tensordot(x, weights, axes=1) / total, 1)
         weighted, scale = away * weights, total - ddof * bias_of_weights
@@ -208,8 +250,8 @@ def _weights_of_observations(fweights, aweights):
     return weights, total, sum(ew.multiply(weights, aweights)) / total
 
 
-def _corrcoef(x, y=None, rowvar=True):
-    covariance = _cov(x, y, rowvar)
+def _corrcoef(x, y=None, rowvar=True, *, dtype=None):
+    covariance = _cov(x, y, rowvar, dtype=dtype)
     if covariance.ndim == 0:
         return covariance / covariance
     deviation = ew.sqrt(ew.real(covariance[tuple([np.arange(covariance.shape[0])] * 2)]))
@@ -237,9 +279,9 @@ FUNCTIONS: dict[Any, Any] = {
     np.nanmean: _nanmean,
     np.nanmin: _nan_extreme(_extreme(min, ew.minimum, np.inf), np.inf),
     np.nanprod: _with_nan_as(1.0, _adding_up(prod, ew.multiply, 1)),
-    np.nanstd: _nanstd,
+    np.nanstd: _nan_spread(_std_of_some),
     np.nansum: _with_nan_as(0.0, _adding_up(sum, ew.add, 0)),
-    np.nanvar: _nanvar,
+    np.nanvar: _nan_spread(_var_of_some),
     np.prod: _adding_up(prod, ew.multiply, 1),
     np.ptp: _ptp,
     np.std: _spread(std, _std_of_some),

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from gradx.core.arrays import read_for, untracked
-from gradx.numpy_protocols.arranging import flat
-from gradx.numpy_protocols.refusals import unknown
+from gradx.core.arrays import is_kind, read_for, untracked
+from gradx.errors import ShapeError
+from gradx.numpy_protocols.arranging import copy_of, flat
 from gradx.numpy_protocols.writing import write_into
 from gradx.ops import elementwise as ew
 from gradx.ops.along import take, take_along_axis
+from gradx.ops.creation import zeros_like
 from gradx.ops.searching import nonzero
 from gradx.ops.sorting import sort
 from gradx.ops.special_bessel import i0
@@ -24,10 +25,20 @@ def _where(condition, x=None, y=None, /):
     return ew.where(ew.not_equal(condition, 0), x, y)
 
 
+def within(indices: Any, length: int, mode: str, what: str) -> Any:
+    """Return indices with those that are out of bounds treated as NumPy's ``mode`` says."""
+    if mode == "raise":
+        return indices
+    if mode == "clip":
+        return np.clip(indices, 0, length - 1)
+    if mode == "wrap":
+        return np.mod(indices, length)
+    raise ShapeError(f"{what}: mode={mode!r}, expected 'raise', 'clip' or 'wrap'")
+
+
 def _take(a, indices, axis=None, out=None, mode="raise"):
-    if mode != "raise":
-        raise unknown("np.take", [f"mode={mode!r}"])
-    return take(a, np.asarray(indices), axis=axis)
+    length = a.size if axis is None else a.shape[axis]
+    return take(a, within(np.asarray(indices), length, mode, "np.take"), axis=axis)
 
 
 def _take_along_axis(arr, indices, axis=-1):
@@ -61,6 +72,17 @@ def _round(a, decimals=0, out=None):
 
 
 def _nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
+    if not is_kind(x, ("real floating", "complex floating")):
+        return copy_of(x) if copy else x
+    if is_kind(x, "complex floating"):
+        parts = [_mended(part(x), nan, posinf, neginf) for part in (ew.real, ew.imag)]
+        whole = parts[0] + parts[1] * 1j
+    else:
+        whole = _mended(x, nan, posinf, neginf)
+    return whole if copy else write_into(x, whole, "np.nan_to_num")
+
+
+def _mended(x, nan, posinf, neginf):
     limits, whole = np.finfo(untracked(x).dtype), x
     for found, mended in (
         (ew.isnan(x), nan),
@@ -68,7 +90,7 @@ def _nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
         (_is_infinite(x, -1), float(limits.min) if neginf is None else neginf),
     ):
         whole = ew.where(found, mended, whole)
-    return whole if copy else write_into(x, whole, "np.nan_to_num")
+    return whole
 
 
 def _is_infinite(x, sign):
@@ -76,12 +98,12 @@ def _is_infinite(x, sign):
 
 
 def _angle(z, deg=False):
-    turned = ew.atan2(ew.imag(z), ew.real(z)) if np.iscomplexobj(untracked(z)) else _turn(z)
+    turned = ew.atan2(_imag(z), ew.real(z))
     return turned * (180 / math.pi) if deg else turned
 
 
-def _turn(x):
-    return ew.where(ew.less(x, 0), math.pi, ew.multiply(x, 0))
+def _imag(x):
+    return ew.imag(x) if np.iscomplexobj(untracked(x)) else zeros_like(x)
 
 
 def _real_if_close(a, tol=100):
@@ -99,7 +121,7 @@ FUNCTIONS: dict[Any, Any] = {
     np.compress: _compress,
     np.fix: lambda x, out=None: ew.trunc(x),
     np.i0: i0,
-    np.imag: lambda val: ew.imag(val) if np.iscomplexobj(untracked(val)) else ew.multiply(val, 0),
+    np.imag: _imag,
     np.nan_to_num: _nan_to_num,
     np.partition: _partition,
     np.real: ew.real,

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from gradx.core.arrays import read_for, untracked
-from gradx.numpy_protocols.constants import as_constants
+from gradx.core.arrays import is_kind, untracked
+from gradx.numpy_protocols.arranging import array_of
 from gradx.ops import elementwise as ew
+from gradx.ops.creation import stop_gradient
 from gradx.ops.linalg import matmul, vecdot
 from gradx.ops.shapes import astype, expand_dims, squeeze
 
@@ -17,8 +18,8 @@ LOG_2 = math.log(2.0)
 DEGREE = math.pi / 180
 
 
-def _cbrt(x):
-    return ew.multiply(ew.sign(x), ew.pow(ew.abs(x), 1 / 3))
+def _special():
+    return import_module("gradx.special")  # when asked for: it is large
 
 
 def _exp2(x):
@@ -26,25 +27,29 @@ def _exp2(x):
 
 
 def _logaddexp2(x, y):
+    # Before they are multiplied they have the precision of the result.
+    dtype = np.result_type(untracked(x), untracked(y))
+    x, y = [astype(value, dtype) if hasattr(value, "dtype") else value for value in (x, y)]
     return ew.logaddexp(x * LOG_2, y * LOG_2) / LOG_2
 
 
-def _fmax(x, y):
-    return ew.where(ew.isnan(x), y, ew.where(ew.isnan(y), x, ew.maximum(x, y)))
+def _beside_nan(choose):
+    def chosen(x, y):
+        # Each NaN is replaced by its partner before any derivative can meet it.
+        return choose(ew.where(ew.isnan(x), y, x), ew.where(ew.isnan(y), x, y))
 
-
-def _fmin(x, y):
-    return ew.where(ew.isnan(x), y, ew.where(ew.isnan(y), x, ew.minimum(x, y)))
+    return chosen
 
 
 def _fmod(x, y):
     # Of positive numbers both remainders are the same; this one takes the sign of x.
-    return ew.copysign(ew.remainder(ew.abs(x), ew.abs(y)), x)
+    sizes = [ew.abs(value) if hasattr(value, "dtype") else abs(value) for value in (x, y)]
+    found = ew.remainder(*sizes)
+    return ew.where(ew.less(x, 0), ew.negative(found), found)
 
 
 def _heaviside(x, at_zero):
-    step = ew.where(ew.greater(x, 0), 1.0, 0.0)
-    return ew.where(ew.isnan(x), math.nan, ew.where(ew.equal(x, 0), at_zero, step))
+    return ew.where(ew.equal(x, 0), at_zero, (ew.sign(x) + 1) / 2)
 
 
 def _float_power(x, y):
@@ -58,12 +63,33 @@ def _modf(x):
 
 
 def _frexp(x):
-    fraction, exponent = np.frexp(read_for(x, "np.frexp"))
-    return ew.multiply(x, np.exp2(-exponent.astype(fraction.dtype))), as_constants(exponent)
+    size = ew.abs(stop_gradient(x))
+    is_plain = ew.logical_and(ew.isfinite(size), ew.not_equal(size, 0))
+    guess = ew.floor(ew.log2(ew.where(is_plain, size, 1.0))) + 1
+    fraction = _ldexp(size, -guess)  # which rounding may have left out of [1/2, 1)
+    up, down = ew.greater_equal(fraction, 1), ew.less(fraction, 0.5)
+    exponent = guess + astype(up, guess.dtype) - astype(down, guess.dtype)
+    exponent = ew.where(is_plain, exponent, 0.0)
+    return _ldexp(x, -exponent), astype(exponent, np.dtype("int32"))
 
 
 def _ldexp(x, exponent):
-    return ew.multiply(x, ew.pow(2.0, exponent))
+    x = array_of(x)
+    dtype = untracked(x).dtype if is_kind(x, "real floating") else np.float64
+    # In three steps: none leaves the range of numbers where the result does not.
+    bound = 3 * (np.finfo(dtype).maxexp - 2)
+    exponent = ew.clip(astype(array_of(exponent), dtype), -bound, bound)
+    third = ew.trunc(exponent / 3)
+    for part in (third, third, exponent - 2 * third):
+        x = ew.multiply(x, ew.pow(2.0, part))
+    return x
+
+
+def _spacing(x):
+    x = stop_gradient(x)
+    size = ew.abs(x)
+    gap = ew.nextafter(size, math.inf) - size
+    return ew.where(ew.less(x, 0), ew.negative(gap), gap)
 
 
 def _divmod(x, y):
@@ -93,7 +119,7 @@ UFUNCS: dict[Any, Any] = {
     np.bitwise_or: ew.bitwise_or,
     np.bitwise_right_shift: ew.bitwise_right_shift,
     np.bitwise_xor: ew.bitwise_xor,
-    np.cbrt: _cbrt,
+    np.cbrt: lambda x: _special().cbrt(x),
     np.ceil: ew.ceil,
     np.conjugate: ew.conj,
     np.copysign: ew.copysign,
@@ -111,8 +137,8 @@ UFUNCS: dict[Any, Any] = {
     np.float_power: _float_power,
     np.floor: ew.floor,
     np.floor_divide: ew.floor_divide,
-    np.fmax: _fmax,
-    np.fmin: _fmin,
+    np.fmax: _beside_nan(ew.maximum),
+    np.fmin: _beside_nan(ew.minimum),
     np.fmod: _fmod,
     np.frexp: _frexp,
     np.greater: ew.greater,
@@ -154,7 +180,7 @@ UFUNCS: dict[Any, Any] = {
     np.rint: ew.round,
     np.sign: ew.sign,
     np.signbit: ew.signbit,
-    np.spacing: lambda x: as_constants(np.spacing(read_for(x, "np.spacing"))),
+    np.spacing: _spacing,
     np.sin: ew.sin,
     np.sinh: ew.sinh,
     np.sqrt: ew.sqrt,
@@ -167,6 +193,9 @@ UFUNCS: dict[Any, Any] = {
     np.vecmat: _vecmat,
 }
 
+# What those with axes of their own take beside arrays.
+OPTIONS: dict[Any, set[str]] = {np.vecdot: {"axis"}}
+
 # Where SciPy keeps its universal functions, which ask Tensors as NumPy's do.
 SCIPY = ("scipy.special", "scipy.special._ufuncs")
 
@@ -177,6 +206,5 @@ def ufunc_of(asked: Any) -> Any:
         return UFUNCS[asked]
     name = asked.__name__
     if asked in [getattr(sys.modules.get(module), name, None) for module in SCIPY]:
-        special = import_module("gradx.special")  # when asked for: it is large
-        return getattr(special, name, None) or UFUNCS.get(getattr(np, name, None))
+        return getattr(_special(), name, None) or UFUNCS.get(getattr(np, name, None))
     return None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gradx.core import tree
-from gradx.core.arrays import is_array, untracked
+from gradx.core.arrays import is_array, read_for, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.trace import Trace
@@ -42,6 +42,7 @@ class Batching(Trace):
         return xp.ones(x.shape, dtype=plain.dtype, device=device)
 
     def plain(self, x, what):
+        read_for(x.value, what)  # in a captured graph that is the reason
         raise self.refusal(what)
 
     def refusal(self, what):

@@ -200,13 +200,13 @@ def propagate(
     seed = next(iter(cotangents.values()))
     with backend_for(seed).quiet():
         if nested or reading_stalls(seed):
-            found = _walk_with_zeros(nodes, cotangents, keep_all)
+            found = _walk_with_zeros(nodes, cotangents, keep_all, is_harmless(nodes))
         else:
             # A dead zero does no harm until it meets an infinity, and is then seen by the NaN it
             # made: only then is it worth following. Outer derivatives may meet it later.
             found = _walk(nodes, dict(cotangents), keep_all, free=False)
             if any(may_hold_nan(g) for node, g in found.items() if not node.edges):
-                found = _walk_with_zeros(nodes, cotangents, keep_all)
+                found = _walk_with_zeros(nodes, cotangents, keep_all, harmless=False)
     if not retain:
         for node in nodes:
             node.edges = node.edges and None
@@ -233,10 +233,10 @@ def _walk(nodes, cotangents, keep_all, free):
     return kept
 
 
-def _walk_with_zeros(nodes, seeds, keep_all):
+def _walk_with_zeros(nodes, seeds, keep_all, harmless):
     """Walk back with what lives of each cotangent beside it."""
     cotangents = {node: (g, of_seed(g)) for node, g in seeds.items()}
-    kept, harmless = {}, is_harmless(nodes)
+    kept = {}
     for node in reversed(nodes):
         if node not in cotangents:
             continue

@@ -8,7 +8,7 @@ the zeros of a seed. A zero that arithmetic made is alive: 0 times infinity is
 then an honest NaN.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from gradx.core.arrays import backend_for, is_kind, reading_stalls, untracked
@@ -64,17 +64,23 @@ SMOOTH = names(
 )
 HARMLESS = SMOOTH | SELECTING | MOVING
 
+# What programs leave a NaN out with. The first stays cheap where no number may be looked at:
+# what lives is then followed through elementwise ops only.
+MASKING = names("where")
+PICKING = names("getitem take take_along_axis where")
 
-def may_matter(nodes: list[Any], seeds: Iterable[Any]) -> bool:
-    """Tell whether zeros of the seeds or on the tape may be dead, and may meet an infinity.
+
+def may_matter(nodes: list[Any], seeds: Collection[Any]) -> bool:
+    """Tell whether zeros of the seeds or on the tape may be dead, and may meet an infinity or NaN.
 
     ``nodes`` are in order of creation: walking back, what one leaves out meets those before it.
     """
     if any(map(_may_hold_zero, seeds)):
         return True
-    if is_harmless(nodes):
-        return False
     ops = {node.op.name for node in nodes if node.edges}
+    if is_harmless(nodes):
+        # Every derivative is finite unless there is a NaN to begin with.
+        return not ops.isdisjoint(MASKING if any(map(reading_stalls, seeds)) else PICKING)
     if not ops.isdisjoint(SELECTING - CHOOSING) or any(map(_is_scaled_by_constant, nodes)):
         return True
     met = False
@@ -156,7 +162,11 @@ def follow(
         part = apply_rule(rule, g, saved, live)
     if selects or (op.name in MOVING and live is not None):
         through = ones_like(_real_part(g)) if live is None else live
-        live = _indicator(rule.apply(beside(through, saved), *saved))
+        reached = rule.apply(beside(through, saved), *saved)
+        if live is not None and (by_constant or op.name in ("maximum", "minimum")):
+            # A NaN that the rule keeps does not make what is dead alive.
+            reached = where(equal(live, 0), 0.0, reached)
+        live = _indicator(reached)
     elif not op.elementwise and not harmless and (live is not None or leaves_out):
         live = _after_mixing(part, rule, saved, g, live, leaves_out)
     if live is None or (harmless and not op.elementwise and not selects):

@@ -49,6 +49,8 @@ def axes_of(equation: Equation) -> tuple[int, ...]:
     """Return the axes that an op works along, from the front."""
     rank = len(next(equation.variables).shape)
     axis = equation.params["axis"]
+    if rank == 0:
+        return ()  # NumPy takes 0 and -1 for an axis of a number
     axes = range(rank) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     return tuple(sorted(a % rank for a in axes))
 

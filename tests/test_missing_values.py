@@ -1,0 +1,63 @@
+"""A NaN that a selection leaves out, as data that is missing: no derivative meets it."""
+
+import numpy as np
+import pytest
+
+import gradx as gx
+
+KNOWN = np.asarray([False, True, True])
+Y = np.asarray([np.nan, 1.0, 3.0])
+M = np.asarray([0.5, -0.2, 0.4])
+MASKED = {
+    "abs": lambda m, y: gx.where(KNOWN, gx.abs(m - y), 0.0),
+    "maximum": lambda m, y: gx.where(KNOWN, gx.maximum(m * y, 0.1), 0.0),
+    "multiply": lambda m, y: gx.where(KNOWN, m * y, 0.0),
+    "square": lambda m, y: gx.where(KNOWN, (m - y) ** 2, 0.0),
+    "tanh": lambda m, y: gx.where(KNOWN, gx.tanh(m * y) * m, 0.0),
+    "weighed": lambda m, y: 2 * gx.where(KNOWN, gx.sin(y * m), 1.0),
+}
+PICKED = {
+    "by a mask": lambda m, y: ((m - y) ** 2)[KNOWN],
+    "by a slice": lambda m, y: (m * m * y)[1:],
+    "by take": lambda m, y: gx.take(gx.cos(m - y), np.asarray([2, 1]), axis=0),
+}
+CASES = MASKED | PICKED
+WAYS = {
+    "reverse": gx.grad,
+    "forward": lambda f: lambda m: np.stack([gx.jvp(f, (m,), (e,))[1] for e in np.eye(3)]),
+    "linearized": lambda f: lambda m: np.stack([gx.linearize(f, m)[1](e) for e in np.eye(3)]),
+    "mapped": lambda f: lambda m: gx.vmap(gx.grad(f))(np.stack([-m, m]))[1],
+    "second order": gx.hessian,
+}
+
+
+def derivative_of(name, way, y):
+    return WAYS[way](lambda m: gx.sum(CASES[name](m, y)))(M)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", CASES)
+def test_derivative_is_that_of_what_is_known(name, way):
+    filled = derivative_of(name, way, np.where(KNOWN, Y, 2.0))
+
+    np.testing.assert_allclose(derivative_of(name, way, Y), filled, rtol=1e-14)
+
+
+@pytest.mark.parametrize("f", MASKED.values(), ids=MASKED)
+def test_compiled_gradient_leaves_out_what_where_does(f):
+    gradient = gx.grad(lambda m, y: gx.sum(f(m, y)))
+
+    compiled = gx.compile(gradient)
+
+    for y in (np.where(KNOWN, Y, 2.0), Y):
+        np.testing.assert_allclose(compiled(M, y), gradient(M, np.where(KNOWN, Y, 2.0)), rtol=1e-14)
+
+
+def test_missing_number_that_is_differentiated_itself_has_a_derivative_of_0():
+    for f in (gx.square, gx.abs, gx.sin, lambda x: gx.maximum(x, 2.0)):
+        found = gx.grad(lambda x, f=f: gx.sum(gx.where(gx.isnan(x), 0.0, f(x))))(Y)
+        assert found[0] == 0
+
+
+def test_nan_that_counts_is_seen_in_the_gradient():
+    assert np.isnan(gx.grad(lambda m: gx.sum(gx.where(m > 0, m * Y, 0.0)))(M)[0])
