@@ -53,7 +53,8 @@ def _added_up(places, inside, weights, length):
 
 def _histogram(a, bins=10, range=None, density=None, weights=None):
     edges = _edges(a, bins, range)
-    found = _added_up(*_bins_of(flat(array_of(a)), edges), weights, edges.shape[0] - 1)
+    places, inside = _bins_of(flat(array_of(a)), edges)
+    found = _added_up(places, inside, weights, edges.shape[0] - 1)
     return (found / diff(edges) / sum(found) if density else found), edges
 
 
