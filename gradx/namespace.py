@@ -53,6 +53,7 @@ LIBRARYS_OWN = {
     "uint16",
     "uint32",
     "uint64",
+    "float16",  # of no standard, and libraries look for it
     "float32",
     "float64",
     "complex64",
@@ -82,7 +83,7 @@ class Namespace:
         return value
 
     def _find(self, name: str) -> Any:
-        if name in LIBRARYS_OWN:
+        if name in LIBRARYS_OWN:  # where it has it: array-api-strict has no float16
             return getattr(self._backend.xp, name)
         # The whole public surface, which this module lies below.
         value = getattr(sys.modules["gradx"], name)
@@ -97,7 +98,8 @@ class Namespace:
         return value
 
     def __dir__(self) -> list[str]:
-        return sorted({*dir(sys.modules["gradx"]), *LIBRARYS_OWN})
+        own = [name for name in LIBRARYS_OWN if hasattr(self._backend.xp, name)]
+        return sorted({*dir(sys.modules["gradx"]), *own})
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (type(self), self._device)

@@ -242,3 +242,11 @@ def test_namespace_of_tensors_has_what_libraries_look_for_beyond_the_standard():
     ):
         np.testing.assert_array_equal(found, expected)
     gx.testing.check_derivatives(f, x)
+
+
+def test_namespace_has_the_half_precision_of_a_library_that_has_one():
+    f = lambda x: gx.sum(x.__array_namespace__().astype(x, x.__array_namespace__().float16) ** 2)
+
+    np.testing.assert_array_equal(gx.grad(f)(np.asarray([1.5, 2.0])), [3.0, 4.0])
+    assert "float16" in dir(namespace_on("cpu"))
+    assert not hasattr(namespace_of(strict.asarray([1.0])), "float16")
