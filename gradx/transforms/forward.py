@@ -74,13 +74,13 @@ class Forward(Trace):
         parts = []
         with backend_for(out).quiet():
             if x_is_mine:
-                parts.append(
-                    follow(op, x_rule, x_rule.pick(out, *values, None), *x.payload, factor)
-                )
+                tangent, live = x.payload
+                saved = x_rule.pick(out, *values, None)
+                parts.append(follow(op, x_rule, saved, tangent, live, factor))
             if y_is_mine:
-                parts.append(
-                    follow(op, y_rule, y_rule.pick(out, *values, None), *y.payload, factor)
-                )
+                tangent, live = y.payload
+                saved = y_rule.pick(out, *values, None)
+                parts.append(follow(op, y_rule, saved, tangent, live, factor))
         return self._carry(out, parts)
 
     def apply_general(self, op, arrays, params):
