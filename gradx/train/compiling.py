@@ -8,10 +8,10 @@ from gradx.errors import CaptureError
 from gradx.graph.compile import Compiled
 
 
-def while_it_compiles(function: Callable[..., Any], what: str) -> Callable[..., Any]:
-    """Return a function compiled, or as it is once it turns out that it cannot be: with a warning.
+def while_it_compiles(function: Callable[..., Any], what: str = "") -> Callable[..., Any]:
+    """Return a function compiled, or as it is once it turns out that it cannot be.
 
-    ``what`` says what its calls are.
+    That is worth a warning where calls are many: ``what`` says then what they are.
     """
     compiled = Compiled(function, (), ())
     reason = ""
@@ -24,7 +24,8 @@ def while_it_compiles(function: Callable[..., Any], what: str) -> Callable[..., 
             return compiled(*args)
         except CaptureError as error:
             reason = str(error)
-            warnings.warn(f"fit: {what} run without being compiled: {reason}", stacklevel=3)
+            if what:
+                warnings.warn(f"fit: {what} run without being compiled: {reason}", stacklevel=3)
             return function(*args)
 
     return run

@@ -89,8 +89,9 @@ def fit(
     batch are moved there. ``resume`` is a checkpoint that ``Checkpoint`` saved, or its
     directory: the run goes on from there, up to ``epochs`` in all, as if never interrupted.
 
-    Steps and evaluations are compiled (see ``gx.compile``), which changes no arithmetic; what
-    cannot be, such as a loss that reads a number, is run as it is, after a warning that says why.
+    Steps and evaluations are compiled (see ``gx.compile``), which changes no arithmetic. Where
+    that cannot be, as of a loss that reads a number, they run as they are, and a warning says why
+    of steps.
     ``compile=False`` runs every step in Python, as for a debugger or a loss that prints.
 
     With ``world=gx.distributed.world()``, processes that ``mpiexec`` started train together: each
@@ -136,7 +137,7 @@ def fit(
     lowered = None if chosen is None else chosen.dtype
     objective = as_objective(loss, lowered)
     run = Run(
-        evaluated=while_it_compiles(objective, "evaluations") if compile else objective,
+        evaluated=while_it_compiles(objective) if compile else objective,
         step=make_step(objective, optimizer, world, compile, chosen),
         optimizer=optimizer if lowered is None else Scaling(optimizer),
         source=training_source(data, batch_size, sampling, data_key, world),
