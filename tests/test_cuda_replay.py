@@ -299,6 +299,26 @@ def test_losses_that_check_their_targets_are_captured(cuda):
         assert np.isnan(cuda.get(wrong))
 
 
+@pytest.mark.usefixtures("silent")
+def test_capture_launches_nothing_that_a_warm_up_has_not(cuda, monkeypatch):
+    launched = []
+    is_capturing = cuda.backend.recording
+
+    def differs(xp, x, /, **params):
+        launched.append(("when captured" if is_capturing() else "else", cuda.machine.capturing))
+        return x + 0
+
+    monkeypatch.setitem(cuda.backend.kernels, "sort", differs)
+    f = gx.compile(lambda x: gx.sort(x))
+    f.graph(cuda.put(np.ones(2)))
+    launched.clear()
+
+    f(cuda.put(np.ones(2)))
+
+    assert launched[0] == ("else", False)
+    assert launched[1:] == [("when captured", False), ("when captured", True)]
+
+
 def written(x, places):
     out = x * 1.0
     out[places] = x[:3] * 2

@@ -4,7 +4,9 @@ CuPy compiles with NVRTC, keeps what it compiled on disk, and loads it once for 
 It is imported when something is launched, not before.
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -32,9 +34,29 @@ def launch(source: str, name: str, blocks: Lengths, threads: Lengths, *arguments
         _function(source, name)(blocks, threads, values)
 
 
+class _Rehearsal(threading.local):
+    on = False
+
+
+_rehearsal = _Rehearsal()
+
+
+@contextmanager
+def rehearsing() -> Iterator[None]:
+    """Let what this thread runs do what it does when it is captured, with nothing captured.
+
+    A kernel that only a capture launches would be loaded in it, which CUDA refuses.
+    """
+    _rehearsal.on = True
+    try:
+        yield
+    finally:
+        _rehearsal.on = False
+
+
 def is_capturing() -> bool:
     """Tell whether this thread's stream records what is launched, for a CUDA graph."""
-    return import_module("cupy").cuda.get_current_stream().is_capturing()
+    return _rehearsal.on or import_module("cupy").cuda.get_current_stream().is_capturing()
 
 
 def contiguous(array: Any) -> Any:

@@ -12,13 +12,13 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from typing import Any
 
 from gradx.backends import backend_for_device
 from gradx.backends.cuda_kernels.copies import copy_all
-from gradx.backends.cuda_kernels.launching import contiguous
+from gradx.backends.cuda_kernels.launching import contiguous, rehearsing
 from gradx.backends.cuda_memory import ProgramPool
 from gradx.backends.settings import current_matmul_precision, is_deterministic
 from gradx.core.op import PYTHON_SCALARS
@@ -175,10 +175,14 @@ class Replay:
         self._graph.upload()
 
     def _warm_up(self, steps: "Steps") -> int:
-        """Run until the pool has all that a run takes; return how many bytes that is."""
+        """Run until the pool has all that a run takes; return how many bytes that is.
+
+        The first run looks at labels and places, the others do as the capture will.
+        """
         held = 0
         for run in range(MOST_WARM_UPS):
-            steps.run(self._inputs)
+            with rehearsing() if run else nullcontext():
+                steps.run(self._inputs)
             before, held = held, self._pool.total_bytes()
             if held == before and run + 1 >= WARM_UPS:
                 break
