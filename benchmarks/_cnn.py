@@ -23,8 +23,8 @@ def _loss(gx: Any) -> Any:
     return loss
 
 
-def gradx(compiled: bool = False) -> Works:
-    """gradx: its ops, loss and optimizer."""
+def _step() -> tuple[Any, list[Any]]:
+    """Return gradx's step, with its ops, loss and optimizer, and what to call it with."""
     gx, optim = import_module("gradx"), import_module("gradx.optim")
     x, y, params = network()
     loss_and_grads = gx.value_and_grad(_loss(gx))
@@ -36,8 +36,14 @@ def gradx(compiled: bool = False) -> Works:
         updates, state = optimizer.update(grads, state, params)
         return optim.apply_updates(params, updates), state, value
 
+    return whole, [params, state, x, y]
+
+
+def gradx(compiled: bool = False) -> Works:
+    """gradx, uncompiled."""
+    whole, (params, state, x, y) = _step()
     if compiled:
-        whole = gx.compile(whole, donate=("params", "state"))
+        whole = import_module("gradx").compile(whole, donate=("params", "state"))
 
     def step():
         nonlocal params, state
@@ -50,6 +56,12 @@ def gradx(compiled: bool = False) -> Works:
 def gradx_compiled() -> Works:
     """gradx, the whole step compiled."""
     return gradx(compiled=True)
+
+
+def profiles() -> dict[str, Any]:
+    """Return where the time of the compiled step goes."""
+    whole, arguments = _step()
+    return {WORK: import_module("gradx").profile(whole, *arguments)}
 
 
 def torch() -> Works:

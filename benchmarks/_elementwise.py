@@ -55,13 +55,22 @@ def gradx() -> Works:
     return computing(lambda: f(x))
 
 
+def _function() -> Any:
+    """Return gradx's function of both arrays."""
+    gx = import_module("gradx")
+    return gx.value_and_grad(lambda x, y: gx.sum(gx.tanh(x * y + 0.5) * gx.exp(-x * x)))
+
+
 def gradx_compiled() -> Works:
     """gradx, compiled."""
-    gx = import_module("gradx")
     x, y = data()
-    f = gx.value_and_grad(lambda x, y: gx.sum(gx.tanh(x * y + 0.5) * gx.exp(-x * x)))
-    f = gx.compile(f)
+    f = import_module("gradx").compile(_function())
     return computing(lambda: f(x, y))
+
+
+def profiles() -> dict[str, Any]:
+    """Return where the time of the compiled work goes."""
+    return {WORK: import_module("gradx").profile(_function(), *data())}
 
 
 def torch(compiled: bool = False) -> Works:

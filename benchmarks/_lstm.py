@@ -54,19 +54,31 @@ def loss_by_hand(xp: Any, sigmoid: Callable[[Any], Any], x: Any, zeros: Any) -> 
     return loss
 
 
-def gradx(compiled: bool = False) -> Works:
-    """gradx, uncompiled."""
+def _function() -> tuple[Any, list[Any]]:
+    """Return gradx's function, and what to call it with."""
     gx = import_module("gradx")
     x, *params = data()
     loss = loss_by_hand(gx, import_module("gradx.nn").sigmoid, x, x[0] * 0)
-    f = gx.value_and_grad(loss, argnums=(0, 1, 2))
-    f = gx.compile(f) if compiled else f
+    return gx.value_and_grad(loss, argnums=(0, 1, 2)), params
+
+
+def gradx() -> Works:
+    """gradx, uncompiled."""
+    f, params = _function()
     return computing(lambda: f(*params))
 
 
 def gradx_compiled() -> Works:
     """gradx, compiled."""
-    return gradx(compiled=True)
+    f, params = _function()
+    f = import_module("gradx").compile(f)
+    return computing(lambda: f(*params))
+
+
+def profiles() -> dict[str, Any]:
+    """Return where the time of the compiled work goes."""
+    f, params = _function()
+    return {WORK: import_module("gradx").profile(f, *params)}
 
 
 def torch() -> Works:

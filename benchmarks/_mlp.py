@@ -79,13 +79,8 @@ def numpy() -> Works:
     return stepping(step)
 
 
-def gradx_compiled() -> Works:
-    """gradx, the whole step compiled, its parameters and state given up to it."""
-    return gradx(compiled=True)
-
-
-def gradx(compiled: bool = False) -> Works:
-    """gradx: its layers, loss and optimizer."""
+def _step() -> tuple[Any, list[Any]]:
+    """Return gradx's step, with its layers, loss and optimizer, and what to call it with."""
     gx = import_module("gradx")
     nn, optim = import_module("gradx.nn"), import_module("gradx.optim")
     x, y, layers = data()
@@ -105,8 +100,14 @@ def gradx(compiled: bool = False) -> Works:
         updates, state = optimizer.update(grads, state, model)
         return optim.apply_updates(model, updates), state, loss
 
+    return whole, [model, state, x, y]
+
+
+def gradx(compiled: bool = False) -> Works:
+    """gradx, uncompiled."""
+    whole, (model, state, x, y) = _step()
     if compiled:
-        whole = gx.compile(whole, donate=("model", "state"))
+        whole = import_module("gradx").compile(whole, donate=("model", "state"))
 
     def step():
         nonlocal model, state
@@ -114,6 +115,17 @@ def gradx(compiled: bool = False) -> Works:
         return loss
 
     return stepping(step)
+
+
+def gradx_compiled() -> Works:
+    """gradx, the whole step compiled, its parameters and state given up to it."""
+    return gradx(compiled=True)
+
+
+def profiles() -> dict[str, Any]:
+    """Return where the time of the compiled step goes."""
+    whole, arguments = _step()
+    return {WORK: import_module("gradx").profile(whole, *arguments)}
 
 
 def torch(**options: Any) -> Works:

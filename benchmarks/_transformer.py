@@ -35,8 +35,8 @@ def data() -> tuple[Any, Params]:
     return x, params
 
 
-def gradx(compiled: bool = False) -> Works:
-    """gradx: its block and optimizer."""
+def _step() -> tuple[Any, list[Any]]:
+    """Return gradx's step, with its block and optimizer, and what to call it with."""
     gx, optim = import_module("gradx"), import_module("gradx.optim")
     x, given = data()
     block = import_module("gradx.nn").TransformerBlock(
@@ -53,8 +53,14 @@ def gradx(compiled: bool = False) -> Works:
         updates, state = optimizer.update(grads, state, block)
         return optim.apply_updates(block, updates), state, value
 
+    return whole, [block, state, x]
+
+
+def gradx(compiled: bool = False) -> Works:
+    """gradx, uncompiled."""
+    whole, (block, state, x) = _step()
     if compiled:
-        whole = gx.compile(whole, donate=("block", "state"))
+        whole = import_module("gradx").compile(whole, donate=("block", "state"))
 
     def step():
         nonlocal block, state
@@ -78,6 +84,12 @@ def _with(module: Any, given: Params, names: tuple[str, ...]) -> Any:
 def gradx_compiled() -> Works:
     """gradx, the whole step compiled."""
     return gradx(compiled=True)
+
+
+def profiles() -> dict[str, Any]:
+    """Return where the time of the compiled step goes."""
+    whole, arguments = _step()
+    return {WORK: import_module("gradx").profile(whole, *arguments)}
 
 
 def torch(compiled: bool = False) -> Works:

@@ -63,13 +63,27 @@ def take_turns(suite: str, *, rounds: int, seconds: float, cores: int) -> list[R
     return results
 
 
+def shares(suite: str, *, cores: int) -> list[dict[str, Any]]:
+    """Return a record for each work of a suite: which share of its time each op takes, compiled."""
+    limit_threads(cores)
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(_shares, (suite, cores))
+
+
+def _shares(suite, cores):
+    pin(cores)
+    return [
+        {"work": work, "cores": cores, "shares": {row.name: row.share for row in profile.rows}}
+        for work, profile in import_module(suite).profiles().items()
+    ]
+
+
 def limit_threads(cores: int) -> None:
     """Tell every library, before it is imported, how many threads to start."""
     for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA"):
         os.environ[f"{name}_NUM_THREADS"] = str(cores)
     os.environ["JAX_PLATFORMS"] = "cpu"
-    if cores == 1:
-        os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false" if cores == 1 else ""
 
 
 def pin(cores: int) -> None:
@@ -178,8 +192,12 @@ def print_table(results: list[Result]) -> None:
 
 def write_json(results: list[Result], path: Path | None) -> None:
     """Write a record for each result; ``ratio`` is its time over gradx's, or ``None``."""
-    if path is None:
-        return
+    if path is not None:
+        path.write_text(json.dumps(records_of(results), indent=1) + "\n", encoding="utf-8")
+
+
+def records_of(results: list[Result]) -> list[dict[str, Any]]:
+    """Return what is written of each result."""
     records = []
     for result in results:
         compared = ratios(results, result)
@@ -189,7 +207,8 @@ def write_json(results: list[Result], path: Path | None) -> None:
                 "system": result.system,
                 "cores": result.cores,
                 "median_us": result.median,
+                "times_us": result.times,
                 "ratio": statistics.median(compared) if compared else None,
             }
         )
-    path.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+    return records

@@ -1,15 +1,18 @@
 """Whole computations in gradx and its peers: steps of networks, an LSTM, an elementwise one.
 
-    python benchmarks/peers.py [--cores 1|2] [--work mlp cnn transformer lstm elementwise]
-        [--rounds 7] [--seconds 0.3] [--json FILE]
+    python benchmarks/peers.py [--cores 1 2] [--work mlp cnn transformer lstm elementwise]
+        [--rounds 7] [--seconds 0.3] [--json FILE] [--page docs/compile.md]
 
-Systems that are not installed are named and left out.
+Systems that are not installed are named and left out. ``--page`` writes the table of what is
+asked, and what holds, into the documentation.
 """
 
 import argparse
+import json
 from pathlib import Path
 
-from _turns import print_table, take_turns, write_json
+import _asked
+from _turns import print_table, records_of, shares, take_turns
 
 SUITES = {
     "mlp": "_mlp",
@@ -23,20 +26,28 @@ SUITES = {
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cores", type=int, choices=(1, 2), default=1)
+    parser.add_argument("--cores", type=int, choices=(1, 2), nargs="+", default=[1])
     parser.add_argument("--work", choices=SUITES, nargs="+", default=list(SUITES))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.3, help="of each turn")
     parser.add_argument("--json", type=Path, help="file for the records")
+    parser.add_argument("--page", type=Path, help="of the documentation, for the table")
     options = parser.parse_args()
 
-    results = []
-    for name in options.work:
-        results += take_turns(
-            SUITES[name], rounds=options.rounds, seconds=options.seconds, cores=options.cores
-        )
+    results, parts = [], []
+    for cores in options.cores:
+        for name in options.work:
+            turns = {"rounds": options.rounds, "seconds": options.seconds, "cores": cores}
+            results += take_turns(SUITES[name], **turns)
+            parts += shares(SUITES[name], cores=cores)
     print_table(results)
-    write_json(results, options.json)
+    records = records_of(results)
+    if options.json:
+        options.json.write_text(json.dumps([*records, *parts], indent=1) + "\n", encoding="utf-8")
+    if options.page:
+        page = options.page.read_text(encoding="utf-8")
+        page = _asked.written(page, records, parts, _asked.machine())
+        options.page.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

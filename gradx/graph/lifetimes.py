@@ -23,6 +23,8 @@ FRESH = names(
     take_along_axis var where
     """
 )
+# Ops whose results are views of other elements than those that lie at the same places.
+MOVING = names("getitem matrix_transpose permute_dims")
 
 
 @dataclass
@@ -155,6 +157,11 @@ def _may_hold(equation: Equation, x: Variable, out: Variable) -> bool:
     target = dict(zip(equation.outputs, inner.outputs, strict=True))[out]
     reads = [i for i, one in enumerate(inner.equations) if inside in one.inputs]
     (write,) = [i for i, one in enumerate(inner.equations) if target in one.outputs]
+    # A view is read, and a join is written, at another place than its memory's.
+    if inner.equations[write].op.name == "concat" or any(
+        inner.equations[i].op.name in MOVING for i in reads
+    ):
+        return False
     if not reads or reads[-1] < write:
         return True
     return reads[-1] == write and inner.equations[write].op.name != "where"

@@ -93,7 +93,13 @@ WITH_PARAMS = {
     "spread_to_maxima",
 }
 
+
+def _concat(*arrays: Any, out: Any, axis: int | None) -> None:
+    np.concatenate(arrays, axis, out)
+
+
 WRITERS: dict[str, Writer] = {
+    "concat": _concat,
     "matmul": np.matmul,
     "one_minus_square": _one_minus_square,
     "pow": _power,

@@ -15,17 +15,25 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from gradx.graph.equations import Equation, Variable
 from gradx.graph.ir import Graph
 from gradx.graph.native.operations import FILLED, SUPPORTED, UnsupportedError, read_by
+from gradx.graph.native.places import Place, resolved
 
 Axes = tuple[bool, ...]  # for each axis, whether a value varies over it
 
 ALIGNED_AGAIN = {"reshape", "expand_dims", "squeeze"}  # only lengths of 1 may come or go
 DTYPES = {"bool", "float32", "float64"} | {f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)}
+
+
+class Stretch(NamedTuple):
+    """Where a view or a part lies in an array: from where on, and how far from row to row."""
+
+    base: Variable
+    offset: int  # in elements, as the strides
+    strides: tuple[int, ...]  # along the axes of the loop but the last
 
 
 class Kind(Enum):
@@ -37,13 +45,21 @@ class Kind(Enum):
 
 
 REDUCTIONS = {"sum", "mean", "max", "min"}
+SHORTEST_ROW = 16  # of a view that is read where it lies: shorter ones are copied as quickly
 
 
 @dataclass
 class Plan:
-    """A group's loop: ``sizes`` of its axes, and what each value is in it."""
+    """A group's loop: ``sizes`` of its axes, and what each value is in it.
+
+    ``graph`` is that of the group with its views as inputs, and with the parts of its joins as
+    outputs; ``inputs`` and ``results`` are the arrays that they lie in.
+    """
 
     graph: Graph
+    inputs: tuple[Variable, ...]
+    results: tuple[Variable, ...]
+    places: dict[Variable, "Stretch"]
     sizes: tuple[int, ...]
     varies: dict[Variable, Axes]
     kinds: dict[Equation, Kind] = field(default_factory=dict)
@@ -75,11 +91,21 @@ def analyse(graph: Graph) -> Plan:
     Raises:
         UnsupportedError: there is no such loop.
     """
-    _check(graph)
-    alignments = _align(graph)
-    sizes, varies = _collapse(alignments)
-    plan = Plan(graph, sizes, varies)
-    plan.producer = {out: e for e in graph.equations for out in e.outputs}
+    reduced, places = resolved(graph)
+    _check(reduced)
+    alignments = _align(reduced)
+    steps = {x: place.along(alignments[x]) for x, place in places.items()}
+    axes = _joined_axes(alignments, steps)
+    sizes = tuple(size for size, _ in axes)
+    plan = Plan(
+        reduced,
+        graph.inputs,
+        tuple([x for x in graph.outputs if type(x) is Variable]),
+        {x: _stretch(place, steps[x], axes) for x, place in places.items()},
+        sizes,
+        _varies(alignments, axes),
+    )
+    plan.producer = {out: e for e in reduced.equations for out in e.outputs}
     _classify(plan)
     return plan
 
@@ -235,24 +261,51 @@ def _reduced(
     return tuple(1 if i in gone else n for i, n in enumerate(source))
 
 
-def _collapse(
-    alignments: dict[Variable, Alignment],
-) -> tuple[tuple[int, ...], dict[Variable, Axes]]:
-    """Join axes over which all vary alike."""
+def _joined_axes(
+    alignments: dict[Variable, Alignment], steps: dict[Variable, tuple[int, ...]]
+) -> list[tuple[int, list[int]]]:
+    """Return the length of each axis of the loop, and the axes of the whole that it is made of.
+
+    Axes over which all vary alike are one, where those that lie elsewhere lie as in one piece.
+    """
+    joined: list[tuple[int, list[int]]] = []
     columns = list(zip(*alignments.values(), strict=True))
-    axes = [(max(lengths), tuple(n > 1 for n in lengths)) for lengths in columns]
-    axes = [(size, pattern) for size, pattern in axes if size > 1]
-    joined = [
-        (math.prod(size for size, _ in same), pattern)
-        for pattern, same in ((p, list(s)) for p, s in groupby(axes, key=lambda axis: axis[1]))
-    ]
-    if not joined:
-        joined = [(1, tuple(True for _ in alignments))]
-    varies = {
-        variable: tuple(pattern[i] for _, pattern in joined)
-        for i, variable in enumerate(alignments)
+    for axis, lengths in enumerate(columns):
+        size = max(lengths)
+        if size == 1:
+            continue
+        if joined and _are_one(columns[joined[-1][1][-1]], lengths, joined[-1][1][-1], axis, steps):
+            joined[-1] = (joined[-1][0] * size, [*joined[-1][1], axis])
+        else:
+            joined.append((size, [axis]))
+    return joined or [(1, [])]
+
+
+def _are_one(before, lengths, last, axis, steps) -> bool:
+    """Tell whether two axes beside each other are one: for values, and for where they lie."""
+    if any((a > 1) != (b > 1) for a, b in zip(before, lengths, strict=True)):
+        return False
+    size = max(lengths)
+    return all(strides[last] == strides[axis] * size for strides in steps.values())
+
+
+def _varies(
+    alignments: dict[Variable, Alignment], axes: list[tuple[int, list[int]]]
+) -> dict[Variable, Axes]:
+    """Return over which axes of the loop each value varies; all, where there is one turn."""
+    return {
+        variable: tuple(not parts or lengths[parts[0]] > 1 for _, parts in axes)
+        for variable, lengths in alignments.items()
     }
-    return tuple(size for size, _ in joined), varies
+
+
+def _stretch(place: Place, strides: tuple[int, ...], axes: list[tuple[int, list[int]]]) -> Stretch:
+    *outer, inner = [strides[parts[-1]] if parts else 0 for _, parts in axes]
+    if inner not in (0, 1):
+        raise UnsupportedError("elements of a view that are not one after another")
+    if inner == 1 and axes[-1][0] < SHORTEST_ROW:
+        raise UnsupportedError(f"a view of {axes[-1][0]} elements in a row")
+    return Stretch(place.base, place.offset, tuple(outer))
 
 
 def _classify(plan: Plan) -> None:

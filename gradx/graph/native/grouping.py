@@ -13,23 +13,29 @@ from typing import NamedTuple
 
 from gradx.graph.equations import Equation, Group, Input, Variable
 from gradx.graph.ir import Graph
+from gradx.graph.lifetimes import bytes_of
 from gradx.graph.native.analysis import ALIGNED_AGAIN, REDUCTIONS, analyse
 from gradx.graph.native.expanding import expanded
 from gradx.graph.native.operations import FILLED, SUPPORTED, UnsupportedError
+from gradx.graph.native.places import MOVED
+from gradx.graph.native.slicing import sliced
 from gradx.graph.passes.dead import without_dead
 from gradx.graph.rewriting import in_order
 from gradx.transforms.structural import names
 
 VIEWS = ALIGNED_AGAIN | {"broadcast_to"}
-FREE = VIEWS | FILLED.keys()  # nothing is computed
+FREE = frozenset(VIEWS | FILLED.keys())  # nothing is computed
 # What NumPy takes several passes for, or computes element by element.
 SLOW = names(
     """
     erf erfc expm1 gelu log1p logaddexp pow quiet_pow sigmoid softplus tan where
     """
 )
+OWN = (SUPPORTED | REDUCTIONS | {"concat"}) - FREE  # may be in a group for their own sake
 WORTH_IT = 4096  # elements of an equation that is alone
 MOST_ARRAYS = 32  # read in a group: more would all be kept until it runs
+MOST_KEPT = 1 << 18  # bytes more than without a group, until the rest of it can run
+NEVER_ALONE = REDUCTIONS | {"concat"}
 LARGEST = 400  # equations in a group: LLVM's time grows faster than their number
 
 
@@ -46,17 +52,20 @@ class _Cluster:
 class Loops(NamedTuple):
     """A kind of loops: which equations may be in one for their own sake, which graphs are one.
 
-    ``alone`` tells for which equation a loop is worth it where nothing joins it.
+    ``alone`` tells for which equation a loop is worth it where nothing joins it; ``views`` are
+    ops that cost nothing in a loop of what they are views of.
     """
 
     computes: Callable[[Equation], bool]
     has_loop: Callable[[Graph], bool]
     alone: Callable[[Equation], bool]
+    views: frozenset[str] = frozenset()
 
 
 def grouped(graph: Graph) -> Graph:
     """Make groups of the equations that have a loop of machine code together."""
-    return in_loops(expanded(graph), Loops(_computes, _has_loop, _is_slow))
+    loops = Loops(_computes, _has_loop, _is_slow, frozenset(MOVED))
+    return in_loops(sliced(expanded(graph)), loops)
 
 
 def in_loops(graph: Graph, loops: Loops) -> Graph:
@@ -86,16 +95,13 @@ class _Grouping:
 
     def _plain(self, place: int) -> bool:
         equation = self.equations[place]
-        if equation.op.name in FREE | REDUCTIONS:
+        if equation.op.name in FREE | self.loops.views | REDUCTIONS | {"concat"}:
             return False
         shape = equation.outputs[0].shape
         return all(x.shape in (shape, ()) for x in equation.variables)
 
     def _join_sources(self, place: int) -> None:
-        views, sources = self._through_views(place)
-        own = self.cluster_of[place]
-        if views:
-            own = self._widened(own, views)
+        own, sources = self._with_views(place)
         for source in sorted(sources, reverse=True):
             other = self.cluster_of[source]
             if other is own or not self.loops.computes(self.equations[source]):
@@ -107,13 +113,17 @@ class _Grouping:
                 self._replace({own, other}, both)
                 own = both
 
-    def _widened(self, own: _Cluster, views: set[int]) -> _Cluster:
-        """Give a group copies of the views that it reads, if there is a loop for that."""
-        wider = _Cluster(own.places, own.views | views, False)
-        if not self.loops.has_loop(self._inner(wider)):
-            return own
-        self._replace({own}, wider)
-        return wider
+    def _with_views(self, place: int) -> tuple[_Cluster, set[int]]:
+        """Give an equation copies of the views that it reads; return what is behind them too."""
+        own = self.cluster_of[place]
+        sources: set[int] = set()
+        for free in dict.fromkeys((FREE | self.loops.views, FREE)):
+            views, sources = self._through_views(place, free)
+            wider = _Cluster(own.places, own.views | views, False)
+            if views and self.loops.has_loop(self._inner(wider)):
+                self._replace({own}, wider)
+                return wider, sources
+        return own, sources
 
     def _replace(self, old: set[_Cluster], new: _Cluster) -> None:
         self.cluster_of.update(dict.fromkeys(new.places, new))
@@ -121,14 +131,14 @@ class _Grouping:
         if new.first < new.last:
             self.wide.add(new)
 
-    def _through_views(self, place: int) -> tuple[set[int], set[int]]:
+    def _through_views(self, place: int, free: frozenset[str]) -> tuple[set[int], set[int]]:
         """Return the views that an equation reads, one behind another, and what is behind."""
         views: set[int] = set()
         sources: set[int] = set()
         pending = list(self.sources[place])
         while pending:
             source = pending.pop()
-            if self.equations[source].op.name not in FREE:
+            if self.equations[source].op.name not in free:
                 sources.add(source)
             elif source not in views:
                 views.add(source)
@@ -140,6 +150,8 @@ class _Grouping:
             return False
         if self._arrays(both) > max(MOST_ARRAYS, self._arrays(own), self._arrays(other)):
             return False
+        if self._keeps_much(own, other):
+            return False
         if both.plain and self._shape(own) == self._shape(other):
             return True
         return self.loops.has_loop(self._inner(both))
@@ -149,6 +161,25 @@ class _Grouping:
         inside = cluster.places | cluster.views
         read = {x for place in inside for x in self.equations[place].variables}
         return len([x for x in read if x.shape and self.made_at.get(x, -1) not in inside])
+
+    def _keeps_much(self, own: _Cluster, other: _Cluster) -> bool:
+        """Tell whether what one group reads would be kept for another that has to wait.
+
+        Products that are added up one by one stay in the cache; kept for one loop they do not.
+        """
+        read = {x for place in own.places for x in self.equations[place].variables}
+        if all(self.made_at.get(x, -1) <= other.last for x in read):
+            return False
+        inside = own.places | other.places
+        kept = {
+            x
+            for place in other.places
+            for x in self.equations[place].variables
+            if self.made_at.get(x, place) not in inside and self.readers[x] <= inside
+        }
+        between = {x for x in read if self.made_at.get(x) in other.places}
+        gone = {x for x in between if self.readers[x] <= inside}
+        return sum(map(bytes_of, kept)) - sum(map(bytes_of, gone)) >= MOST_KEPT
 
     def _shape(self, cluster: _Cluster) -> tuple[int, ...]:
         return self.equations[next(iter(cluster.places))].outputs[0].shape
@@ -220,7 +251,7 @@ class _Grouping:
 def _computes(equation: Equation) -> bool:
     """Tell whether an equation may be in a group for its own sake."""
     name = equation.op.name
-    if len(equation.outputs) != 1 or name not in SUPPORTED | REDUCTIONS or name in FREE:
+    if len(equation.outputs) != 1 or name not in OWN:
         return False
     shapes = [x.shape for x in (*equation.variables, *equation.outputs)]
     return any(shapes)
@@ -240,4 +271,4 @@ def _is_slow(equation: Equation) -> bool:
     if not _computes(equation) or math.prod(out.shape) < WORTH_IT:
         return False
     broadcast = any(x.shape not in (out.shape, ()) for x in equation.variables)
-    return equation.op.name in SLOW or (broadcast and equation.op.name not in REDUCTIONS)
+    return equation.op.name in SLOW or (broadcast and equation.op.name not in NEVER_ALONE)

@@ -19,6 +19,7 @@ from gradx.graph.equations import Equation, Variable
 from gradx.graph.native.analysis import Kind, Plan
 from gradx.graph.native.operations import UnsupportedError
 from gradx.graph.native.reductions import Reduction, column_reduction, reduction_of
+from gradx.graph.native.scopes import size_of
 
 # Where a NumPy array keeps things, in bytes after the head that all Python objects have:
 # PyArrayObject_fields, part of NumPy's binary interface, which other compiled modules rely on.
@@ -27,7 +28,8 @@ IN_ORDER_AND_ALIGNED = 0x101
 HEAD = object.__basicsize__
 
 # The geometry: numbers that the functions are given, 8 bytes each; then the lengths of axes, then
-# the addresses of the arrays' dtypes, each of which NumPy has one of.
+# the addresses of the arrays' dtypes, each of which NumPy has one of; then, of each view and part,
+# where it begins and its strides.
 ROWS, INNER, ROWS_PER_UNIT, WHOLE, AXES = range(5)
 WORD = 8
 
@@ -47,9 +49,14 @@ class Kernel:
         self.plan = plan
         self.lanes, self.processor = lanes, processor
         self.declarations: dict[str, str] = {}
-        self.arrays = [*plan.graph.inputs, *plan.outputs]
+        self.arrays = [*plan.inputs, *plan.results]
         if len(set(self.arrays)) < len(self.arrays):
             raise UnsupportedError("an output that is an input, or twice the same")
+        self.place_words: dict[Variable, int] = {}
+        word = AXES + len(plan.sizes) + len(self.arrays)
+        for variable in plan.places:
+            self.place_words[variable] = word
+            word += len(plan.sizes)
         self.totals: list[Slot] = []
         self.columns: list[Slot] = []
         for equation, kind in plan.kinds.items():
@@ -112,6 +119,10 @@ class Function:
         for place, variable in enumerate(self.kernel.arrays):
             array = self._load("ptr", self._at("%arrays", place, WORD))
             self.data[variable] = self._load("ptr", self._at(array, HEAD + DATA, 1))
+        for variable, stretch in self.plan.places.items():
+            offset = self.word(self.kernel.place_words[variable])
+            size = size_of(variable.dtype)
+            self.data[variable] = self._at(self.data[stretch.base], offset, size)
         if self.kernel.totals or self.kernel.columns:
             array = self._load("ptr", self._at("%arrays", len(self.kernel.arrays), WORD))
             self.partials = self._load("ptr", self._at(array, HEAD + DATA, 1))

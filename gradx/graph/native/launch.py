@@ -42,6 +42,8 @@ class Launch:
         self._dtypes = [np.dtype(variable.dtype) for variable in kernel.arrays]
         numbers = [rows, inner, per_unit, math.prod(plan.sizes), *plan.sizes]
         numbers += map(id, self._dtypes)
+        for stretch in plan.places.values():
+            numbers += [stretch.offset, *stretch.strides]
         self._geometry = (ctypes.c_int64 * len(numbers))(*numbers)
         self.address = ctypes.addressof(self._geometry)
         work = math.prod(plan.sizes) * (len(plan.graph.equations) + len(kernel.arrays))
@@ -49,20 +51,23 @@ class Launch:
         self.run = self._short if work < WORTH_THE_LOCK else self._long
         self._words = kernel.words_per_unit(inner) * self.units
         self._finishes = bool(plan.after)
-        self._count = len(plan.graph.inputs)
+        self._count = len(plan.inputs)
         # NumPy gives numbers of its own where an array has no axes, and Python's may come too.
         self._numbers = [
             (place, variable.dtype)
-            for place, variable in enumerate(plan.graph.inputs)
+            for place, variable in enumerate(plan.inputs)
             if variable.shape == ()
         ]
 
         # Where these share memory, a row would read what another row has written.
+        moved = {stretch.base for stretch in plan.places.values()}
         self._clashes = [
             (i, self._count + j)
-            for i, x in enumerate(plan.graph.inputs)
-            for j, out in enumerate(plan.outputs)
-            if x.shape and x.shape == out.shape and plan.varies[x] != plan.varies[out]
+            for i, x in enumerate(plan.inputs)
+            for j, out in enumerate(plan.results)
+            if x.shape
+            and x.shape == out.shape
+            and (not moved.isdisjoint((x, out)) or plan.varies[x] != plan.varies[out])
         ]
 
     @property

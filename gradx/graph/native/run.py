@@ -120,6 +120,8 @@ class Run(Function):
 
     def _place(self, variable: Variable) -> str:
         """Return where this row's elements of a value begin."""
+        if variable in self.plan.places and not self.plan.is_flat:
+            return self._at(self.data[variable], self._steps(variable), size_of(variable.dtype))
         row = self._row_of(variable)
         if row == "0":
             return self.data[variable]
@@ -140,6 +142,16 @@ class Run(Function):
                 size = self.word(AXES + axis)
                 place = self._binary("urem", self._over(axis), size)
                 found = self._binary("add", self._binary("mul", found, size), place)
+        return found
+
+    def _steps(self, variable: Variable) -> str:
+        """Return how far this row of a view or a part is from its first, in elements."""
+        found, word = "0", self.kernel.place_words[variable] + 1
+        for axis, varies in enumerate(self.plan.outer(variable)):
+            if varies:
+                place = self._binary("urem", self._over(axis), self.word(AXES + axis))
+                step = self._binary("mul", place, self.word(word + axis))
+                found = self._binary("add", found, step)
         return found
 
     def _over(self, axis: int) -> str:
