@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gradx as gx
+from gradx.graph.executors import numpy as numpy_executor
 
 
 def test_donated_argument_holds_the_result():
@@ -59,3 +60,18 @@ def test_donated_arrays_that_are_closed_over_are_left_alone():
         compiled(weight)
 
     assert np.all(weight == 1)
+
+
+@pytest.mark.parametrize("shape", [(40, 40), (600, 600)])  # the larger in blocks, without LLVM
+def test_what_a_view_still_reads_is_not_overwritten(shape, monkeypatch):
+    x = np.random.default_rng(0).normal(size=shape)
+    f = lambda x: x * 2 + gx.matrix_transpose(x)
+    kept = lambda x: (y := gx.exp(x)) * 2 + gx.matrix_transpose(y) + x
+
+    for way in (None, lambda: None):
+        if way is not None:
+            monkeypatch.setattr(numpy_executor, "group_compiler", way)
+        for one in (f, kept):
+            found = gx.compile(one, donate="x")(x.copy())
+
+            np.testing.assert_allclose(found, one(x), rtol=1e-13, atol=1e-13)

@@ -5,7 +5,13 @@ from functools import partial
 
 import numpy as np
 
-from gradx.backends import companions, numpy_convolution_native, numpy_pooling, numpy_where
+from gradx.backends import (
+    companions,
+    numpy_classes,
+    numpy_convolution_native,
+    numpy_pooling,
+    numpy_where,
+)
 from gradx.backends.base import Backend
 from gradx.errors import DeviceError
 
@@ -51,6 +57,7 @@ BACKEND.kernels.update(
         [*companions.FUNCTIONS, *companions.ONLY_OF_SCIPY],
     )
 )
+BACKEND.kernels.update(numpy_classes.KERNELS)
 BACKEND.kernels.update(numpy_convolution_native.KERNELS)
 BACKEND.kernels.update(numpy_pooling.KERNELS)
 BACKEND.kernels["where"] = numpy_where.where

@@ -10,8 +10,9 @@ to their place. Where these would be many, and along axes with a stride, each pl
 has a copy of what it reads instead: a *part*.
 """
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache, partial
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from gradx.backends.base import Kernel
 from gradx.backends.native import threads
 from gradx.backends.native.optional import machine_code
 from gradx.backends.numpy_convolution import Lengths, Windows, alike, overlap
+from gradx.backends.scratch import lent
 
 BLOCK = 1 << 19  # bytes of copies and results at a time: half of a core's second cache
 TILE = 1 << 14  # bytes of outputs that a tile of dots reads again and again: half of the first
@@ -146,22 +148,26 @@ def bands(
     return found
 
 
-def _aligned(shape: tuple[int, ...], dtype: Any) -> Any:
-    """Return zeros that begin where a line of the cache does."""
-    size = prod(shape) * dtype.itemsize
-    memory = np.zeros(size + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + size].view(dtype).reshape(shape)
+@contextmanager
+def _block(
+    layout: Layout, dtype: Any, samples: int, groups: int, outputs: int
+) -> Iterator["Block"]:
+    """Lend memory for some samples, all zeros."""
+    made = (samples, groups, outputs, layout.padded)
+    count = layout.front + samples * layout.size
+    with lent((count,), dtype) as lines, lent(made, dtype) as windows:
+        lines.fill(0)
+        windows.fill(0)
+        yield Block(layout, lines, windows)
 
 
 class Block:
     """Scratch memory for some samples: their lines, and a line of windows for each output."""
 
-    def __init__(self, layout: Layout, dtype: Any, samples: int, groups: int, outputs: int) -> None:
-        self.layout, self.itemsize = layout, dtype.itemsize
-        memory = _aligned((layout.front + samples * layout.size,), dtype)
-        self.lines = memory[layout.front :].reshape(samples, *layout.shape)
-        self.windows = _aligned((samples, groups, outputs, layout.padded), dtype)
+    def __init__(self, layout: Layout, lines: Any, windows: Any) -> None:
+        self.layout, self.itemsize = layout, lines.itemsize
+        self.lines = lines[layout.front :].reshape(len(windows), *layout.shape)
+        self.windows = windows
         wanted = self.windows[..., : layout.windows]
         wanted = wanted.reshape(*wanted.shape[:3], *layout.lines, copy=False)
         self.wanted = wanted[(..., *map(slice, layout.outputs))]
@@ -209,70 +215,92 @@ def _convolve(out: Any, x: Any, weight: Any, windows: Windows, groups: int, loop
     rows, _ = loops.tiles.products
     of_one = len(weight) // groups
     blocks = _up(of_one, rows)
-    factors = np.zeros((groups, blocks * rows, weight[0].size), x.dtype)
-    factors[:, :of_one] = weight.reshape(groups, of_one, -1)
-    factors = np.ascontiguousarray(factors.reshape(groups, blocks, rows, -1).swapaxes(2, 3))
     places = bands(x.shape[1:], len(weight), windows, groups, loops.lanes, 8 * BLOCK // x.itemsize)
-    parts = _parts(len(x), len(x) * factors.size * prod(windows.outputs))
-    for band, layout in places:
-        calls = [(out[part, :, band], x[part], factors, layout, loops) for part in parts]
-        _at_once(_convolve_samples, calls)
+    with lent((groups, blocks, weight[0].size, rows), x.dtype) as factors:
+        _arrange(factors, weight)
+        parts = _parts(len(x), len(x) * factors.size * prod(windows.outputs))
+        for band, layout in places:
+            calls = [(out[part, :, band], x[part], factors, layout, loops) for part in parts]
+            _at_once(_convolve_samples, calls)
+
+
+def _arrange(factors: Any, weight: Any) -> None:
+    """Put the factors of some outputs at a time side by side, and zeros where there are no more."""
+    groups, blocks, _, rows = factors.shape
+    weight = weight.reshape(groups, -1, *weight.shape[1:])
+    factors = factors.reshape(groups, blocks, *weight.shape[2:], rows, copy=False)
+    for block in range(blocks):
+        found = np.moveaxis(weight[:, block * rows : (block + 1) * rows], 1, -1)
+        factors[:, block, ..., : found.shape[-1]] = found
+        factors[:, block, ..., found.shape[-1] :] = 0
 
 
 def _convolve_samples(out, x, factors, layout, loops) -> int:
     groups, blocks, depth, rows = factors.shape
     of_sample = layout.size + groups * blocks * rows * layout.padded
     count = max(1, min(len(x), BLOCK // (of_sample * x.itemsize)))
-    block = Block(layout, x.dtype, count, groups, blocks * rows)
     of_one = out.shape[1] // groups
     offsets = layout.offsets * x.itemsize
-    for start in range(0, len(x), count):
-        part = x[start : start + count]
-        block.fill(part)
-        sizes = (len(part), layout.padded // loops.lanes, blocks, depth)
-        for group in range(groups):
-            made = block.windows[0, group]
-            block.run(loops.products, group, factors[group], made, offsets, *sizes)
-        target = out[start : start + count]
-        target = target.reshape(len(part), groups, of_one, *layout.outputs, copy=False)
-        target[...] = block.wanted[: len(part), :, :of_one]
+    with _block(layout, x.dtype, count, groups, blocks * rows) as block:
+        for start in range(0, len(x), count):
+            part = x[start : start + count]
+            block.fill(part)
+            sizes = (len(part), layout.padded // loops.lanes, blocks, depth)
+            for group in range(groups):
+                made = block.windows[0, group]
+                block.run(loops.products, group, factors[group], made, offsets, *sizes)
+            target = out[start : start + count]
+            target = target.reshape(len(part), groups, of_one, *layout.outputs, copy=False)
+            target[...] = block.wanted[: len(part), :, :of_one]
     return 0
 
 
-def _kernels(x: Any, y: Any, windows: Windows, groups: int, loops: Any) -> Any:
-    """Return sums over samples and windows: (groups, outputs of one, inputs and places)."""
+def _kernels(out: Any, x: Any, y: Any, windows: Windows, groups: int, loops: Any) -> None:
+    """Write sums over samples and windows: (groups, outputs of one, inputs and places)."""
     rows, columns = loops.tiles.dots
     of_one = y.shape[1] // groups
     depth = x.shape[1] // groups * prod(windows.kernel)
     tile = _up(rows * columns, loops.lanes) * loops.lanes
-    found = np.zeros((groups, _up(of_one, rows), _up(depth, columns), tile), x.dtype)
     places = bands(x.shape[1:], y.shape[1], windows, groups, loops.lanes, 8 * BLOCK // x.itemsize)
     y = y.reshape(len(y), groups, of_one, *windows.outputs)
-    parts = _parts(found.shape[1], y.size * depth)
-    for band, layout in places:
-        calls = [
-            (found[:, part], x, y[:, :, part.start * rows : part.stop * rows, band], layout, loops)
-            for part in parts
-        ]
-        _at_once(_add_kernels, calls)
-    found = found[..., : rows * columns].reshape(*found.shape[:3], rows, columns).swapaxes(2, 3)
-    return found.reshape(groups, found.shape[1] * rows, -1)[:, :of_one, :depth]
+    with lent((groups, _up(of_one, rows), _up(depth, columns), tile), x.dtype) as found:
+        found.fill(0)
+        parts = _parts(found.shape[1], y.size * depth)
+        for band, layout in places:
+            calls = [
+                (found[:, part], x, y[:, :, part.start * rows : part.stop * rows, band], layout)
+                for part in parts
+            ]
+            _at_once(partial(_add_kernels, loops), calls)
+        found = found[..., : rows * columns].reshape(*found.shape[:3], rows, columns)
+        _untile(out, found)
 
 
-def _add_kernels(found, x, y, layout, loops) -> int:
+def _untile(out: Any, tiles: Any) -> None:
+    """Put tiles, (groups, blocks, places, rows, columns), side by side, without what is over."""
+    rows, columns = tiles.shape[3:]
+    for block in range(tiles.shape[1]):
+        for place in range(tiles.shape[2]):
+            part = out[
+                :, block * rows : (block + 1) * rows, place * columns : (place + 1) * columns
+            ]
+            part[...] = tiles[:, block, place, : part.shape[1], : part.shape[2]]
+
+
+def _add_kernels(loops, found, x, y, layout) -> int:
     rows, _ = loops.tiles.dots
     groups, blocks, places, _ = found.shape
     count = max(1, min(len(x), TILE // (rows * layout.padded * x.itemsize)))
-    block = Block(layout, x.dtype, count, groups, blocks * rows)
     offsets = np.resize(layout.offsets * x.itemsize, places * loops.tiles.dots[1])
-    for start in range(0, len(x), count):
-        part = x[start : start + count]
-        block.fill(part)
-        block.wanted[: len(part), :, : y.shape[2]] = y[start : start + count]
-        sizes = (len(part), layout.padded // loops.lanes, blocks, places)
-        for group in range(groups):
-            made = block.windows[0, group]
-            block.run(loops.dots, group, made, found[group], offsets, *sizes)
+    with _block(layout, x.dtype, count, groups, blocks * rows) as block:
+        for start in range(0, len(x), count):
+            part = x[start : start + count]
+            block.fill(part)
+            block.wanted[: len(part), :, : y.shape[2]] = y[start : start + count]
+            sizes = (len(part), layout.padded // loops.lanes, blocks, places)
+            for group in range(groups):
+                made = block.windows[0, group]
+                block.run(loops.dots, group, made, found[group], offsets, *sizes)
     return 0
 
 
@@ -305,17 +333,22 @@ def _copied(made: Any, out: Any) -> Any:
     return out
 
 
-def convolution_kernel(xp, x, y, /, *, kernel, stride, before, dilation, groups):
+def convolution_kernel(xp, x, y, /, *, kernel, stride, before, dilation, groups, out=None):
     """Multiply outputs with what each place in the kernel read."""
     work = y.size * x.shape[1] // groups * prod(kernel)
     loops = _loops_for(x, y, work, kernel)
     if loops is None:
         settings = {"stride": stride, "before": before, "dilation": dilation, "groups": groups}
-        return numpy_convolution_stacked.convolution_kernel(xp, x, y, kernel=kernel, **settings)
+        made = numpy_convolution_stacked.convolution_kernel(xp, x, y, kernel=kernel, **settings)
+        return made if out is None else _copied(made, out)
     x, y = alike(x, y)
     windows = Windows(tuple(kernel), y.shape[2:], stride, before, dilation)
-    found = _kernels(x, y, windows, groups, loops)
-    return found.reshape(y.shape[1], x.shape[1] // groups, *kernel)
+    inputs = x.shape[1] // groups
+    if out is None:
+        out = np.empty((y.shape[1], inputs, *kernel), x.dtype)
+    flat = (groups, y.shape[1] // groups, inputs * prod(kernel))
+    _kernels(out.reshape(flat, copy=False), x, y, windows, groups, loops)
+    return out
 
 
 def convolution_transpose(xp, y, weight, /, *, lengths, stride, before, dilation, groups, out=None):

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from gradx.backends.scratch import lent
+
 # Below this many elements, the few calls more take longer than wrong guesses.
 WORTH_IT = 2048
 _WORDS = {4: np.int32, 8: np.int64}
@@ -28,16 +30,22 @@ def choose(condition: Any, x: Any, y: Any, *, out: Any) -> Any:
     """Write the chosen elements to ``out``, of four or eight bytes each."""
     words = _WORDS[out.itemsize]
     target = out.view(words) if out.shape else out.reshape(1).view(words).reshape(())
-    mask = np.negative(condition.view(np.int8), dtype=words)  # all bits, or none
-    if _is_zero(y):
-        np.bitwise_and(_bits(x, out.dtype, words), mask, out=target)
-    elif _is_zero(x):
-        np.bitwise_and(_bits(y, out.dtype, words), np.invert(mask, out=mask), out=target)
-    else:
-        other = _bits(y, out.dtype, words)
-        difference = np.bitwise_xor(_bits(x, out.dtype, words), other)
-        np.bitwise_xor(np.bitwise_and(difference, mask), other, out=target)
+    with lent(condition.shape, words) as mask:
+        np.negative(condition.view(np.int8), out=mask)  # all bits, or none
+        if _is_zero(y):
+            np.bitwise_and(_bits(x, out.dtype, words), mask, out=target)
+        elif _is_zero(x):
+            np.bitwise_and(_bits(y, out.dtype, words), np.invert(mask, out=mask), out=target)
+        else:
+            _choose_between(target, mask, _bits(x, out.dtype, words), _bits(y, out.dtype, words))
     return out
+
+
+def _choose_between(target: Any, mask: Any, x: Any, y: Any) -> None:
+    with lent(target.shape, target.dtype) as difference:  # x or y may lie where the target does
+        np.bitwise_xor(x, y, out=difference)
+        np.bitwise_and(difference, mask, out=difference)
+        np.bitwise_xor(difference, y, out=target)
 
 
 def _is_zero(value: Any) -> bool:

@@ -49,8 +49,15 @@ def plan(graph: Graph, may_write: Callable[[Equation], bool]) -> Layout:
             free.append(layout.slots[x])
         if may_write(equation):
             for out in equation.outputs:
-                if out not in returned and bytes_of(out):
+                if out in returned or not bytes_of(out):
+                    continue
+                left = [x for x in ending if x not in in_place]
+                holder = _holder(equation, left, out, roots)
+                if holder is None:
                     layout.slots[out] = _slot(layout, free, bytes_of(out))
+                else:
+                    layout.slots[out] = layout.slots[holder]
+                    in_place.append(holder)
         free += [layout.slots[x] for x in ending if x not in in_place]
         # Written, and read by nobody.
         free += [
@@ -77,6 +84,28 @@ def _may_be_overwritten(equation: Equation, x: Variable) -> bool:
     )
 
 
+def _holder(
+    equation: Equation,
+    ending: list[Variable],
+    out: Variable,
+    roots: dict[Variable, set[Variable]],
+) -> Variable | None:
+    """Return an input of a group in whose memory one of its outputs may lie.
+
+    Only of the largest: what is smaller, other elements may have to read again.
+    """
+    if type(equation.op) is not Group:
+        return None
+    inside = [y for one in equation.op.graph.equations for y in (*one.variables, *one.outputs)]
+    if bytes_of(out) < max(map(bytes_of, inside)):
+        return None
+    for x in ending:
+        same = (x.shape, x.dtype) == (out.shape, out.dtype)
+        if same and x in equation.inputs and _may_hold(equation, x, out, roots):
+            return x
+    return None
+
+
 def _slot(layout: Layout, free: list[int], size: int) -> int:
     """Return the slot that fits best, made larger if none is large enough, or a new one."""
     fitting = [slot for slot in free if layout.sizes[slot] >= size]
@@ -85,6 +114,12 @@ def _slot(layout: Layout, free: list[int], size: int) -> int:
         if layout.sizes[best] <= 2 * size:
             free.remove(best)
             return best
+    smaller = [slot for slot in free if size <= 2 * layout.sizes[slot] < 2 * size]
+    if smaller:
+        largest = max(smaller, key=lambda slot: layout.sizes[slot])
+        free.remove(largest)
+        layout.sizes[largest] = size
+        return largest
     layout.sizes.append(size)
     return len(layout.sizes) - 1
 
@@ -129,7 +164,8 @@ def _last_reads(graph: Graph, roots: dict[Variable, set[Variable]]) -> dict[Vari
 
 def donations(graph: Graph, may_write: Callable[[Equation], bool]) -> dict[Variable, Variable]:
     """Return which outputs of the graph may lie in the memory of which donated inputs."""
-    last = _last_reads(graph, _roots(graph))
+    roots = _roots(graph)
+    last = _last_reads(graph, roots)
     waiting = [x for x in graph.inputs if x.donated and x.shape and bytes_of(x)]
     given: dict[Variable, Variable] = {}
     for position, equation in enumerate(graph.equations):
@@ -140,7 +176,7 @@ def donations(graph: Graph, may_write: Callable[[Equation], bool]) -> dict[Varia
                 continue
             for x in waiting:
                 read = last.get(x, -1)
-                free = read < position or (read == position and _may_hold(equation, x, out))
+                free = read < position or (read == position and _may_hold(equation, x, out, roots))
                 if free and (x.shape, x.dtype) == (out.shape, out.dtype):
                     given[out] = x
                     waiting.remove(x)
@@ -148,8 +184,14 @@ def donations(graph: Graph, may_write: Callable[[Equation], bool]) -> dict[Varia
     return given
 
 
-def _may_hold(equation: Equation, x: Variable, out: Variable) -> bool:
+def _may_hold(
+    equation: Equation, x: Variable, out: Variable, roots: dict[Variable, set[Variable]]
+) -> bool:
     """Tell whether an equation that reads ``x`` may write ``out`` to the same memory."""
+    if x not in equation.inputs:  # it reads a view of it
+        return False
+    if any(y is not x and x in roots.get(y, ()) for y in equation.variables):
+        return False
     if type(equation.op) is not Group:
         return equation.inputs.count(x) == 1 and _may_be_overwritten(equation, x)
     inner = equation.op.graph

@@ -13,6 +13,7 @@ from gradx.backends.numpy_where import choose
 from gradx.graph.equations import Equation, Group
 from gradx.graph.executors.source import Source
 from gradx.graph.weak import computed_by_python
+from gradx.ops.statistical import largest_real
 
 BACKEND = backend_of(np.ndarray)
 
@@ -87,11 +88,20 @@ def _one_minus_square(x: Any, out: Any) -> None:
 
 # Ops whose kernels on NumPy take ``out``.
 WITH_PARAMS = {
+    "class_mask",
     "convolution",
+    "convolution_kernel",
     "convolution_transpose",
     "maximum_of_windows",
+    "softmax_cross_entropy",
     "spread_to_maxima",
 }
+
+
+def _softmax(x: Any, out: Any, axis: Any) -> None:
+    np.subtract(x, largest_real(np, x, axis), out=out)
+    np.exp(out, out=out)
+    np.divide(out, np.add.reduce(out, axis=axis, keepdims=True), out=out)
 
 
 def _concat(*arrays: Any, out: Any, axis: int | None) -> None:
@@ -107,5 +117,6 @@ WRITERS: dict[str, Writer] = {
     "sech_squared": _copying("sech_squared"),
     "sigmoid": _sigmoid,
     "sigmoid_slope": _copying("sigmoid_slope"),
+    "softmax": _softmax,
     "where": _where,
 }

@@ -51,6 +51,7 @@ class Launch:
         self.run = self._short if work < WORTH_THE_LOCK else self._long
         self._words = kernel.words_per_unit(inner) * self.units
         self._finishes = bool(plan.after)
+        self._idle: list[Any] = []  # partials, for calls to come
         self._count = len(plan.inputs)
         # NumPy gives numbers of its own where an array has no axes, and Python's may come too.
         self._numbers = [
@@ -85,8 +86,20 @@ class Launch:
         for place, target in self._clashes:
             if np.may_share_memory(arrays[place], arrays[target]):
                 arrays = (*arrays[:place], np.array(arrays[place]), *arrays[place + 1 :])
-        if self._words:
-            arrays = (*arrays, np.empty(self._words))
+        if not self._words:
+            self._run(arrays)
+            return
+        # Popping and appending are atomic: no two threads ever hold the same partials.
+        try:
+            partials = self._idle.pop()
+        except IndexError:
+            partials = np.empty(self._words)
+        try:
+            self._run((*arrays, partials))
+        finally:
+            self._idle.append(partials)
+
+    def _run(self, arrays: tuple[Any, ...]) -> None:
         if self._go(arrays):
             self._convert_and_go(arrays)
             return
