@@ -40,10 +40,10 @@ def convolutional():
         lambda x: gx.max_pool(x, 2),
         nn.Conv(16, 32, (5, 5), key=keys[1]),
         nn.relu,
-        lambda x: gx.reshape(x, (len(x), -1)),
-        nn.Linear(32 * 8 * 8, 10, key=keys[2]),
+        lambda x: gx.reshape(gx.max_pool(x, 2), (len(x), -1)),
+        nn.Linear(32 * 4 * 4, 10, key=keys[2]),
     )
-    return model, gx.random.normal(keys[3], (32, 1, 28, 28), dtype="float32")
+    return model, gx.random.normal(keys[3], (64, 1, 28, 28), dtype="float32")
 
 
 NETWORKS = {"perceptron": perceptron, "convolutional": convolutional}

@@ -12,6 +12,7 @@ from gradx.backends.scratch import lent
 
 # Below this many elements, the few calls more take longer than wrong guesses.
 WORTH_IT = 2048
+BLOCK = 1 << 16  # elements: more are taken in parts, whose masks stay in the cache
 _WORDS = {4: np.int32, 8: np.int64}
 
 
@@ -28,6 +29,22 @@ def where(xp: Any, condition: Any, x: Any, y: Any, /) -> Any:
 
 def choose(condition: Any, x: Any, y: Any, *, out: Any) -> Any:
     """Write the chosen elements to ``out``, of four or eight bytes each."""
+    rows = len(out) * BLOCK // out.size if out.size > BLOCK else 0
+    if not rows or condition.shape != out.shape:
+        return _choose(condition, x, y, out)
+    for start in range(0, len(out), rows):
+        part = slice(start, start + rows)
+        _choose(condition[part], _rows(x, part, out), _rows(y, part, out), out[part])
+    return out
+
+
+def _rows(value: Any, part: slice, out: Any) -> Any:
+    """Return what of an operand is chosen from for some rows."""
+    shape = np.shape(value)
+    return value[part] if len(shape) == out.ndim and shape[0] == len(out) else value
+
+
+def _choose(condition: Any, x: Any, y: Any, out: Any) -> Any:
     words = _WORDS[out.itemsize]
     target = out.view(words) if out.shape else out.reshape(1).view(words).reshape(())
     with lent(condition.shape, words) as mask:

@@ -107,21 +107,16 @@ def _holder(
 
 
 def _slot(layout: Layout, free: list[int], size: int) -> int:
-    """Return the slot that fits best, made larger if none is large enough, or a new one."""
-    fitting = [slot for slot in free if layout.sizes[slot] >= size]
-    if fitting:
-        best = min(fitting, key=lambda slot: layout.sizes[slot])
-        if layout.sizes[best] <= 2 * size:
-            free.remove(best)
-            return best
-    smaller = [slot for slot in free if size <= 2 * layout.sizes[slot] < 2 * size]
-    if smaller:
-        largest = max(smaller, key=lambda slot: layout.sizes[slot])
-        free.remove(largest)
-        layout.sizes[largest] = size
-        return largest
-    layout.sizes.append(size)
-    return len(layout.sizes) - 1
+    """Return the slot that fits best: where none is large enough the largest grows, or is new."""
+    if not free:
+        layout.sizes.append(size)
+        return len(layout.sizes) - 1
+    sizes = layout.sizes
+    fitting = [slot for slot in free if sizes[slot] >= size]
+    best = min(fitting, key=sizes.__getitem__) if fitting else max(free, key=sizes.__getitem__)
+    free.remove(best)
+    sizes[best] = max(sizes[best], size)
+    return best
 
 
 def _roots(graph: Graph) -> dict[Variable, set[Variable]]:
