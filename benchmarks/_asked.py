@@ -64,9 +64,12 @@ def _tables(records: list[Record], shares: list[Record]) -> list[str]:
 
 
 def ratios(records: Iterable[Record], asked: Asked, cores: int) -> list[float]:
-    """Return how many times as long the fastest of the peers took, in each round."""
+    """Return how many times as long the fastest of the peers took, in each round.
+
+    Of records that have no rounds the medians are compared.
+    """
     times = {
-        record["system"]: record["times_us"]
+        record["system"]: record.get("times_us", [record["median_us"]])
         for record in records
         if (record["work"], record["cores"]) == (asked.work, cores)
     }
@@ -81,7 +84,7 @@ def _cell(times: list[float], asked: float) -> str:
         return ""
     median = statistics.median(times)
     number = f"{median:.2f}" if median >= asked else f"**{median:.2f}**"
-    return f"{number} ({min(times):.2f} to {max(times):.2f})"
+    return f"{number} ({min(times):.2f} to {max(times):.2f})" if len(times) > 1 else number
 
 
 def _where(short: set[tuple[str, int]], shares: list[Record]) -> list[str]:

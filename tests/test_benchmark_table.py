@@ -56,6 +56,19 @@ def test_a_row_that_falls_short_says_where_the_time_goes(asked):
     assert "| CNN step | 1 | `conv` 75%, `add` 20%, `sum` 5% |" in text
 
 
+def test_records_without_rounds_are_compared_by_their_medians(asked):
+    medians = [
+        {**record(system, []), "median_us": median}
+        for system, median in (("gradx compiled", 10.0), ("torch", 25.0))
+    ]
+    for one in medians:
+        del one["times_us"]
+
+    text = asked.written(f"{asked.BEGIN}{asked.END}", medians, [], "")
+
+    assert "| CNN step | torch or jax jit | 1 | 2.50 |" in text
+
+
 def test_each_number_of_cores_has_a_column(asked):
     both = RECORDS + [{**one, "cores": 2} for one in RECORDS]
 
