@@ -69,7 +69,7 @@ def ratios(records: Iterable[Record], asked: Asked, cores: int) -> list[float]:
     Of records that have no rounds the medians are compared.
     """
     times = {
-        record["system"]: record.get("times_us", [record["median_us"]])
+        record["system"]: record.get("times_us") or [record["median_us"]]
         for record in records
         if (record["work"], record["cores"]) == (asked.work, cores)
     }
