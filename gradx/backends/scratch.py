@@ -4,6 +4,7 @@ A kernel that runs at every step would else ask the system for the same memory e
 find it empty: the first touch of new memory takes longer than to fill what is at hand.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -49,3 +50,9 @@ def _give_back(memory: Any) -> None:
             _idle.clear()
         if memory.size <= MOST_KEPT // 2:
             _idle.append(memory)
+
+
+if hasattr(os, "register_at_fork"):  # a forked process must not find the lock taken
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )

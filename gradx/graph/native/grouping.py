@@ -34,7 +34,7 @@ SLOW = names(
 OWN = (SUPPORTED | REDUCTIONS | {"concat"}) - FREE  # may be in a group for their own sake
 WORTH_IT = 4096  # elements of an equation that is alone
 MOST_ARRAYS = 32  # read in a group: more would all be kept until it runs
-MOST_KEPT = 1 << 18  # bytes more than without a group, until the rest of it can run
+MOST_KEPT = 1 << 18  # bytes: what comes then stays in a core's cache
 NEVER_ALONE = REDUCTIONS | {"concat"}
 LARGEST = 400  # equations in a group: LLVM's time grows faster than their number
 
@@ -60,11 +60,12 @@ class Loops(NamedTuple):
     has_loop: Callable[[Graph], bool]
     alone: Callable[[Equation], bool]
     views: frozenset[str] = frozenset()
+    most_kept: float = math.inf  # bytes more than without a group, until the rest of it can run
 
 
 def grouped(graph: Graph) -> Graph:
     """Make groups of the equations that have a loop of machine code together."""
-    loops = Loops(_computes, _has_loop, _is_slow, frozenset(MOVED))
+    loops = Loops(_computes, _has_loop, _is_slow, frozenset(MOVED), MOST_KEPT)
     return in_loops(sliced(expanded(graph)), loops)
 
 
@@ -179,7 +180,7 @@ class _Grouping:
         }
         between = {x for x in read if self.made_at.get(x) in other.places}
         gone = {x for x in between if self.readers[x] <= inside}
-        return sum(map(bytes_of, kept)) - sum(map(bytes_of, gone)) >= MOST_KEPT
+        return sum(map(bytes_of, kept)) - sum(map(bytes_of, gone)) >= self.loops.most_kept
 
     def _shape(self, cluster: _Cluster) -> tuple[int, ...]:
         return self.equations[next(iter(cluster.places))].outputs[0].shape
