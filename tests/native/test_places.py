@@ -169,7 +169,7 @@ def test_an_output_may_take_the_memory_of_an_input_that_is_read_through_a_view()
 @pytest.mark.parametrize(
     "f",
     [
-        lambda x: x[::-1] * 2,
+        lambda x: gx.exp(x[::-1]) * 2,
         lambda x: gx.concat([x[20:] * 2, x[:20] * 2], axis=0),
         lambda x: gx.concat([x[:20] * 2, x[20:] * 2], axis=0),
     ],
@@ -180,8 +180,9 @@ def test_what_is_read_through_views_is_not_overwritten(f):
 
     found = step(x.copy())
 
-    np.testing.assert_array_equal(found, f(x))
+    np.testing.assert_allclose(found, f(x), rtol=4e-6)
     graph = in_groups(step.graph(x))
+    assert "group" in names_of(graph)
     assert not donations(graph, lambda equation: True)
 
 
