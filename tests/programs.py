@@ -101,8 +101,9 @@ COMPLEX |= {"cumulative_sum", "taken", "padded", "every other", "write", "checkp
 COMPLEX |= {"add", "subtract", "multiply", "outer", "matmul", "concat", "sum", "mean", "prod"}
 DEPENDENT = {"masked"}  # shapes depend on values, so it cannot be mapped
 LONG = 20  # steps
-# Not what finite differences find: the last ones make exact zeros, at which a root is honestly NaN.
-PARTIAL = {"half constant", "masked softmax", "products of zeros", "rounded"}
+# Not what finite differences find: the others make exact zeros, at which a root is honestly NaN.
+PARTIAL = {"half constant", "masked softmax", "products of zeros", "rounded", "np.fft.fft"}
+PARTIAL |= {"real spectrum", "np.subtract.outer", "np.ptp", "ties among the largest"}
 
 
 def _written(x):
