@@ -215,3 +215,10 @@ def test_products_with_vectors_are_run_on_the_whole_batch(shapes, axes):
     ]
     np.testing.assert_allclose(mapped(x, y), [x @ y for x, y in rows], rtol=1e-12, atol=1e-12)
     assert len(gx.capture(mapped)(x, y).equations) < 8
+
+
+def test_results_whose_shapes_differ_from_element_to_element_are_refused():
+    x = np.asarray([[1.0, -1.0], [1.0, 2.0]])
+
+    with pytest.raises(ValueError, match="shape of a result depends on numbers"):
+        gx.vmap(lambda v: v[v > 0])(x)

@@ -9,7 +9,7 @@ from typing import Any
 
 from gradx.core import tree
 from gradx.core.arrays import FLOATING, backend_for, is_kind, untracked
-from gradx.errors import AxisError
+from gradx.errors import AxisError, ShapeError
 from gradx.ops.creation import place_of
 from gradx.ops.joining import stack
 from gradx.ops.shapes import broadcast_to, expand_dims, reshape, squeeze
@@ -53,9 +53,18 @@ def one_by_one(op: Any, values: Any, mine: list[bool], params: Any, size: int) -
         for i in range(size)
     ]
     if isinstance(outs[0], tuple):
-        columns = [stack(list(column)) for column in zip(*outs, strict=True)]
+        columns = [_stacked(column) for column in zip(*outs, strict=True)]
         return op.results(*columns) if op.results else tuple(columns)
-    return stack(outs)
+    return _stacked(outs)
+
+
+def _stacked(outs):
+    if len({tuple(out.shape) for out in outs}) > 1:
+        raise ShapeError(
+            "vmap: the shape of a result depends on numbers, as that of x[x > 0] does, and differs "
+            "from element to element: use a mask with gx.where"
+        )
+    return stack(list(outs))
 
 
 def of_none(op: Any, values: Any, mine: list[bool], params: Any) -> Any:
