@@ -229,3 +229,9 @@ def test_tables_name_ops():
     tables = (MOVING, SELECTING, SMOOTH)
     assert OPS.keys() >= frozenset().union(*tables)
     assert sum(map(len, tables)) == len(frozenset().union(*tables))
+
+
+def test_nothing_of_what_broadcasts_to_no_elements_is_dead():
+    f = lambda x: gx.sum(gx.sqrt(x) * np.ones((0, 2))) + gx.sum(x)
+
+    np.testing.assert_array_equal(gx.grad(f)(np.zeros(2)), [1.0, 1.0])

@@ -25,6 +25,7 @@ from gradx.transforms.structural import (
     match,
     may_hold_nan,
     may_matter,
+    nothing_of,
     of_seed,
 )
 
@@ -248,6 +249,8 @@ def _walk_with_zeros(nodes, seeds, keep_all, harmless):
         for parent, rule, saved in node.edges:
             part, lives = follow(node.op, rule, saved, g, live, factor, harmless)
             part, lives = conform(part, parent.shape, parent.dtype), match(lives, parent.shape)
+            if 0 in node.shape and 0 not in parent.shape:
+                lives = nothing_of(part)
             parts.append(part)
             if parent in cotangents:
                 known, known_lives = cotangents[parent]

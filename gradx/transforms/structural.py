@@ -86,7 +86,7 @@ def may_matter(nodes: list[Any], seeds: Collection[Any]) -> bool:
     met = False
     for node in nodes:
         name = node.op.name if node.edges else ""
-        if met and name in CHOOSING:
+        if met and (name in CHOOSING or 0 in node.shape):
             return True
         met = met or not _is_harmless(node)
     return False
@@ -228,6 +228,11 @@ def of_seed(seed: Any) -> Any:
     if is_differentiated(seed) or (reading_stalls(seed) and seed.shape == ()):
         return None
     return _indicator(seed)
+
+
+def nothing_of(x: Any) -> Any:
+    """Return what lives of ``x`` where nothing does: it was added up over no elements."""
+    return _real_part(zeros_like(x))
 
 
 def may_hold_nan(x: Any) -> bool:
