@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import gradx as gx
-from tests.programs import Program, make_program
+from tests.programs import Program, make_program, makes_zeros
 from tests.ways import (
     FIRST,
     MIXES,
@@ -70,6 +70,8 @@ def checked(program: Program, rng: np.random.Generator, all_ways: bool) -> Check
     reference, message = _reverse(case, value)
     found = [("reverse", message)]
     ways = possible_ways(program)
+    if np.isnan(reference.derivative) and makes_zeros(program.steps, case.inputs):
+        ways = [way for way in ways if way != "differences"]
     if not all_ways:
         share = np.asarray([SHARES.get(way, 1.0) for way in ways])
         ways = [str(w) for w in rng.choice(ways, DRAWN, replace=False, p=share / share.sum())]

@@ -254,6 +254,18 @@ def _as_real(x):
 
 def run(steps: list[Step], inputs: tuple[Any, ...]) -> Any:
     """Run a program: a number made of all that it computed and did not use."""
+    pool, unused = _computed(steps, inputs)
+    first, *rest = [_weighed(_as_real(pool[place])) for place in unused]
+    return sum(rest, first)
+
+
+def makes_zeros(steps: list[Step], inputs: tuple[Any, ...]) -> bool:
+    """Tell whether a program computes an exact 0, as ``x - x`` is: a root of it is honestly NaN."""
+    return any(np.any(np.equal(x, 0)) for x in _computed(steps, inputs)[0])
+
+
+def _computed(steps, inputs):
+    """Return the pool of arrays, and which of them nothing has used."""
     pool, unused = list(inputs), dict.fromkeys(range(len(inputs)))
     for step in steps:
         places = [int(share * len(pool)) for share in step.operands]
@@ -265,8 +277,7 @@ def run(steps: list[Step], inputs: tuple[Any, ...]) -> Any:
         unused = {place: None for place in unused if place not in places or not outs}
         unused |= dict.fromkeys(range(len(pool), len(pool) + len(outs)))
         pool += outs
-    first, *rest = [_weighed(_as_real(pool[place])) for place in unused]
-    return sum(rest, first)
+    return pool, unused
 
 
 def _weighed(x):
