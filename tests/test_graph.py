@@ -198,16 +198,15 @@ def test_groups_do_not_wait_for_one_another():
 
 @pytest.mark.parametrize("number", range(40))
 def test_grouped_random_graphs_compute_the_same(number):
-    rng = np.random.default_rng(number)
+    drawn = np.random.default_rng(number).uniform(size=(13, 3))
 
     def f(x, y):
         pool = [x, y]
-        for _ in range(12):
-            a, b = (pool[rng.integers(len(pool))] for _ in range(2))
-            pick = rng.integers(5)
+        for first, second, pick in drawn[:12]:
+            a, b = (pool[int(share * len(pool))] for share in (first, second))
             made = [a + b, a * b, gx.tanh(a), a - gx.sum(b, axis=0), gx.cumulative_sum(a, axis=1)]
-            pool.append(gx.tanh(made[pick]))
-        return tuple(pool[rng.integers(len(pool))] for _ in range(3))
+            pool.append(gx.tanh(made[int(pick * len(made))]))
+        return tuple(pool[int(share * len(pool))] for share in drawn[12])
 
     graph = gx.capture(f)(X, X + 1)
 

@@ -293,6 +293,7 @@ def test_a_pullback_works_in_another_thread():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:os.fork")  # of libraries with threads, if they are there
 def test_it_works_after_a_fork():
     _, pullback = gx.vjp(gx.sin, np.asarray(0.0))
     leaf = gx.tensor(2.0)

@@ -83,7 +83,10 @@ def _copying(name: str) -> Writer:
 
 
 def _one_minus_square(x: Any, out: Any) -> None:
-    np.multiply(1 - x, 1 + x, out)
+    if out.dtype.kind == "c":
+        np.multiply(x - 1, -x - 1, out)  # as the op does, for the signs of zeros
+    else:
+        np.multiply(1 - x, 1 + x, out)
 
 
 # Ops whose kernels on NumPy take ``out``.
