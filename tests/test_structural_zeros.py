@@ -235,3 +235,41 @@ def test_nothing_of_what_broadcasts_to_no_elements_is_dead():
     f = lambda x: gx.sum(gx.sqrt(x) * np.ones((0, 2))) + gx.sum(x)
 
     np.testing.assert_array_equal(gx.grad(f)(np.zeros(2)), [1.0, 1.0])
+
+
+def rooted(x):
+    """Take what is 0 by structure through a root, whose derivative is infinite there."""
+    return gx.sum(gx.sqrt(x * x))
+
+
+SQUARE = np.asarray([[4.0, 1.0, 0.5], [1.0, 3.0, -0.7], [0.5, -0.7, 2.0]])
+HOLLOW = {
+    "cholesky": (lambda x: gx.linalg.cholesky(x), SQUARE),
+    "cholesky, upper": (lambda x: gx.linalg.cholesky(x, upper=True), SQUARE),
+    "qr": (lambda x: gx.linalg.qr(x).R, SQUARE),
+    "qr of a tall matrix": (lambda x: gx.linalg.qr(x).R, SQUARE[:, :2]),
+    "qr of a wide matrix": (lambda x: gx.linalg.qr(x).R, SQUARE[:2]),
+    "complete qr": (lambda x: gx.linalg.qr(x, mode="complete").R, SQUARE[:, :2]),
+    "holes": (lambda x: gx.conv_transpose(x[None, None], np.ones((1, 1, 2, 2)), stride=3), SQUARE),
+}
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")  # where the root meets what nothing reaches
+@pytest.mark.parametrize("name", HOLLOW)
+def test_zeros_that_nothing_reaches_are_dead_in_every_mode(name):
+    f, x = HOLLOW[name]
+    loss = lambda x: rooted(f(x))
+    along = np.cos(np.arange(x.size)).reshape(x.shape)
+    along = along + along.T if name.startswith("cholesky") else along
+    slope = lambda x: np.sum(gx.grad(loss)(x) * along)
+    derivative = lambda x: gx.jvp(loss, (x,), (along,))[1]
+    step = 1e-6
+
+    expected = (loss(x + step * along) - loss(x - step * along)) / (2 * step)
+    second = (derivative(x + step * along) - derivative(x - step * along)) / (2 * step)
+
+    for found in (slope(x), derivative(x)):
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+    for outer in (slope, derivative):
+        np.testing.assert_allclose(gx.jvp(outer, (x,), (along,))[1], second, rtol=1e-5, atol=1e-8)
+        np.testing.assert_allclose(np.sum(gx.grad(outer)(x) * along), second, rtol=1e-5, atol=1e-8)

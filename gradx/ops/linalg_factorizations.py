@@ -69,7 +69,7 @@ def _halved(x):
 
 def _cholesky_vjp(g, out, upper):
     lower = adjoint(out) if upper else out
-    row = matrix_transpose(adjoint(g) if upper else g)
+    row = matrix_transpose(tril(adjoint(g) if upper else g))  # the zeros of out take nothing
     inner = _halved(triu(matmul(row, lower)))
     # L^-H inner L^-1, by one solve from each side.
     half = solve(adjoint(lower), inner)
@@ -165,7 +165,9 @@ def _tall_qr_jvp(g, q, r):
 
 def _qr_vjp(g, out):
     q, r = out
-    g_q, g_r = [None if part is None else matrix_transpose(part) for part in g]
+    g_q, g_r = g
+    g_q = None if g_q is None else matrix_transpose(g_q)
+    g_r = None if g_r is None else matrix_transpose(triu(g_r))  # the zeros of r take nothing
     rows, columns = q.shape[-2], r.shape[-1]
     if rows < columns:
         return _wide_qr_vjp(g_q, g_r, q, r, rows)

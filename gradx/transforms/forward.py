@@ -24,7 +24,7 @@ from gradx.transforms.boundary import (
 from gradx.transforms.constants import constant, constants, is_discrete
 from gradx.transforms.honesty import PRODUCTS, apply_rule
 from gradx.transforms.reverse import MISSED
-from gradx.transforms.structural import follow, join, match, of_seed
+from gradx.transforms.structural import HOLLOW, follow, join, match, of_seed, reached_in
 
 
 class Forward(Trace):
@@ -56,7 +56,7 @@ class Forward(Trace):
         """Give ``out``, made of ``x`` alone, its tangent."""
         rule = op.jvp[0]
         with backend_for(out).quiet():
-            part = follow(op, rule, rule.pick(out, x.value, params), *x.payload)
+            part = _followed(op, rule, rule.pick(out, x.value, params), x.payload, out)
         return self._carry(out, (part,))
 
     def apply_binary(self, op, x, y):
@@ -98,8 +98,11 @@ class Forward(Trace):
             ]
         parts = [part for part in parts if part is not None]
         if op.results:
-            tangents = zip(*[tangent for tangent, _ in parts], strict=True)
-            columns = [[(t, None) for t in column if t is not None] for column in tangents]
+            pairs = [zip(tangents, lives, strict=True) for tangents, lives in parts]
+            columns = [
+                [(tangent, live) for tangent, live in column if tangent is not None]
+                for column in zip(*pairs, strict=True)
+            ]
             return op.results(*map(self._carry, out, columns or [[]] * len(out)))
         return self._carry(out, parts)
 
@@ -134,8 +137,20 @@ def _part(op, position, payload, values, params, out, factor):
         return None
     saved = rule.pick(out, *values, params)
     if op.results:
-        return apply_rule(rule, tangent, saved, live), None
-    return follow(op, rule, saved, tangent, live, factor)
+        tangents = apply_rule(rule, tangent, saved, live)
+        hollow = op.name in HOLLOW
+        return tangents, (
+            reached_in(op, rule, saved, tangent, out) if hollow else (None,) * len(tangents)
+        )
+    return _followed(op, rule, saved, payload, out, factor)
+
+
+def _followed(op, rule, saved, payload, out, factor=None):
+    tangent, live = payload
+    part, lives = follow(op, rule, saved, tangent, live, factor)
+    if lives is None and op.name in HOLLOW:
+        lives = reached_in(op, rule, saved, tangent, out)
+    return part, lives
 
 
 def jvp(

@@ -52,6 +52,9 @@ CHOOSING = names(
 # Their rules make zeros of zeros and of what they leave out, whatever else there is.
 KEEPING_ZEROS = CHOOSING | MOVING
 
+# Ops whose result has zeros at places that nothing reaches, as the lower triangle of R is.
+HOLLOW = names("cholesky convolution_transpose qr")
+
 # Ops whose derivative is finite wherever their inputs are.
 SMOOTH = names(
     """
@@ -184,6 +187,16 @@ def _after_mixing(part, rule, saved, g, live, leaves_out):
     # To try the rule would be twice the work, and always: it is only known that nothing makes
     # nothing.
     return None if live is None or _any(not_equal(live, 0)) else real(zeros_like(part))
+
+
+def reached_in(op: Any, rule: Any, saved: Any, g: Any, out: Any) -> Any:
+    """Return what of ``out``, made by a ``HOLLOW`` op, is reached at all; of several, of each."""
+    outs = out if op.results else (out,)
+    if reading_stalls(g) or not any(map(_holds_zero, outs)):
+        return (None,) * len(outs) if op.results else None
+    # Factors are triangular; a weight that is 0 is a weight like others.
+    reached = reached_by(rule, saved, g, None, keep_zeros=op.name != "convolution_transpose")
+    return tuple(map(_indicator, reached)) if op.results else _indicator(reached)
 
 
 def _indicator(live):
