@@ -268,8 +268,16 @@ def test_zeros_that_nothing_reaches_are_dead_in_every_mode(name):
     expected = (loss(x + step * along) - loss(x - step * along)) / (2 * step)
     second = (derivative(x + step * along) - derivative(x - step * along)) / (2 * step)
 
-    for found in (slope(x), derivative(x)):
+    for found in (slope(x), derivative(x), gx.linearize(loss, x)[1](along)):
         np.testing.assert_allclose(found, expected, rtol=1e-6)
     for outer in (slope, derivative):
         np.testing.assert_allclose(gx.jvp(outer, (x,), (along,))[1], second, rtol=1e-5, atol=1e-8)
         np.testing.assert_allclose(np.sum(gx.grad(outer)(x) * along), second, rtol=1e-5, atol=1e-8)
+
+
+def test_what_strides_leave_out_is_dead():
+    x = np.ones((3, 3))
+    x[2] = 0.0  # which no window of 2 x 2 reads at stride 3
+    loss = lambda x: gx.sum(gx.conv(gx.sqrt(x)[None, None], np.ones((1, 1, 2, 2)), stride=3))
+
+    np.testing.assert_array_equal(gx.grad(loss)(x), [[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 0]])

@@ -170,7 +170,7 @@ def follow(
             # A NaN that the rule keeps does not make what is dead alive.
             reached = where(equal(live, 0), 0.0, reached)
         live = _indicator(reached)
-    elif not op.elementwise and not harmless and (live is not None or leaves_out):
+    elif not (op.elementwise or harmless) and (live is not None or leaves_out or _skips(op, part)):
         live = _after_mixing(part, rule, saved, g, live, leaves_out)
     if live is None or (harmless and not op.elementwise and not selects):
         return part, None
@@ -179,6 +179,11 @@ def follow(
     if may_hold_nan(part) or (is_differentiated(part) and not selects):
         part = where(equal(live, 0), 0.0, part)
     return part, live
+
+
+def _skips(op, part):
+    """Tell whether a convolution with strides may have left out elements of what it convolves."""
+    return op.name == "convolution" and not reading_stalls(part) and _holds_zero(part)
 
 
 def _after_mixing(part, rule, saved, g, live, leaves_out):
