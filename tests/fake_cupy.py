@@ -190,6 +190,9 @@ def make_array_type(cuda, machine: Machine) -> type:
         def __array_finalize__(self, parent):
             is_view = isinstance(parent, ndarray) and np.may_share_memory(self, parent)
             self._index = parent._index if is_view else machine.current
+            if machine.recorded is not None:
+                # Its memory stays the graph's, as in a pool of its own: products know addresses.
+                machine.recorded.append(lambda kept=self: None)
 
         def __array_ufunc__(self, ufunc, method, *inputs, out=None, **params):
             if any(hasattr(x, "__array_ufunc__") and not isinstance(x, KNOWN) for x in inputs):

@@ -4,6 +4,7 @@ Its graphs run again, in the same memory, what was launched while they were capt
 products and CuPy's own functions. It refuses what CUDA refuses during a capture.
 """
 
+import ctypes
 import warnings
 from importlib import import_module
 
@@ -23,8 +24,26 @@ pytestmark = needs_compiler
 @pytest.fixture(autouse=True)
 def products_are_recorded(cuda, monkeypatch):
     functions = import_module("gradx.backends.cublaslt")._library()
-    multiply = functions["Matmul"]
-    recorded = lambda *args: launched(cuda.machine, lambda: multiply(*args), "product")
+    multiply, describe = functions["Matmul"], functions["MatmulDescSetAttribute"]
+    described = {}  # by description, what it was told last
+
+    def describing(description, attribute, value, size):
+        told = described.setdefault(description.value, {})
+        told[attribute] = ctypes.string_at(value, size)
+        return describe(description, attribute, value, size)
+
+    def recorded(handle, description, *args):
+        # A capture keeps the description as it is now: another may share it, with its own bias.
+        kept = dict(described.get(description.value, {}))
+
+        def product():
+            for attribute, value in kept.items():
+                describe(description, attribute, value, len(value))
+            return multiply(handle, description, *args)
+
+        return launched(cuda.machine, product, "product")
+
+    monkeypatch.setitem(functions, "MatmulDescSetAttribute", describing)
     monkeypatch.setitem(functions, "Matmul", recorded)
 
 

@@ -157,7 +157,8 @@ class Replay:
                     known[x] if x.weak else _buffer_for(cupy, a)
                     for x, a in zip(graph.inputs, arrays, strict=True)
                 ]
-                self._capture(cupy, stream, Steps(graph, known))
+                self._steps = Steps(graph, known)  # which holds the constants that kernels read
+                self._capture(cupy, stream, self._steps)
 
     def _capture(self, cupy: Any, stream: Any, steps: "Steps") -> None:
         before = self._warm_up(steps)
