@@ -16,6 +16,14 @@ SCALE = 1.0
 TABLE = {"scale": 1.0, "inner": [1.0]}
 
 
+FIRST = (np.ones((3, 2)), np.zeros((4, 2), dtype=bool))
+
+
+def masked_gradient(weights, mask):
+    loss = lambda w: gx.sum(gx.where(mask, gx.sqrt(np.ones((4, 3)) @ w), 0.0))
+    return gx.grad(loss)(weights)
+
+
 def scaled(x):
     return x * SCALE
 
@@ -280,3 +288,20 @@ def test_numbers_that_another_thread_may_have_drawn_are_a_warning():
     finally:
         go_on.set()
         thread.join()
+
+
+CAPTURES = {"compile": gx.compile, "capture": lambda f: gx.capture(f)(*FIRST)}
+
+
+@pytest.mark.parametrize("capture", CAPTURES.values(), ids=CAPTURES)
+def test_mask_that_is_all_false_at_the_first_call_leaves_the_later_gradients(capture):
+    weights, all_true = (
+        np.asarray([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]),
+        np.ones((4, 2), dtype=bool),
+    )
+    captured = capture(masked_gradient)
+    captured(*FIRST)
+
+    np.testing.assert_array_equal(
+        captured(weights, all_true), masked_gradient(weights, all_true), strict=True
+    )

@@ -12,7 +12,10 @@ from collections.abc import Collection
 from typing import Any
 
 from gradx.core.arrays import backend_for, is_kind, reading_stalls, untracked
+from gradx.core.call import Tensor
 from gradx.core.op import PYTHON_SCALARS
+from gradx.core.trace import capturing
+from gradx.core.views import without_constants
 from gradx.ops.arithmetic import add, where
 from gradx.ops.comparison import equal, not_equal
 from gradx.ops.creation import ones_like, zeros_like
@@ -190,8 +193,11 @@ def _after_mixing(part, rule, saved, g, live, leaves_out):
     if not reading_stalls(part):
         return _indicator(reached_by(rule, saved, g, live, keep_zeros=leaves_out))
     # To try the rule would be twice the work, and always: it is only known that nothing makes
-    # nothing.
-    return None if live is None or _any(not_equal(live, 0)) else real(zeros_like(part))
+    # nothing. Of what differs from call to call of a captured graph not even that.
+    differs = capturing.get() and type(without_constants(live)) is Tensor
+    if live is None or differs or _any(not_equal(live, 0)):
+        return None
+    return real(zeros_like(part))
 
 
 def reached_in(op: Any, rule: Any, saved: Any, g: Any, out: Any) -> Any:
