@@ -15,18 +15,9 @@ from gradx.errors import TapeError
 from gradx.graph.draw import draw
 from gradx.graph.summary import summarize
 from gradx.graph.svg import text_width
+from tests.pictures import lecture
 
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-def lecture():
-    """Return the lecture's graph, f = (x + y) z at (-2, 5, -4)."""
-    x, y, z = gx.tensor(-2.0, name="x"), gx.tensor(5.0, name="y"), gx.tensor(-4.0, name="z")
-    q = x + y
-    q.name = "q"
-    f = q * z
-    f.name = "f"
-    return f
 
 
 def mlp_loss(params, inputs, labels):

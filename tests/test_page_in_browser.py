@@ -1,76 +1,18 @@
 """The page of a graph in a browser: hover, steps, folding, keys. Takes Chromium and playwright."""
 
 import re
-import shutil
 from datetime import datetime
 
-import numpy as np
-import pytest
-
 import gradx as gx
-from gradx.graph.svg import placed
+from tests.browser import browser as browser
+from tests.browser import card, op
+from tests.browser import show as show
 from tests.pictures import (
     block_picture,
     large_picture,
     layers_picture,
     lecture_picture,
 )
-from tests.test_page import HOSTILE
-
-CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser"])), None)
-if CHROMIUM is None:
-    pytest.skip("Chromium is not installed: apt-get install chromium", allow_module_level=True)
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed: pip install playwright"
-)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """Open pictures in a window; afterwards nothing was complained of."""
-    problems, pages = [], []
-
-    def show(picture, **options):
-        picture.save(tmp_path / "graph.html")
-        page = browser.new_page(viewport={"width": 1400, "height": 800}, **options)
-        pages.append(page)
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("dialog", lambda dialog: problems.append(dialog.message))
-        page.on("request", lambda request: problems.append(request.url) if pages_of(request) else 0)
-        page.goto((tmp_path / "graph.html").as_uri())
-        return page
-
-    def pages_of(request):
-        return not request.url.startswith("file:") or not request.url.endswith("graph.html")
-
-    yield show
-    for page in pages:
-        page.close()
-    assert problems == []
-
-
-def card(page):
-    """Return the lines of the card that is shown, cells of a row joined."""
-    element = page.locator("#card")
-    rows = element.locator("tr").evaluate_all(
-        """rows => rows.slice(1).map(row =>
-             Array.from(row.cells, cell => cell.textContent).join(" "))"""
-    )
-    return element.locator("h2").inner_text(), element.locator("dl").inner_text().split("\n"), rows
-
-
-def op(page, name, number=0):
-    return page.locator(f".box.op[aria-label^='{name}:']").nth(number)
-
 
 # Hover
 
@@ -396,73 +338,3 @@ def test_large_graphs_open_folded(show):
 
     assert names(page) == ["inputs", "softmax_cross_entropy", "Σ", "÷", "loss"]
     assert page.locator(".frame.folded").count() == 1
-
-
-# Looks
-
-
-@pytest.mark.parametrize("make", [lecture_picture, layers_picture, block_picture])
-def test_things_stand_where_they_stand_in_the_svg(show, make):
-    picture = make()
-    layout = placed(picture.diagram)
-
-    boxes = show(picture).evaluate("graph.boxes.map(({ x, y }) => [x, y])")
-
-    # Numbers may be written shorter on the page, so that labels are narrower.
-    np.testing.assert_allclose([x for x, _ in boxes], [item.x for item in layout.boxes], rtol=0.05)
-    np.testing.assert_allclose([y for _, y in boxes], [item.y for item in layout.boxes], atol=0.1)
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_is_shown_as_it_is(show, name):
-    x = gx.tensor(1.0, name=name)
-    y = gx.exp(x)
-    y.name = name
-
-    page = show(gx.draw(y))
-    op(page, "exp").hover()
-
-    assert page.locator(".box.input .name").text_content() == name
-    assert page.locator("img, script:not(#graph)").count() == 1
-    assert page.locator("#card td").first.text_content() == f"1: {name}"
-
-
-def colours(page):
-    return page.evaluate(
-        """["body", ".forward", ".gradient"].map(selector =>
-             getComputedStyle(document.querySelector(selector)))
-           .map(style => style.color).concat(getComputedStyle(document.body).backgroundColor)"""
-    )
-
-
-def test_light_and_dark_are_those_of_the_system(show):
-    light = colours(show(lecture_picture(), color_scheme="light"))
-    dark = colours(show(lecture_picture(), color_scheme="dark"))
-
-    assert light == [
-        "rgb(31, 35, 40)",
-        "rgb(24, 117, 47)",
-        "rgb(196, 18, 47)",
-        "rgb(255, 255, 255)",
-    ]
-    assert all(one != other for one, other in zip(light, dark, strict=True))
-
-
-def test_nothing_fades_where_motion_is_not_wanted(show):
-    duration = "getComputedStyle(document.querySelector('.arrow text')).transitionDuration"
-
-    assert show(lecture_picture()).evaluate(duration) == "0.2s"
-    page = show(lecture_picture(), reduced_motion="reduce")
-    assert page.evaluate(duration) == "0s"
-
-
-def test_everything_that_can_be_used_has_a_name(show):
-    page = show(layers_picture())
-
-    nameless = page.evaluate(
-        """Array.from(document.querySelectorAll("button, input, [tabindex], [role]"))
-           .filter(one => !one.getAttribute("aria-label") && !one.textContent.trim()
-                          && one.id !== "card").length"""
-    )
-    assert nameless == 0
-    assert page.locator("html").get_attribute("lang") == "en"
