@@ -385,3 +385,13 @@ def test_numpy_call_that_gradx_lacks_is_refused_by_name(call, message):
         warnings.simplefilter("error")
         with pytest.raises(TrackedError, match=message):
             call(gx.tensor([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("said", [{"dtype": None}, {"casting": "same_kind"}, {}])
+def test_universal_functions_take_what_says_nothing(said):
+    x = np.ones(3, dtype=np.float32)
+
+    for f in (lambda x: np.add(x, x, **said), lambda x: np.sin(x, **said)):
+        found, expected = gx.vjp(f, x)[0], f(x)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        assert found.dtype == np.float32

@@ -7,6 +7,7 @@ vary with nothing nothing is lost: those NumPy is given as plain arrays.
 
 import inspect
 from contextlib import nullcontext
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,9 @@ FUNCTIONS: dict[Any, Any] = {
 }
 
 
-def _place_of_out(function):
+@cache
+def place_of_out(function: Any) -> int | None:
+    """Return where a call may name the array to write into without saying ``out=``."""
     try:
         parameters = inspect.signature(function).parameters
     except ValueError:  # written in C, in an old NumPy
@@ -67,22 +70,19 @@ def _place_of_out(function):
     return taken.index("out") if "out" in taken else None
 
 
-# Where a call may name the array to write into without saying ``out=``.
-PLACES_OF_OUT = {
-    function: place for function in FUNCTIONS if (place := _place_of_out(function)) is not None
-}
-
-
 def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """Answer ``np.sin(t)`` and ``np.add.reduce(t)``, as NumPy's protocol asks."""
     if kwargs.get("out") is not None:
         return _ufunc_into(ufunc, method, inputs, kwargs)
+    kwargs.pop("casting", None)  # says what NumPy refuses, not what it computes
+    if kwargs.get("dtype", 0) is None:
+        del kwargs["dtype"]
     function = ufunc_of(ufunc)
     if method == "__call__" and function:
         arrays = [array_of(x) if isinstance(x, list | tuple) else x for x in inputs]
         if set(kwargs) <= OPTIONS.get(ufunc, set()):
             return function(*arrays, **kwargs)
-        if set(kwargs) <= {"dtype", "casting"} and np.dtype(kwargs["dtype"]).kind in "fc":
+        if set(kwargs) == {"dtype"} and np.dtype(kwargs["dtype"]).kind in "fc":
             return function(*[_as_dtype(x, kwargs["dtype"]) for x in arrays])
     home = "np" if hasattr(np, ufunc.__name__) else "scipy.special"
     call = f"{home}.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
@@ -128,7 +128,7 @@ def _without_out(function, args, kwargs):
     if "out" in kwargs:
         kwargs = dict(kwargs)
         return kwargs.pop("out"), args, kwargs
-    place = PLACES_OF_OUT.get(function)
+    place = place_of_out(function) if function in FUNCTIONS else None
     if place is None or len(args) <= place:
         return None, args, kwargs
     return args[place], (*args[:place], None, *args[place + 1 :]), kwargs

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gradx.numpy_protocols.dispatch import FUNCTIONS, PLACES_OF_OUT, array_function
+from gradx.numpy_protocols.dispatch import FUNCTIONS, array_function, place_of_out
 from gradx.ops.elementwise import conj
 
 NAMES = """
@@ -16,7 +16,7 @@ NAMES = """
 def _method_of(function):
     """Return a function of NumPy as a method, which may write into ``out``."""
     adapter = FUNCTIONS[function]
-    place = PLACES_OF_OUT.get(function)
+    place = place_of_out(function)
     if place is None:
         return adapter
 

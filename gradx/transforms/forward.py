@@ -137,11 +137,10 @@ def _part(op, position, payload, values, params, out, factor):
         return None
     saved = rule.pick(out, *values, params)
     if op.results:
-        tangents = apply_rule(rule, tangent, saved, live)
-        hollow = op.name in HOLLOW
-        return tangents, (
-            reached_in(op, rule, saved, tangent, out) if hollow else (None,) * len(tangents)
-        )
+        lives = (None,) * len(out)
+        if op.name in HOLLOW:
+            lives = reached_in(op, rule, saved, tangent, out)
+        return apply_rule(rule, tangent, saved, live), lives
     return _followed(op, rule, saved, payload, out, factor)
 
 
