@@ -75,7 +75,7 @@ class Namespace:
     def __init__(self, backend: Backend, device: str) -> None:
         self._backend = backend
         self._device = device
-        self.__name__ = f"gradx.{backend.name}[{device}]"
+        self.__name__ = f"gradx.{backend.name}"
 
     def __getattr__(self, name: str) -> Any:
         value = self._find(name)
@@ -105,7 +105,7 @@ class Namespace:
         return _again, (type(self), self._device)
 
     def __repr__(self) -> str:
-        return f"<namespace {self.__name__}>"
+        return f"<namespace {self.__name__} on {self._device}>"
 
 
 class Beside(Namespace):
@@ -186,7 +186,7 @@ def namespace_on(device: Any) -> Namespace:
     """Return gradx as a namespace whose new arrays are on ``device``.
 
     >>> namespace_on("cpu")
-    <namespace gradx.numpy[cpu]>
+    <namespace gradx.numpy on cpu>
     """
     backend, native = backend_for_device(device)
     return _namespace(Namespace, backend, backend.device_name(native))

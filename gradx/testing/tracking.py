@@ -37,7 +37,7 @@ class Tracked(Namespace):
 
     def __init__(self, backend: Backend, device: str) -> None:
         super().__init__(backend, device)
-        self.__name__ = f"gradx.testing.tracked.{backend.name}[{device}]"
+        self.__name__ = f"gradx.testing.tracked.{backend.name}"
 
     def __call__(self, backend: str = "numpy") -> "Tracked":
         """Return the tracked namespace of another array library, or of a device."""
