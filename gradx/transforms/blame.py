@@ -111,7 +111,8 @@ class _Search:
         if blamed := next(filter(None, known), None):
             return blamed
         given = next(filter(None, map(problem_of, arrays)), "")
-        return Suspect(*node.made_by, problem=f"its result has {problem}", given=given)
+        number, call, line = node.made_by
+        return Suspect(number, call, line, f"its result has {problem}", given)
 
 
 class _BlamedNode(Node):
