@@ -58,6 +58,37 @@ def test_recurrent_layers_are_torchs(torch, name):
     )
 
 
+@pytest.mark.parametrize("name", GATES)
+def test_recurrent_layers_without_bias_are_torchs(torch, name):
+    module = randomized(torch, getattr(torch.nn, name)(3, 4, bias=False, batch_first=True))
+    layer = getattr(nn, name)(3, 4, bias=False, **DOUBLE)
+    make = lambda get: layer.replace(weight=get("weight_ih_l0").T, recurrent=get("weight_hh_l0").T)
+
+    assert_agrees(torch, module, make, lambda m, x: m(x), lambda m, x: m(x)[0], drawn(2, 5, 3))
+
+
+def test_projection_of_lstm_is_torchs(torch):
+    module = randomized(torch, torch.nn.LSTM(3, 4, proj_size=2, batch_first=True))
+    module.bias_hh_l0.data[:] = 0
+    layer = nn.LSTM(3, 4, outputs=2, **DOUBLE)
+    make = lambda get: layer.replace(
+        weight=get("weight_ih_l0").T,
+        recurrent=get("weight_hh_l0").T,
+        bias=get("bias_ih_l0"),
+        projection=get("weight_hr_l0").T,
+    )
+
+    def theirs(module, x, hidden, cell):
+        outputs, (hidden, cell) = module(x, (hidden[None], cell[None]))
+        return torch.cat([outputs[:, -1], hidden[0], cell[0]], axis=1)
+
+    def ours(model, x, hidden, cell):
+        outputs, state = model.run(x, (hidden, cell))
+        return gx.concat([outputs[:, -1], *state], axis=1)
+
+    assert_agrees(torch, module, make, ours, theirs, drawn(2, 5, 3), drawn(2, 2), drawn(2, 4))
+
+
 @pytest.mark.parametrize("name", ["RNN", "GRU"])
 def test_a_given_state_and_the_last_one_are_torchs(torch, name):
     module = randomized(torch, getattr(torch.nn, name)(3, 4, batch_first=True))
@@ -218,6 +249,16 @@ WRONG = {
         lambda: nn.Recurrent(nn.RNN, 4, 2, key=KEY)(X, np.ones((2, 2))),
         ShapeError,
         "expected a state of 1 layers",
+    ),
+    "as many outputs": (
+        lambda: nn.LSTM(4, 2, outputs=2, key=KEY),
+        ShapeError,
+        "LSTM: outputs=2 of features=2, expected fewer",
+    ),
+    "projection of another": (
+        lambda: nn.Recurrent(nn.GRU, 4, 3, outputs=2, key=KEY),
+        DTypeError,
+        r"Recurrent: outputs=2 is for gx\.nn\.LSTM",
     ),
     "lstm state": (lambda: nn.LSTM(4, 2, key=KEY)(X, X), ShapeError, r"\(hidden, cell\)"),
 }

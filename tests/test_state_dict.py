@@ -57,18 +57,20 @@ def images():
     return theirs, ours, drawn(3, 2, 4, 4), None
 
 
-def recurrent(kind):
-    theirs = getattr(torch.nn, kind)(3, 4, batch_first=True)
-    return theirs, getattr(nn, kind)(3, 4, **DOUBLE), drawn(2, 5, 3), lambda m, x: m(x)[0]
+def recurrent(kind, bias=True, outputs=None):
+    given = {} if outputs is None else {"proj_size": outputs}
+    theirs = getattr(torch.nn, kind)(3, 4, bias=bias, batch_first=True, **given)
+    given = {} if outputs is None else {"outputs": outputs}
+    ours = getattr(nn, kind)(3, 4, bias=bias, **given, **DOUBLE)
+    return theirs, ours, drawn(2, 5, 3), lambda m, x: m(x)[0]
 
 
-def stacked(kind, layers, bidirectional):
-    theirs = getattr(torch.nn, kind)(
-        3, 4, num_layers=layers, bidirectional=bidirectional, batch_first=True
-    )
-    ours = nn.Recurrent(
-        getattr(nn, kind), 3, 4, layers=layers, bidirectional=bidirectional, **DOUBLE
-    )
+def stacked(kind, layers, bidirectional, bias=True, outputs=None):
+    both = {"bidirectional": bidirectional, "bias": bias}
+    given = {} if outputs is None else {"proj_size": outputs}
+    theirs = getattr(torch.nn, kind)(3, 4, layers, batch_first=True, **both, **given)
+    both["outputs"] = outputs
+    ours = nn.Recurrent(getattr(nn, kind), 3, 4, layers=layers, **both, **DOUBLE)
     return theirs, ours, drawn(2, 5, 3), lambda m, x: m(x)[0]
 
 
@@ -168,6 +170,13 @@ MODELS = {
     "RNN": lambda: recurrent("RNN"),
     "LSTM": lambda: recurrent("LSTM"),
     "GRU": lambda: recurrent("GRU"),
+    **{
+        f"{kind} without bias": partial(recurrent, kind, bias=False)
+        for kind in ("RNN", "LSTM", "GRU")
+    },
+    "LSTM with a projection": lambda: recurrent("LSTM", outputs=2),
+    "LSTMs with a projection and no bias": lambda: stacked("LSTM", 2, True, False, 2),
+    "GRUs without bias": lambda: stacked("GRU", 2, True, False),
     **{
         f"{kind}, {layers} layers, {'both ways' if both else 'one way'}": partial(
             stacked, kind, layers, both

@@ -104,8 +104,10 @@ CALLS = {
     nn.RMSNorm: {"shape": (3,)} | NORM,
     nn.Embedding: {"count": 5, "features": 3, "key": KEY} | PLACED,
     nn.LearnedPositions: {"length": 5, "features": 3, "key": KEY} | PLACED,
-    **dict.fromkeys([nn.RNN, nn.GRU, nn.LSTM], RECURRENT),
-    nn.Recurrent: {"kind": nn.GRU, "inputs": 3, "features": 2, "key": KEY, "layers": 2}
+    **dict.fromkeys([nn.RNN, nn.GRU], RECURRENT | {"bias": True}),
+    nn.LSTM: RECURRENT | {"bias": True, "outputs": 1},
+    nn.Recurrent: {"kind": nn.LSTM, "inputs": 3, "features": 2, "key": KEY, "layers": 2}
+    | {"bias": True, "outputs": 1}
     | {"bidirectional": True, "dropout": 0.5, "dtype": "float32", "device": "cpu"},
     nn.MultiHeadAttention: ATTENTION | {"context_features": 3, "bias": True},
     nn.TransformerBlock: ATTENTION | {"hidden": 8, "norm_first": True, "eps": 1e-5},

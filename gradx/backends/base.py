@@ -32,6 +32,10 @@ def _no_context(native_device: Any) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
+def _as_it_is(array: Any) -> Any:
+    return array
+
+
 def _never() -> bool:
     return False
 
@@ -76,6 +80,7 @@ class Backend:
     native_device: Callable[[str], Any] = _no_native_device
     synchronize: Callable[[], None] = _do_nothing
     shares_memory: Callable[[Any, Any], bool] = _assume_shared  # may the two overlap?
+    row_major: Callable[[Any], Any] = _as_it_is  # the array, its last axis densest in memory
     owns_memory: Callable[[Any], bool] = _assume_borrowed  # writeable, and nobody else's?
     has_nan: Callable[[ModuleType, Any], bool] = _look_for_nan
     has_zero: Callable[[ModuleType, Any], bool] = _look_for_zero

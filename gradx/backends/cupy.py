@@ -28,7 +28,7 @@ from gradx.backends.cuda_kernels import (
     softmax_cross_entropy,
     take,
 )
-from gradx.backends.cuda_kernels.launching import is_capturing
+from gradx.backends.cuda_kernels.launching import contiguous, is_capturing
 from gradx.errors import DeviceError, ShapeError
 
 CREATE = ("arange", "empty", "eye", "full", "linspace", "ones", "zeros")
@@ -143,6 +143,7 @@ BACKEND = Backend(
     native_device=_native_device,
     synchronize=lambda: cupy.cuda.Device().synchronize(),
     shares_memory=cupy.may_share_memory,
+    row_major=contiguous,
     owns_memory=_owns_memory,
     reading_stalls=True,
     recording=is_capturing,

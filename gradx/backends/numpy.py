@@ -42,6 +42,7 @@ BACKEND = Backend(
     from_numpy=lambda array, device: array,
     native_device=_native_device,
     shares_memory=np.may_share_memory,
+    row_major=partial(np.asarray, order="C"),
     owns_memory=_owns_memory,
     has_nan=_has_nan,
     has_zero=lambda xp, array: np.count_nonzero(array) < array.size,

@@ -25,7 +25,7 @@ from gradx.ops.joining import stack, unstack
 from gradx.ops.linalg import matmul
 from gradx.ops.trigonometric import tanh
 from gradx.ops.windows import integer
-from gradx.random import split
+from gradx.random import fold_in, split
 
 Initializer = Callable[..., Any]
 
@@ -37,7 +37,8 @@ class RNN(Module):
     (samples, features) that is 0 unless given; ``run`` returns the last one too.
     ``weight_init``, ``recurrent_init`` and ``bias_init`` are functions as in ``gx.nn.init``.
     ``activation`` is tanh unless another is given. With ``reverse=True`` the sequence is
-    gone through from its end; outputs stay where their inputs are. Source: Elman,
+    gone through from its end; outputs stay where their inputs are. With ``bias=False`` there is
+    none, and its field is ``None``. Source: Elman,
     "Finding structure in time" (Cognitive Science 14, 1990).
 
     >>> import numpy as np, gradx as gx
@@ -49,7 +50,7 @@ class RNN(Module):
 
     weight: Any  # (inputs, features)
     recurrent: Any  # (features, features)
-    bias: Any  # (features,)
+    bias: Any  # (features,) or None
     activation: Callable[[Any], Any] = static()
     reverse: bool = static()
 
@@ -61,6 +62,7 @@ class RNN(Module):
         key: Any,
         activation: Callable[[Any], Any] = tanh,
         reverse: bool = False,
+        bias: bool = True,
         weight_init: Initializer = init.glorot_uniform,
         recurrent_init: Initializer = init.orthogonal,
         bias_init: Initializer = init.zeros,
@@ -69,7 +71,7 @@ class RNN(Module):
     ) -> None:
         initializers = (weight_init, recurrent_init, bias_init)
         placed = {"dtype": "float32" if dtype is None else dtype, "device": device}
-        weights = _weights("RNN", inputs, features, 1, key, initializers, placed)
+        weights = _weights("RNN", inputs, features, 1, key, initializers, placed, bias)
         self.weight, self.recurrent, self.bias = weights
         self.activation = activation
         self.reverse = reverse
@@ -93,9 +95,11 @@ class LSTM(Module):
     """Carry a state and a cell along a sequence: long short-term memory.
 
     Gates are of input, forgetting, candidate and output: ``cell = sigmoid(f) * cell +
-    sigmoid(i) * tanh(c)`` and ``hidden = sigmoid(o) * tanh(cell)``. Shapes and the other
-    arguments are those of ``RNN``. Sources: Hochreiter, Schmidhuber, "Long short-term memory"
-    (Neural Computation 9, 1997); the forget gate, Gers, Schmidhuber, Cummins (2000).
+    sigmoid(i) * tanh(c)`` and ``hidden = sigmoid(o) * tanh(cell)``. With ``outputs``, that is
+    multiplied by a matrix ``projection``, and the hidden state has so many numbers, fewer than
+    the cell. Shapes and the other arguments are those of ``RNN``. Sources: Hochreiter,
+    Schmidhuber, "Long short-term memory" (Neural Computation 9, 1997); the forget gate, Gers,
+    Schmidhuber, Cummins (2000); the projection, Sak, Senior, Beaufays (arXiv 1402.1128).
 
     >>> import numpy as np, gradx as gx
     >>> layer = gx.nn.LSTM(3, 5, key=gx.random.key(0))
@@ -106,7 +110,8 @@ class LSTM(Module):
 
     weight: Any  # (inputs, 4 * features)
     recurrent: Any  # (features, 4 * features)
-    bias: Any  # (4 * features,)
+    bias: Any  # (4 * features,) or None
+    projection: Any  # (features, outputs) or None
     reverse: bool = static()
 
     def __init__(
@@ -116,6 +121,8 @@ class LSTM(Module):
         *,
         key: Any,
         reverse: bool = False,
+        bias: bool = True,
+        outputs: int | None = None,
         weight_init: Initializer = init.glorot_uniform,
         recurrent_init: Initializer = init.orthogonal,
         bias_init: Initializer = init.zeros,
@@ -124,8 +131,16 @@ class LSTM(Module):
     ) -> None:
         initializers = (weight_init, recurrent_init, bias_init)
         placed = {"dtype": "float32" if dtype is None else dtype, "device": device}
-        weights = _weights("LSTM", inputs, features, 4, key, initializers, placed)
+        outputs = None if outputs is None else _fewer_than(features, outputs)
+        weights = _weights("LSTM", inputs, features, 4, key, initializers, placed, bias, outputs)
         self.weight, self.recurrent, self.bias = weights
+        self.projection = (
+            None
+            if outputs is None
+            else drawn(
+                "LSTM", "projection", weight_init, fold_in(key, 3), (features, outputs), placed
+            )
+        )
         self.reverse = reverse
 
     def __call__(self, x: Any, state: Any = None) -> Any:
@@ -134,13 +149,20 @@ class LSTM(Module):
     def run(self, x: Any, state: Any = None) -> tuple[Any, Any]:
         """Return the hidden states after each step, and the last ``(hidden, cell)``."""
         rows, zeros = _begun("LSTM", self, x)
-        state = (zeros, zeros) if state is None else _checked_pair(state, zeros)
+        cells = zeros
+        if self.projection is not None:
+            xp, device = place_of(zeros)
+            shape = (x.shape[0], self.projection.shape[0])
+            cells = xp.zeros(shape, dtype=zeros.dtype, device=device)
+        state = (zeros, cells) if state is None else _checked_pair(state, (zeros, cells))
 
         def step(row, state):
             hidden, cell = state
             gates = parts_of(add(row, matmul(hidden, self.recurrent)), 4, axis=-1)
             cell = sigmoid(gates[1]) * cell + sigmoid(gates[0]) * tanh(gates[2])
             hidden = sigmoid(gates[3]) * tanh(cell)
+            if self.projection is not None:
+                hidden = matmul(hidden, self.projection)
             return hidden, (hidden, cell)
 
         return _along(rows, step, state, self.reverse)
@@ -162,8 +184,8 @@ class GRU(Module):
 
     weight: Any  # (inputs, 3 * features)
     recurrent: Any  # (features, 3 * features)
-    bias: Any  # (3 * features,)
-    recurrent_bias: Any  # (features,)
+    bias: Any  # (3 * features,) or None
+    recurrent_bias: Any  # (features,) or None
     reverse: bool = static()
 
     def __init__(
@@ -173,6 +195,7 @@ class GRU(Module):
         *,
         key: Any,
         reverse: bool = False,
+        bias: bool = True,
         weight_init: Initializer = init.glorot_uniform,
         recurrent_init: Initializer = init.orthogonal,
         bias_init: Initializer = init.zeros,
@@ -182,9 +205,10 @@ class GRU(Module):
         initializers = (weight_init, recurrent_init, bias_init)
         placed = {"dtype": "float32" if dtype is None else dtype, "device": device}
         key, last_key = split(key)
-        weights = _weights("GRU", inputs, features, 3, key, initializers, placed)
+        weights = _weights("GRU", inputs, features, 3, key, initializers, placed, bias)
         self.weight, self.recurrent, self.bias = weights
-        self.recurrent_bias = drawn("GRU", "bias", bias_init, last_key, (features,), placed)
+        own = drawn("GRU", "bias", bias_init, last_key, (features,), placed) if bias else None
+        self.recurrent_bias = own
         self.reverse = reverse
 
     def __call__(self, x: Any, state: Any = None) -> Any:
@@ -198,7 +222,7 @@ class GRU(Module):
         def step(row, state):
             reset, update, candidate = parts_of(row, 3, axis=-1)
             own = parts_of(matmul(state, self.recurrent), 3, axis=-1)
-            within = sigmoid(add(reset, own[0])) * add(own[2], self.recurrent_bias)
+            within = sigmoid(add(reset, own[0])) * _plus(own[2], self.recurrent_bias)
             candidate = tanh(add(candidate, within))
             state = candidate + sigmoid(add(update, own[1])) * (state - candidate)
             return state, state
@@ -206,16 +230,23 @@ class GRU(Module):
         return _along(rows, step, state, self.reverse)
 
 
-def _weights(name, inputs, features, gates, key, initializers, placed):
+def _fewer_than(features, outputs):
+    outputs = integer("LSTM", "outputs", outputs, least=1)
+    if outputs >= integer("LSTM", "features", features, least=1):
+        raise ShapeError(f"LSTM: outputs={outputs} of features={features}, expected fewer")
+    return outputs
+
+
+def _weights(name, inputs, features, gates, key, initializers, placed, bias, outputs=None):
     inputs = integer(name, "inputs", inputs, least=1)
     features = integer(name, "features", features, least=1)
     shapes = {
         "weight": (inputs, gates * features),
-        "recurrent": (features, gates * features),
-        "bias": (gates * features,),
+        "recurrent": (outputs or features, gates * features),
+        "bias": (gates * features,) if bias else None,
     }
     return [
-        drawn(name, what, initializer, key, shape, placed)
+        None if shape is None else drawn(name, what, initializer, key, shape, placed)
         for key, initializer, (what, shape) in zip(
             split(key, 3), initializers, shapes.items(), strict=True
         )
@@ -230,10 +261,14 @@ def _begun(name, layer, x):
         raise ShapeError(
             f"{name}: expected (samples, steps, {inputs}) with a step or more, got {tuple(x.shape)}"
         )
-    rows = add(matmul(x, layer.weight), layer.bias)
+    rows = _plus(matmul(x, layer.weight), layer.bias)
     xp, device = place_of(rows)
     zeros = xp.zeros((x.shape[0], features), dtype=untracked(rows).dtype, device=device)
     return unstack(rows, axis=1), zeros
+
+
+def _plus(x, bias):
+    return x if bias is None else add(x, bias)
 
 
 def _along(rows, step, state, reverse):
@@ -257,4 +292,4 @@ def _checked(name, state, zeros):
 def _checked_pair(state, zeros):
     if not isinstance(state, (tuple, list)) or len(state) != 2:
         raise ShapeError("LSTM: expected the state (hidden, cell), as run returned it")
-    return tuple(_checked("LSTM", part, zeros) for part in state)
+    return tuple(_checked("LSTM", part, own) for part, own in zip(state, zeros, strict=True))

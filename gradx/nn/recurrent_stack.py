@@ -7,6 +7,7 @@ from gradx.core.explain import describe
 from gradx.errors import DTypeError, ShapeError
 from gradx.nn.dropping import checked_key, checked_rate, drop
 from gradx.nn.module import Module, static
+from gradx.nn.recurrent import GRU, RNN
 from gradx.ops.joining import concat
 from gradx.ops.windows import integer
 from gradx.random import fold_in, split
@@ -19,7 +20,7 @@ class Recurrent(Module):
     takes what these take. With ``bidirectional=True`` there are two in each place, of which the
     second goes through the sequence from its end, and outputs are those of both side by side,
     (samples, steps, 2 * features). While training, ``dropout`` drops elements of what goes from
-    one layer to the next.
+    one layer to the next. ``bias`` and ``outputs``, of an LSTM, are as for one layer.
 
     ``run`` takes and returns the states, ``state[layer][direction]``, to begin with and to go on
     from. Source: Schuster, Paliwal, "Bidirectional recurrent neural networks" (IEEE Transactions
@@ -48,6 +49,8 @@ class Recurrent(Module):
         layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
+        bias: bool = True,
+        outputs: int | None = None,
         device: Any = None,
         dtype: Any = None,
     ) -> None:
@@ -57,13 +60,19 @@ class Recurrent(Module):
             )
         features = integer("Recurrent", "features", features, least=1)
         layers = integer("Recurrent", "layers", layers, least=1)
+        if outputs is not None:
+            outputs = integer("Recurrent", "outputs", outputs, least=1)
+            if kind in (RNN, GRU):
+                raise DTypeError(f"Recurrent: outputs={outputs} is for gx.nn.LSTM, got {kind}")
         directions = (False, True) if bidirectional else (False,)
         keys = iter(split(key, layers * len(directions)))
-        widths = [inputs, *[features * len(directions)] * (layers - 1)]
-        placed = {"device": device, "dtype": dtype}
+        widths = [inputs, *[(outputs or features) * len(directions)] * (layers - 1)]
+        given = {"device": device, "dtype": dtype}
+        given |= {} if bias else {"bias": False}
+        given |= {} if outputs is None else {"outputs": outputs}
         self.layers = tuple(
             tuple(
-                kind(width, features, key=next(keys), reverse=reverse, **placed)
+                kind(width, features, key=next(keys), reverse=reverse, **given)
                 for reverse in directions
             )
             for width in widths

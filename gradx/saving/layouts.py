@@ -48,21 +48,27 @@ BATCH_NORM = Layout(
     lambda theirs: NORM.from_torch({n: x for n, x in theirs.items() if n != IGNORED}),
 )
 LAST = {"weight": "weight_ih_l0", "recurrent": "weight_hh_l0", "bias": "bias_ih_l0"}
-WEIGHTS = _renamed(LAST, transposed=("weight", "recurrent"))
+LAST |= {"projection": "weight_hr_l0"}
+WEIGHTS = _renamed(LAST, transposed=("weight", "recurrent", "projection"))
 SECOND = "bias_hh_l0"  # PyTorch adds two biases, where one does
 
 
 def _recurrent_to_torch(ours: Arrays) -> Arrays:
-    return WEIGHTS.to_torch(ours) | {SECOND: np.zeros_like(ours["bias"])}
+    theirs = WEIGHTS.to_torch(ours)
+    return theirs | {SECOND: np.zeros_like(ours["bias"])} if "bias" in ours else theirs
 
 
 def _recurrent_from_torch(theirs: Arrays) -> Arrays:
     ours = WEIGHTS.from_torch({n: x for n, x in theirs.items() if n != SECOND})
+    if SECOND not in theirs:
+        return ours
     return ours | {"bias": ours["bias"] + theirs[SECOND]}
 
 
 def _gru_to_torch(ours: Arrays) -> Arrays:
     """The last third of the second bias is within the reset: it cannot be added to the first."""
+    if "bias" not in ours:
+        return WEIGHTS.to_torch(ours)
     second = np.zeros_like(ours["bias"])
     own = ours["recurrent_bias"]
     second[len(second) - len(own) :] = own
@@ -71,6 +77,8 @@ def _gru_to_torch(ours: Arrays) -> Arrays:
 
 
 def _gru_from_torch(theirs: Arrays) -> Arrays:
+    if SECOND not in theirs:
+        return _recurrent_from_torch(theirs)
     count = len(theirs[SECOND]) // 3
     second = theirs[SECOND].copy()
     second[2 * count :] = 0

@@ -1,59 +1,138 @@
-"""No step is taken on numbers that are not finite."""
+"""No step is taken on numbers that are not finite, and the error says where they began."""
 
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from gradx import errors
 from gradx.core import tree
-from gradx.core.arrays import backend_for, is_array
+from gradx.core.arrays import is_array
+from gradx.errors import GradxError
+from gradx.nn.stateful import state_mask
+from gradx.ops.complex import real
+from gradx.ops.statistical import sum
+from gradx.optim.optimizer import Optimizer, apply_updates
 from gradx.train.history import History
-from gradx.transforms.debugging import debug, problem_of
+from gradx.train.precision import of_the_optimizer, scale_of
+from gradx.train.state import State, Weights
+from gradx.transforms.blame import blame
+from gradx.transforms.debugging import problem_of
 
 
 class NonFiniteError(errors.NonFiniteError):
     """The loss, a gradient or an updated parameter is infinite or not a number.
 
-    ``model`` is the last good one, from before the step; ``history`` holds the
-    epochs that were finished; ``epoch`` and ``step`` count from 1.
+    ``model`` and ``optimizer_state`` are the last good ones, from before the step; ``history``
+    holds the epochs that were finished; ``epoch`` and ``step`` count from 1.
     """
 
-    def __init__(self, message: str, model: Any, history: History, epoch: int, step: int) -> None:
+    def __init__(self, message: str, weights: Weights, history: History, epoch: int, step: int):
         super().__init__(message)
-        self.model = model
+        self.model, self.optimizer_state = weights
         self.history = history
         self.epoch = epoch
         self.step = step
 
 
-def is_finite(arrays: list[Any]) -> bool:
-    """Tell whether all elements of all arrays are finite, by reading one value from the device."""
-    xp = backend_for(arrays[0]).xp
-    return bool(xp.all(xp.stack([xp.all(xp.isfinite(array)) for array in arrays])))
+class Parts(NamedTuple):
+    """What a step is made of, to be computed one by one after it failed.
+
+    All take ``(model, batch, key, scale)``, where the loss of what is not scaled has ``None``.
+    """
+
+    target: Callable[..., Any]  # the scalar that is differentiated
+    following: Callable[..., Any]  # the model with its next state
+    gradients: Callable[..., Any]  # as the optimizer takes them
+    optimizer: Optimizer
 
 
-def first_not_finite(model: Any) -> str | None:
-    """Return the path of the first leaf that is not all finite, None if there is none."""
-    for path, leaf in zip(tree.paths(model), tree.leaves(model), strict=True):
-        xp = backend_for(leaf).xp
-        finite = xp.isfinite(leaf)
-        if not bool(xp.all(finite)):
-            bad = int(xp.sum(xp.astype(~finite, xp.int64)))
-            return f"model{path} ({bad} of {leaf.size} elements)"
+class _Culprit(NamedTuple):
+    """What is not finite, and a scalar function of ``args`` that is bad because of it."""
+
+    what: str
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+
+
+def explained(
+    state: State, parts: Parts, batch: Any, key: Any, loss: Any, updated: Any
+) -> NonFiniteError:
+    """Return the error of a step with ``loss`` and an ``updated`` model: what began where."""
+    scale = scale_of(state.weights.optimizer_state)
+    weights = Weights(state.model, of_the_optimizer(state.weights.optimizer_state))
+    given = batch, key, scale
+    culprit = _of_gradients(state.model, parts, given, loss)
+    culprit = culprit or _of_the_update(weights, parts, given, updated)
+    at = "" if scale is None else f", at a loss scale of {float(scale):g}"
+    return NonFiniteError(
+        f"fit: epoch {state.epoch}, step {state.step}: the loss is {float(loss)}{at}, and "
+        f"{culprit.what}; the step was not taken, and error.model is the model before it. "
+        f"{_origin(culprit, batch, state.model)}",
+        weights,
+        state.history,
+        state.epoch,
+        state.step,
+    )
+
+
+def _of_gradients(model: Any, parts: Parts, given: Any, loss: Any) -> _Culprit | None:
+    gradients = parts.gradients(model, *given)
+    bad = _first_bad(gradients)
+    if bad is None and not problem_of(loss):
+        return None
+    what = "all gradients are finite" if bad is None else f"the gradient of {bad[1]} is not finite"
+    return _Culprit(what, parts.target, (model, *given))
+
+
+def _of_the_update(weights: Weights, parts: Parts, given: Any, updated: Any) -> _Culprit:
+    bad = _first_bad(updated)
+    if bad is None:  # Another process' is not.
+        return _Culprit(
+            "another process has what is not finite", lambda model: 0.0, (weights.model,)
+        )
+    model, optimizer_state = weights
+    place, path = bad
+    of_leaf = lambda model: real(sum(tree.leaves(model)[place]))
+
+    def update(gradients, model):
+        step, _ = parts.optimizer.update(gradients, optimizer_state, model)
+        return of_leaf(apply_updates(model, step))
+
+    what = f"the update of {path} is not finite"
+    if state_mask(model)[place]:
+        return _Culprit(what, lambda *given: of_leaf(parts.following(*given)), (model, *given))
+    return _Culprit(what, update, (parts.gradients(model, *given), model))
+
+
+def _first_bad(model: Any) -> tuple[int, str] | None:
+    """Return the number and path of the first leaf that is not all finite."""
+    for place, (path, leaf) in enumerate(zip(tree.paths(model), tree.leaves(model), strict=True)):
+        if problem := problem_of(leaf):
+            return place, f"model{path} ({problem})"
     return None
 
 
-def origin_of(differentiate: Callable[..., Any], model: Any, batch: Any, *rest: Any) -> str:
-    """Say where numbers stopped being finite: in the batch, or in an op at a line; or nothing.
-
-    ``differentiate(model, batch, *rest)`` is the step that failed, which is computed once more.
-    """
-    for path, leaf in zip(tree.paths(batch), tree.leaves(batch), strict=True):
-        if is_array(leaf) and (problem := problem_of(leaf)):
-            return f"batch{path} has {problem}"
+def _origin(culprit: _Culprit, batch: Any, model: Any) -> str:
+    """Say in which op, at which line, numbers stopped being finite, or what was not before."""
+    before = next(_not_finite_in(batch, "batch"), "") or next(_not_finite_in(model, "model"), "")
+    first, *rest = culprit.args
     try:
-        with debug(), suppress(errors.TapeError):
-            differentiate(model, batch, *rest)
-    except errors.NonFiniteError as error:
-        return str(error)
-    return ""
+        try:
+            found = blame(culprit.function, first, *rest)
+        except GradxError:  # The batch alone may go through what has no derivative.
+            found = blame(lambda first: culprit.function(first, *rest), first)
+    except GradxError as error:
+        return f"Which op it was cannot be told, as it has no derivative: {error}"
+    if found is None:
+        return f"It began here: {before}" if before else "It began in no op of this process"
+    op, was_given = found
+    return (
+        f"It began here: {before}, first in {op}"
+        if before and was_given
+        else (f"It began here: {op}")
+    )
+
+
+def _not_finite_in(values: Any, name: str) -> Any:
+    for path, leaf in zip(tree.paths(values), tree.leaves(values), strict=True):
+        if is_array(leaf) and (problem := problem_of(leaf)):
+            yield f"{name}{path} has {problem}"

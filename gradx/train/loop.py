@@ -36,7 +36,7 @@ from gradx.train.sources import (
     set_apart,
     training_source,
 )
-from gradx.train.state import Result, State, Weights
+from gradx.train.state import Result, State, Weights, in_row_order
 from gradx.train.step import Step, make_step
 from gradx.transforms.boundary import name_of
 
@@ -181,6 +181,7 @@ class Run:
         state = State(weights, history, epochs, self.source.steps, key=self.key)
         if resume is not None:
             resume_run(state, resume)
+        state.weights = in_row_order(state.weights)
         try:
             self._tell("on_start", state)
             while state.epoch < epochs and not state.stopped:
@@ -196,6 +197,7 @@ class Run:
         began = time.perf_counter()
         state.epoch, state.step = state.epoch + 1, 0
         row = {"epoch": state.epoch, "loss": self._steps(state)}
+        state.weights = in_row_order(state.weights)
         if self.validation is not None:
             found = measure(state.model, self.evaluated, self.validation, self.metrics, self.device)
             row |= {f"validation_{name}": value for name, value in found.items()}

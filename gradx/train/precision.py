@@ -121,6 +121,11 @@ def of_the_optimizer(state: Any) -> Any:
     return state.optimizer if type(state) is ScaledState else state
 
 
+def scale_of(state: Any) -> Any:
+    """Return the scale of the loss, ``None`` if it is not scaled."""
+    return state.scale if type(state) is ScaledState else None
+
+
 def are_finite(values: list[Any]) -> Any:
     """Tell whether all elements of all arrays are finite, as a 0-d array."""
     return all(stack([all(isfinite(array)) for array in values]))

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from gradx.core import tree
+from gradx.core.arrays import backend_for, is_array
 from gradx.train.history import History
 
 
@@ -15,6 +17,14 @@ class Weights(NamedTuple):
 
     model: Any
     optimizer_state: Any
+
+
+def in_row_order(weights: Weights) -> Weights:
+    """Return the weights with every array in rows, as a checkpoint has them.
+
+    The order in memory is that in which an array is summed up, and so decides the last bits.
+    """
+    return tree.map(lambda x: backend_for(x).row_major(x) if is_array(x) else x, weights)
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from gradx.ops.shapes import astype
 from gradx.optim.optimizer import Optimizer, apply_updates
 from gradx.random import fold_in
 from gradx.train.compiling import while_it_compiles
-from gradx.train.finite import NonFiniteError, first_not_finite, is_finite, origin_of
+from gradx.train.finite import Parts, explained
 from gradx.train.losses import Objective, with_next_state
 from gradx.train.precision import (
     LEAST_SCALE,
@@ -30,7 +30,9 @@ from gradx.train.state import State, Weights
 from gradx.transforms.grad import value_and_grad
 
 Step = Callable[[State, Any, Any], tuple[Weights, float]]
-# (model, batch, key, train or the scale) -> ((loss, model with its next state), gradients).
+# (model, batch, key, scale of the loss or None) -> (target, (loss, model with its next state)).
+Target = Callable[[Any, Any, Any, Any], Any]
+# The same -> ((loss, model with its next state), gradients).
 Differentiate = Callable[[Any, Any, Any, Any], Any]
 WholeStep = Callable[[Weights, Any, Any], "Found"]
 
@@ -52,29 +54,55 @@ def make_step(
 ) -> Step:
     """Return the step ``(state, batch, key) -> (weights, loss)``."""
     scales = precision is not None and precision.dtype is not None
-    stateful = with_next_state(objective)
-    alone = _of_scaled(stateful) if scales else value_and_grad(stateful, has_aux=True)
-    differentiate = alone
+    target = _target_of(with_next_state(objective))
     if world.size > 1:
-        alone = _with_own_noise(alone, world)
-        differentiate = _together(alone, world)
+        target = _with_own_noise(target, world)
+    differentiate = _gradients_of(target)
+    if world.size > 1:
+        differentiate = _together(differentiate, world)
     whole = (_scaled_step if scales else _whole_step)(differentiate, optimizer)
-    eager = _as_it_is(whole, alone) if scales else _eager(differentiate, alone, optimizer)
+    parts = Parts(
+        target=lambda *given: target(*given)[0],
+        following=lambda *given: target(*given)[1][1],
+        gradients=lambda *given: differentiate(*given)[1],
+        optimizer=optimizer,
+    )
+    eager = _as_it_is(whole, parts)
     step = _compiled(whole, eager) if compile else eager
     return step if precision is None else in_precision(step, precision)
 
 
-def _with_own_noise(differentiate: Differentiate, world: World) -> Differentiate:
-    return lambda model, batch, key, last: differentiate(
-        model, batch, fold_in(key, world.rank), last
-    )
+def _target_of(stateful: Callable[..., Any]) -> Target:
+    """Return what is differentiated, the loss or its multiple by a scale, with both beside it."""
+
+    def target(model: Any, batch: Any, key: Any, scale: Any) -> Any:
+        loss, following = stateful(model, batch, key, True)
+        scaled = loss if scale is None else loss * astype(scale, loss.dtype)
+        return scaled, (loss, following)
+
+    target.__name__ = stateful.__name__  # for the messages of the derivative
+    return target
+
+
+def _gradients_of(target: Target) -> Differentiate:
+    differentiate = value_and_grad(target, has_aux=True)
+
+    def run(model: Any, batch: Any, key: Any, scale: Any) -> Any:
+        (_, aside), gradients = differentiate(model, batch, key, scale)
+        return aside, gradients if scale is None else unscaled(gradients, scale)
+
+    return run
+
+
+def _with_own_noise(target: Target, world: World) -> Target:
+    return lambda model, batch, key, scale: target(model, batch, fold_in(key, world.rank), scale)
 
 
 def _together(differentiate: Differentiate, world: World) -> Differentiate:
     """Average all that a batch gives over the processes: what follows is the same on each."""
 
-    def run(model: Any, batch: Any, key: Any, last: Any) -> Any:
-        (loss, following), gradients = differentiate(model, batch, key, last)
+    def run(model: Any, batch: Any, key: Any, scale: Any) -> Any:
+        (loss, following), gradients = differentiate(model, batch, key, scale)
         leaves, structure = tree.flatten(following)
         mask = state_mask(following)
         kept = [leaf for leaf, is_state in zip(leaves, mask, strict=True) if is_state]
@@ -88,29 +116,10 @@ def _together(differentiate: Differentiate, world: World) -> Differentiate:
     return run
 
 
-def _eager(differentiate: Differentiate, alone: Differentiate, optimizer: Optimizer) -> Step:
-    """Return a step op by op; ``alone`` differentiates without the other processes."""
-
-    def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:
-        model, optimizer_state = state.weights
-        (loss, following), gradients = differentiate(model, batch, key, True)
-        if not is_finite([loss, *tree.leaves(gradients)]):
-            origin = origin_of(alone, model, batch, key, True)
-            what = f"the loss is {float(loss)}"
-            raise _not_finite(state, what, "the gradient of", gradients, origin)
-        updates, optimizer_state = optimizer.update(gradients, optimizer_state, model)
-        model = take_state(apply_updates(model, updates), following)
-        if not is_finite(tree.leaves(model)):
-            raise _not_finite(state, f"the loss is {float(loss)}", "the update of", model)
-        return Weights(model, optimizer_state), float(loss)
-
-    return step
-
-
 def _whole_step(differentiate: Differentiate, optimizer: Optimizer) -> WholeStep:
     def whole_step(weights: Weights, batch: Any, key: Any) -> Found:
         model, optimizer_state = weights
-        (loss, following), gradients = differentiate(model, batch, key, True)
+        (loss, following), gradients = differentiate(model, batch, key, None)
         updates, optimizer_state = optimizer.update(gradients, optimizer_state, model)
         model = take_state(apply_updates(model, updates), following)
         finite = are_finite([loss, *tree.leaves(gradients), *tree.leaves(model)])
@@ -119,29 +128,12 @@ def _whole_step(differentiate: Differentiate, optimizer: Optimizer) -> WholeStep
     return whole_step
 
 
-def _of_scaled(stateful: Callable[..., Any]) -> Differentiate:
-    """Return what differentiates the loss times a scale, its last argument."""
-
-    def scaled(model: Any, batch: Any, key: Any, scale: Any) -> tuple[Any, Any]:
-        loss, following = stateful(model, batch, key, True)
-        return loss * astype(scale, loss.dtype), (loss, following)
-
-    differentiate = value_and_grad(scaled, has_aux=True)
-
-    def run(model: Any, batch: Any, key: Any, scale: Any) -> Any:
-        (_, aside), gradients = differentiate(model, batch, key, scale)
-        return aside, gradients
-
-    return run
-
-
 def _scaled_step(differentiate: Differentiate, optimizer: Optimizer) -> WholeStep:
     """Return a step that is skipped, and the scale lowered, if a gradient is not finite."""
 
     def whole_step(weights: Weights, batch: Any, key: Any) -> Found:
         model, state = weights
         (loss, aside), gradients = differentiate(model, batch, key, state.scale)
-        gradients = unscaled(gradients, state.scale)
         good = are_finite(tree.leaves(gradients))
         updates, optimizer_state = optimizer.update(gradients, state.optimizer, model)
         # What is not finite reaches neither averages nor parameters.
@@ -155,14 +147,11 @@ def _scaled_step(differentiate: Differentiate, optimizer: Optimizer) -> WholeSte
     return whole_step
 
 
-def _as_it_is(whole: WholeStep, alone: Differentiate) -> Step:
+def _as_it_is(whole: WholeStep, parts: Parts) -> Step:
     def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:
         found = whole(state.weights, batch, key)
         if not bool(found.finite):
-            scale = state.weights.optimizer_state.scale
-            what = f"the loss is {float(found.loss)}, at a loss scale of {float(scale):g}"
-            origin = origin_of(alone, state.model, batch, key, scale)
-            raise _not_finite(state, what, "the update of", found.weights.model, origin)
+            raise explained(state, parts, batch, key, found.loss, found.weights.model)
         return found.weights, float(found.loss)
 
     return step
@@ -178,19 +167,3 @@ def _compiled(whole: WholeStep, eager: Step) -> Step:
         return found.weights, float(found.loss)
 
     return step
-
-
-def _not_finite(
-    state: State, loss: str, kind: str, values: Any, origin: str = ""
-) -> NonFiniteError:
-    bad = first_not_finite(values)
-    problem = loss if bad is None else f"{loss}, and {kind} {bad} is not finite"
-    cause = f". It began here: {origin}" if origin else ""
-    return NonFiniteError(
-        f"fit: epoch {state.epoch}, step {state.step}: {problem}; "
-        f"the step was not taken, and error.model is the model before it{cause}",
-        state.model,
-        state.history,
-        state.epoch,
-        state.step,
-    )

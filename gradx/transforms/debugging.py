@@ -80,9 +80,9 @@ class _Seen:
                 call, _, line = self.made_by.rpartition(", at ")
                 given = next(filter(None, map(problem_of, kept)), "")
                 cause = f", as what it was given has {given}" if given else ""
+                name = name_of_input(self.op, rule)
                 raise NonFiniteError(
-                    f"{call}: its derivative by {_name_of(self.op, rule)} has {problem}{cause}, "
-                    f"at {line}"
+                    f"{call}: its derivative by {name} has {problem}{cause}, at {line}"
                 )
 
 
@@ -140,15 +140,15 @@ class SeeingForward(Forward):
 
     def apply_general(self, op, arrays, params):
         outs = _look(self, op, arrays, super().apply_general(op, arrays, params))
-        for out in _tensors(self, outs):
+        for out in tensors_of(self, outs):
             out.payload = SeenTangent(out.payload)
-            out.payload.made_by = f"{_call(op, arrays)}, at {user_line()}"
+            out.payload.made_by = f"{call_of(op, arrays)}, at {user_line()}"
         mine = [a.payload[0] for a in arrays if type(a) is Tensor and a.trace is self]
         if not any(map(problem_of, mine)):
-            for out in _tensors(self, outs):
+            for out in tensors_of(self, outs):
                 if problem := problem_of(out.payload[0]):
                     raise NonFiniteError(
-                        f"{_call(op, arrays)}: its tangent has {problem}, at {user_line()}"
+                        f"{call_of(op, arrays)}: its tangent has {problem}, at {user_line()}"
                     )
         return outs
 
@@ -173,8 +173,8 @@ class SeeingBatching(Batching):
 
     def apply_general(self, op, arrays, params):
         outs = super().apply_general(op, arrays, params)
-        for out in _tensors(self, outs):
-            out.payload = Origin(f"{_call(op, arrays)}, at {user_line()}")
+        for out in tensors_of(self, outs):
+            out.payload = Origin(f"{call_of(op, arrays)}, at {user_line()}")
         return outs
 
 
@@ -189,8 +189,8 @@ SUBSTITUTES: dict[Any, Any] = {
 def _look(trace, op, arrays, outs):
     """Raise if ``outs`` is not finite though all of ``arrays`` is; else remember the call."""
     call = line = None
-    for out in _tensors(trace, outs):
-        call, line = call or _call(op, arrays), line or user_line()
+    for out in tensors_of(trace, outs):
+        call, line = call or call_of(op, arrays), line or user_line()
         problem = problem_of(out)
         if problem and not any(map(problem_of, arrays)) and not _is_in_a_rule():
             raise NonFiniteError(f"{call}: its result has {problem}, at {line}")
@@ -207,16 +207,16 @@ def _is_in_a_rule():
     return frame is not None
 
 
-def _tensors(trace, outs):
+def tensors_of(trace, outs):
     candidates = outs if isinstance(outs, tuple) else (outs,)
     return [out for out in candidates if type(out) is Tensor and out.trace is trace]
 
 
-def _call(op, arrays):
+def call_of(op, arrays):
     return f"{op.name}({', '.join(map(describe, arrays))})"
 
 
-def _name_of(op, rule):
+def name_of_input(op, rule):
     """Name the input that a rule is for, as well as the op tells."""
     named = zip(op.signature.inputs, op.vjp, strict=True)
     return next((name for name, known in named if known is rule), "an input")
