@@ -159,6 +159,8 @@ def follow(
         if harmless or op.name in MOVING:
             return rule.apply(beside(g, saved), *saved), None
         return apply_rule(rule, g, saved, None), None
+    if rule.asks_what_lives:
+        saved = (*saved[:-1], live)
     by_constant = factor is not None and not is_differentiated(factor)
     leaves_out = by_constant and _has_zero(op, factor)
     selects = op.name in SELECTING or (leaves_out and op.elementwise)
