@@ -12,6 +12,12 @@ import gradx as gx
 pytestmark = pytest.mark.filterwarnings("ignore:.*(divide|invalid|overflow).*:RuntimeWarning")
 
 X = np.asarray([0.0, 2.0])
+
+
+def transposed(x, weight):
+    return gx.conv_transpose(x[None, None], weight[None, None], stride=3)
+
+
 # Each is a function, a point and the gradient there.
 CASES = {
     "two-sided root": (
@@ -297,6 +303,31 @@ CASES = {
         np.asarray([1.0, 3.0]),
         [-2, 2],
     ),
+    "entropy of a padded array": (
+        lambda x: gx.sum(gx.special.entr(gx.pad(x, 1))),
+        np.asarray([1.0, 4.0]),
+        [-1, -1 - np.log(4)],
+    ),
+    "holes of a transposed convolution": (
+        lambda x: gx.sum(gx.special.entr(transposed(x, np.ones(1)))),
+        np.asarray([1.0, 4.0]),
+        [-1, -1 - np.log(4)],
+    ),
+    "holes beside a kernel": (
+        lambda x: gx.sum(gx.special.xlogy(transposed(np.ones(2), x), transposed(np.ones(2), x))),
+        np.asarray([1.0, 4.0]),
+        [2, 2 + 2 * np.log(4)],
+    ),
+    "holes of an array with itself": (
+        lambda x: gx.sum(gx.sqrt(transposed(x, x))),
+        np.asarray([1.0, 4.0]),
+        [3, 1.5],
+    ),
+    "column of zeros of a constant matrix": (
+        lambda x: gx.sum(gx.sqrt(x @ np.asarray([[0.0, 1.0], [0.0, 1.0]]))),
+        np.asarray([1.0, 3.0]),
+        [0.25, 0.25],
+    ),
     "segment max": (
         lambda x: gx.sum(gx.maximum(gx.maximum(gx.sqrt(x[0]), x[1]), x[1] * 2)),
         np.asarray([0.0, 1.0]),
@@ -361,6 +392,16 @@ def test_gradient_is_exact(name, mode):
     f, x, expected = CASES[name]
 
     np.testing.assert_allclose(GRADIENTS[mode](f, x), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_derivative_along_no_axis_is_exact(name):
+    f, x, expected = CASES[name]
+    along = np.cos(np.arange(x.size) + 1.0)
+
+    moved = [gx.jvp(f, (x,), (along,))[1], gx.linearize(f, x)[1](along)]
+
+    np.testing.assert_allclose(moved, np.sum(expected * along), rtol=1e-13)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -40,7 +40,6 @@ INTERNAL = {
     "maximum_of_windows",
     "mean_of_processes",
     "merge_indices",
-    "multiply_used_rows",
     "nonzero_places",
     "normal_probability",
     "number_as_array",

@@ -132,6 +132,47 @@ def test_vectors_beside_the_columns_of_a_matrix_of_low_rank_have_no_derivative()
     assert np.isnan(moved).any()
 
 
+def rebuilt(x):
+    u, s, vh = linalg.svd(x)
+    return gx.sum(np.cos(np.arange(9.0)).reshape(3, 3) * ((u * s) @ vh))
+
+
+def powers_by_vectors(x):
+    values, vectors = linalg.eigh(x)
+    return gx.sum(np.cos(np.arange(9.0)).reshape(3, 3) * ((vectors * values) @ vectors.mT))
+
+
+@pytest.mark.parametrize("x", [np.zeros((3, 3)), np.diag([3.0, 0.0, 0.0])])
+@pytest.mark.parametrize("f", [rebuilt, powers_by_vectors])
+def test_vectors_that_a_value_of_0_multiplies_are_not_unused(f, x):
+    # Their derivatives times 0 have limits, which no product of the two can know.
+    along = matrix(3, 3)
+
+    assert np.isnan(gx.grad(f)(x)).any()
+    assert np.isnan(gx.jvp(f, (x,), (along,))[1])
+    assert np.isnan(gx.grad(lambda x: gx.sum(gx.grad(f)(x) * along))(x)).any()
+
+
+def best_of_rank_1(x):
+    u, s, vh = linalg.svd(x, full_matrices=False)
+    return gx.sum(np.cos(np.arange(9.0)).reshape(3, 3)[: x.shape[0]] * (s[0] * u[:, :1] @ vh[:1]))
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, gx.compile], ids=["called", "compiled"])
+@pytest.mark.parametrize("rows", [2, 3])
+def test_vectors_that_were_not_taken_are_unused(rows, transform):
+    x = np.diag([3.0, 0.0, 0.0])[:rows]
+    gradient = transform(gx.grad(best_of_rank_1))(x)
+
+    for place in np.ndindex(x.shape):
+        step = np.zeros_like(x)
+        step[place] = 1e-6
+        slope = (best_of_rank_1(x + step) - best_of_rank_1(x - step)) / 2e-6
+        np.testing.assert_allclose(gradient[place], slope, atol=1e-9)
+        moved = gx.jvp(best_of_rank_1, (x,), (step / 1e-6,))[1]
+        np.testing.assert_allclose(moved, slope, atol=1e-9)
+
+
 def test_singular_vectors_of_a_singular_square_matrix_have_derivatives():
     x = np.diag([3.0, 1.0, 0.0])
 

@@ -11,6 +11,8 @@ parameters name what it needs from the call, and so what must be kept:
 ``axis``       a parameter of the call
 ``position``   which of a variadic op's inputs the rule is for
 ``shapes``     the shapes of all of a variadic op's inputs
+``live``       what of ``g`` lives: an array like it, 0 where it is dead; or
+               ``None``, where all of it may live
 =============  =======================================================
 """
 
@@ -36,17 +38,18 @@ class Rule:
     A variadic op's ``pick`` takes ``(out, position, inputs, params)``.
     """
 
-    __slots__ = ("apply", "pick", "saved")
+    __slots__ = ("apply", "asks_what_lives", "pick", "saved")
 
     pick: Function
 
-    def __init__(self, apply: Function, saved: str) -> None:
+    def __init__(self, apply: Function, saved: str, asks_what_lives: bool) -> None:
         self.apply = apply
         self.saved = saved  # what ``pick`` returns, as Python source
+        self.asks_what_lives = asks_what_lives  # which is then the last of what it saves
 
     def replaced(self, apply: Function) -> "Rule":
         """Return a rule that applies another map to the same values."""
-        rule = Rule(apply, self.saved)
+        rule = Rule(apply, self.saved, self.asks_what_lives)
         rule.pick = self.pick
         return rule
 
@@ -116,7 +119,7 @@ def replacing(name: str, signature: Signature, run: Function) -> Needs:
 
 def compile_rule(needs: Needs, signature: Signature) -> Rule:
     """Check the names and compile ``pick``, which selects what the tape keeps."""
-    sources = {"out": "out"}
+    sources = {"out": "out", "live": "None"}
     sources |= {name: f"params[{name!r}]" for name in signature.params}
     if signature.variadic:
         sources |= {"position": "position", "shapes": "tuple([a.shape for a in inputs])"}
@@ -128,7 +131,7 @@ def compile_rule(needs: Needs, signature: Signature) -> Rule:
     if unknown := [name for name in needs.names if name not in sources]:
         raise TypeError(f"a rule names {unknown}; it may name {list(sources)}")
     saved = "".join(f"{sources[name]}, " for name in needs.names)
-    rule = Rule(needs.apply, f"({saved})")
+    rule = Rule(needs.apply, f"({saved})", needs.names[-1:] == ("live",))
     when_called(rule, "pick", lambda: _compiled(f"lambda {arguments}: ({saved})"))
     return rule
 

@@ -21,8 +21,9 @@ from gradx.ops.linalg_parts import (
     hermitian_part,
     identity_like,
     inverse_gaps,
-    multiply_used_rows,
+    multiply_used,
     real_part,
+    rows_of_unused,
     square_matrices,
     times_diagonal,
 )
@@ -52,13 +53,14 @@ def _symmetric(draw):
     yield Sample((draw(1, 1) + 0j,))
 
 
-def _eigh_vjp(g, out):
+def _eigh_vjp(g, out, live):
     values, vectors = out
     g_values, g_vectors = g
     inner = 0.0
     if g_vectors is not None:
         turned = matmul(matrix_transpose(g_vectors), vectors)
-        inner = -hermitian_part(multiply_used_rows(turned, inverse_gaps(values)))
+        unused = rows_of_unused(live)
+        inner = -hermitian_part(multiply_used(turned, inverse_gaps(values), unused))
     if g_values is not None:
         inner = inner + expand_dims(g_values, -2) * identity_like(vectors)
     return matrix_transpose(vectors @ inner @ adjoint(vectors))
@@ -116,14 +118,15 @@ def _as_complex(xp, x):
     return xp.astype(x, xp.complex64 if x.dtype == xp.float32 else xp.complex128)
 
 
-def _eig_vjp(g, out):
+def _eig_vjp(g, out, live):
     values, vectors = out
     g_values, g_vectors = g
     inner = 0.0
     if g_vectors is not None:
         row = matrix_transpose(g_vectors)
         along = diagonal_times(diagonal(matmul(row, vectors)), adjoint(vectors))
-        inner = multiply_used_rows((along - row) @ vectors, inverse_gaps(values))
+        unused = rows_of_unused(live)
+        inner = multiply_used((along - row) @ vectors, inverse_gaps(values), unused)
     if g_values is not None:
         inner = inner + expand_dims(g_values, -2) * identity_like(vectors)
     # G_x = V inner V^-1, transposed.
@@ -161,7 +164,7 @@ def eig(xp, x, /):
 
 
 def _eigvals_vjp(g, x):
-    return _eig_vjp((g, None), eig(x))
+    return _eig_vjp((g, None), eig(x), None)
 
 
 def _eigvals_jvp(g, x):

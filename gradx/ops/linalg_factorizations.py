@@ -28,9 +28,10 @@ from gradx.ops.linalg_parts import (
     inverse_gaps,
     inverse_or_nan,
     is_complex,
-    multiply_used_rows,
+    multiply_used,
     real_part,
     rounding_of,
+    rows_of_unused,
     skew_part,
     times_diagonal,
 )
@@ -239,20 +240,30 @@ def _inverses(values):
     return inverse_or_nan(values, expand_dims(rounding_of(values), -1))
 
 
-def _over_values(x, values):
+def _over_values(x, values, unused):
     """Divide each row of ``x`` by a singular value."""
-    return multiply_used_rows(x, expand_dims(_inverses(values), -1))
+    return multiply_used(x, expand_dims(_inverses(values), -1), unused)
 
 
-def _svd_vjp(g, out):
+def _svd_vjp(g, out, live):
     u, values, vh = out
     count = values.shape[-1]
     g_u = _vectors_cotangent(g[0], u, count)
     # The row cotangent of V, from that of V^H.
     g_v = _vectors_cotangent(None if g[2] is None else adjoint(g[2]), adjoint(vh), count)
-    return matrix_transpose(
-        _reduced_svd_vjp(g_u, g[1], g_v, first_columns(u, count), values, first_rows(vh, count))
-    )
+    unused = None
+    if live is not None and g[1] is None:
+        unused = _unused(live if g[2] is None else matrix_transpose(live), count)
+    u, vh = first_columns(u, count), first_rows(vh, count)
+    return matrix_transpose(_reduced_svd_vjp(g_u, g[1], g_v, u, values, vh, unused))
+
+
+def _unused(live, count):
+    """Tell of which of the first ``count`` vectors nothing lives, nor of those that complete."""
+    if live.shape[-1] > count:
+        completing = sum(further_columns(live, count), axis=-1, keepdims=True)
+        live = first_columns(live, count) + completing
+    return rows_of_unused(live)
 
 
 def _vectors_cotangent(g, vectors, count):
@@ -262,28 +273,29 @@ def _vectors_cotangent(g, vectors, count):
     return row if vectors.shape[-1] == count else _complement_vjp(row, vectors, count)
 
 
-def _reduced_svd_vjp(g_u, g_values, g_v, u, values, vh):
+def _reduced_svd_vjp(g_u, g_values, g_v, u, values, vh, unused):
     v = adjoint(vh)
     inner = 0.0
     if g_u is not None or g_v is not None:
-        inner = _turning_cotangent(g_u, g_v, u, values, v)
+        inner = _turning_cotangent(g_u, g_v, u, values, v, unused)
     if g_values is not None:
         inner = inner + expand_dims(g_values, -2) * identity_like(u)
     total = matmul(matmul(v, inner), adjoint(u))
     if g_u is not None and u.shape[-2] > u.shape[-1]:
-        total = total + matmul(v, _over_values(_beyond(g_u, u), values))
+        total = total + matmul(v, _over_values(_beyond(g_u, u), values, unused))
     if g_v is not None and v.shape[-2] > v.shape[-1]:
-        total = total + matmul(adjoint(_over_values(_beyond(g_v, v), values)), adjoint(u))
+        outside = _over_values(_beyond(g_v, v), values, unused)
+        total = total + matmul(adjoint(outside), adjoint(u))
     return total
 
 
-def _turning_cotangent(g_u, g_v, u, values, v):
+def _turning_cotangent(g_u, g_v, u, values, v, unused):
     by_u = 0.0 if g_u is None else matmul(g_u, u)
     by_v = 0.0 if g_v is None else matmul(g_v, v)
     together, apart = by_u + by_v, by_u - by_v
     sums = _inverse_sums(values, not is_complex(u))
-    return skew_part(multiply_used_rows(apart, sums)) - hermitian_part(
-        multiply_used_rows(together, inverse_gaps(values))
+    return skew_part(multiply_used(apart, sums, unused)) - hermitian_part(
+        multiply_used(together, inverse_gaps(values), unused)
     )
 
 

@@ -8,7 +8,6 @@ a rule reads as it is derived on paper, and is right for complex matrices as it 
 import math
 
 from gradx.core.arrays import is_kind, untracked
-from gradx.core.op import primitive
 from gradx.core.samples import Sample
 from gradx.ops.complex import conj
 from gradx.ops.creation import place_of
@@ -91,27 +90,18 @@ def rounding_of(values):
     return count * precision * max(sizes, axis=-1)
 
 
-def _rows(draw):
-    yield Sample((draw(2, 3), draw(2, 3)))
-    yield Sample((draw(2, 3) - 1j * draw(2, 3), draw(2, 1)))
-    yield Sample((draw(2, 1, 2), draw(3, 1)))
+def rows_of_unused(live):
+    """Tell of which columns of a matrix nothing lives: as a column itself, or ``None`` of none.
 
-
-_ROWS = {
-    "x": lambda g, y: multiply_used_rows(g, y),
-    "y": lambda g, x: multiply_used_rows(x, g),
-}
-
-
-@primitive(vjp=_ROWS, jvp=_ROWS, samples=_rows)
-def multiply_used_rows(xp, x, y, /):
-    """Multiply, where rows of ``x`` that are 0 make 0 of anything in ``y``, NaN too.
-
-    Nothing depends on a vector whose row cotangent is 0: then it does not matter that it
-    has no derivative.
+    Nothing depends on such a vector: then it does not matter that it has no derivative.
+    Zeros that arithmetic made of a cotangent tell nothing of the kind.
     """
-    unused = xp.all(x == 0, axis=-1, keepdims=True)
-    return xp.where(unused, xp.zeros_like(x), x * xp.where(unused, xp.ones_like(y), y))
+    return None if live is None else equal(expand_dims(sum(live, axis=-2), -1), 0)
+
+
+def multiply_used(x, y, unused):
+    """Multiply, leaving out what belongs to the rows that are ``unused``, a NaN in ``y`` too."""
+    return x * (y if unused is None else where(unused, 0.0, y))
 
 
 def first_columns(x, count):

@@ -157,12 +157,6 @@ def _matmul(op, values, mine, ranks, params, size):
     return squeeze(out, axis=extra) if extra else out
 
 
-def _on_matrices(op, values, mine, ranks, params, size):
-    if min(ranks) < 2:
-        return one_by_one(op, values, mine, params, size)
-    return op.run(aligned(values, mine, ranks), params)
-
-
 def _concat(op, values, mine, ranks, params, size):
     if params["axis"] is None:
         return one_by_one(op, values, mine, params, size)
@@ -216,7 +210,6 @@ RULES: dict[str, Callable[..., Any]] = {
     "expand_dims": _expand_dims,
     "getitem": _getitem,
     "matmul": _matmul,
-    "multiply_used_rows": _on_matrices,
     "permute_dims": _permute_dims,
     "reshape": _reshape,
     "scatter": _scatter,

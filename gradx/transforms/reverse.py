@@ -23,6 +23,7 @@ from gradx.transforms.structural import (
     is_harmless,
     join,
     match,
+    may_be_scaled_to_infinity,
     may_hold_nan,
     may_matter,
     nothing_of,
@@ -196,7 +197,10 @@ def propagate(
     if not cotangents:
         return {}
     nested = nested or any(node.inspect for node in cotangents)
-    if not (nested or may_matter(nodes, cotangents.values())):
+    # What may be infinite in a pullback that is pulled back itself is not looked for in training,
+    # where nothing of the tape would then be freed on the way.
+    doubtful = retain and any(map(may_be_scaled_to_infinity, nodes))
+    if not (nested or doubtful or may_matter(nodes, cotangents.values())):
         return _walk(nodes, cotangents, keep_all, free=not retain)
     seed = next(iter(cotangents.values()))
     with backend_for(seed).quiet():

@@ -17,7 +17,7 @@ from gradx.core.op import PYTHON_SCALARS
 from gradx.core.trace import capturing
 from gradx.core.views import without_constants
 from gradx.ops.arithmetic import add, where
-from gradx.ops.comparison import equal, not_equal
+from gradx.ops.comparison import equal, isfinite, logical_not, not_equal
 from gradx.ops.creation import ones_like, zeros_like
 from gradx.ops.shapes import astype, conform, real
 from gradx.transforms.honesty import PRODUCTS, apply_rule, beside, is_differentiated
@@ -57,6 +57,10 @@ KEEPING_ZEROS = CHOOSING | MOVING
 
 # Ops whose result has zeros at places that nothing reaches, as the lower triangle of R is.
 HOLLOW = names("cholesky convolution_transpose qr")
+# Ops that may leave elements of an input out, as a convolution with strides does, and what finds
+# the derivative by a kernel.
+SKIPPING = names("convolution convolution_kernel")
+ASKING = SELECTING | SKIPPING
 
 # Ops whose derivative is finite wherever their inputs are.
 SMOOTH = names(
@@ -96,6 +100,13 @@ def may_matter(nodes: list[Any], seeds: Collection[Any]) -> bool:
             return True
         met = met or not _is_harmless(node)
     return False
+
+
+def may_be_scaled_to_infinity(node: Any) -> bool:
+    """Tell whether a node multiplies by what may be an infinite derivative, in a pullback."""
+    if node.op is None or node.op.name != "multiply":
+        return False
+    return type(constant_factor(node)) not in PYTHON_SCALARS
 
 
 def constant_factor(node: Any) -> Any:
@@ -155,10 +166,12 @@ def follow(
     ``factor`` is the other side of a product, where that is a constant.
     ``harmless`` says that no other rule of the tape is infinite.
     """
-    if live is None and factor is None and op.name not in SELECTING:  # as most are
+    if live is None and factor is None and op.name not in ASKING:  # as most are
         if harmless or op.name in MOVING:
             return rule.apply(beside(g, saved), *saved), None
         return apply_rule(rule, g, saved, None), None
+    if rule.asks_what_lives:
+        saved = (*saved[:-1], live)
     by_constant = factor is not None and not is_differentiated(factor)
     leaves_out = by_constant and _has_zero(op, factor)
     selects = op.name in SELECTING or (leaves_out and op.elementwise)
@@ -166,6 +179,8 @@ def follow(
         part = rule.apply(beside(g, saved), *saved)
     else:
         part = apply_rule(rule, g, saved, live)
+    if leaves_out and not selects and not reading_stalls(part) and may_hold_nan(part):
+        part = _past_zeros(part, rule, saved, g)
     if selects or (op.name in MOVING and live is not None):
         through = ones_like(_real_part(g)) if live is None else live
         reached = rule.apply(beside(through, saved), *saved)
@@ -185,8 +200,16 @@ def follow(
 
 
 def _skips(op, part):
-    """Tell whether a convolution with strides may have left out elements of what it convolves."""
-    return op.name == "convolution" and not reading_stalls(part) and _holds_zero(part)
+    """Tell whether an op may have left out elements of what it was given."""
+    return op.name in SKIPPING and not reading_stalls(part) and _holds_zero(part)
+
+
+def _past_zeros(part, rule, saved, g):
+    """Return ``part`` without what a constant 0 made of an infinity or NaN in ``g``."""
+    finite = isfinite(g)
+    others = astype(logical_not(finite), _real_part(g).dtype)
+    met = reached_by(rule, saved, g, others, keep_zeros=True)
+    return where(equal(met, 0), rule.apply(where(finite, g, 0.0), *saved), part)
 
 
 def _after_mixing(part, rule, saved, g, live, leaves_out):
