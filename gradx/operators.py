@@ -13,7 +13,7 @@ from gradx.core.arrays import backend_for, is_kind, read_for, untracked
 from gradx.core.call import Tensor, operator_of
 from gradx.core.explain import describe
 from gradx.core.op import OPS
-from gradx.core.views import rebind
+from gradx.core.views import is_number, rebind
 from gradx.device import LEAF_MOVES
 from gradx.errors import DTypeError, MissingAttributeError, ShapeError, TrackedError
 from gradx.namespace import namespace_of
@@ -87,6 +87,8 @@ def _in_place(op, sign):
 
     def write(x, y):
         updated = op(x, y)
+        if is_number(x):
+            return updated
         if updated.shape != x.shape:
             raise ShapeError(f"{sign}: {describe(x)} cannot hold a result of shape {updated.shape}")
         if updated.dtype != x.dtype and any(is_kind(updated, k) and is_kind(x, k) for k in KINDS):

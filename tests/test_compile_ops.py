@@ -110,3 +110,16 @@ def test_number_has_the_axes_that_numpy_gives_it(f):
 
     for axis in (0, -1):
         assert gx.compile(lambda x, axis=axis: f(x, axis=axis))(x) == f(x, axis=axis)
+
+
+@pytest.mark.parametrize("condition", [True, False, np.True_])
+def test_choice_may_be_made_by_a_truth_value(condition):
+    def f(x):
+        y = gx.where(condition, 2.0 * x, 3.0 * x)
+        return gx.sum(gx.sin(y) * y)
+
+    x = np.arange(4.0)
+    compiled = gx.compile(gx.grad(f))
+
+    for _ in range(2):
+        np.testing.assert_allclose(compiled(x), gx.grad(f)(x), rtol=1e-14)

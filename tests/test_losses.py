@@ -171,6 +171,80 @@ def test_float32_losses_stay_float32(backend):
         assert loss(x, placed(backend, targets)).dtype == backend.xp.float32
 
 
+# What classes count, and labels that are left out.
+
+WEIGHTS = np.asarray([0.3, 1.7, 0.0, 2.0])
+COUNTED = {
+    "weights": {"class_weights": WEIGHTS},
+    "ignored": {"ignore_index": 3},
+    "both": {"class_weights": WEIGHTS, "ignore_index": 1},
+    "both, smoothed": {"class_weights": WEIGHTS, "ignore_index": 1, "smoothing": 0.2},
+    "no class ignored": {"ignore_index": -100, "smoothing": 0.1},
+}
+
+
+@each_reduction
+@pytest.mark.parametrize("options", COUNTED.values(), ids=COUNTED)
+def test_samples_count_as_in_torch(options, reduction, backend):
+    functions, torch = torch_functions(), pytest.importorskip("torch")
+    weights, ignored = options.get("class_weights"), options.get("ignore_index", -100)
+    labels = np.where(LABELS == 2, ignored, LABELS)
+    x = torch.tensor(VALUES, requires_grad=True)
+    expected = functions.cross_entropy(
+        x,
+        torch.tensor(labels),
+        None if weights is None else torch.tensor(weights),
+        ignore_index=ignored,
+        label_smoothing=options.get("smoothing", 0.0),
+        reduction=reduction,
+    )
+    expected.sum().backward()
+    options = {"ignore_index": ignored, **options}
+    if weights is not None:
+        options["class_weights"] = placed(backend, weights)
+    y = placed(backend, labels)
+
+    found = nn.cross_entropy(placed(backend, VALUES), y, reduction, **options)
+    gradient = gx.grad(lambda x: gx.sum(nn.cross_entropy(x, y, reduction, **options)))(
+        placed(backend, VALUES)
+    )
+
+    np.testing.assert_allclose(backend.to_numpy(found), expected.detach().numpy(), rtol=1e-10)
+    np.testing.assert_allclose(backend.to_numpy(gradient), x.grad.numpy(), rtol=1e-10, atol=1e-14)
+
+
+def test_mean_over_ignored_samples_alone_is_0():
+    loss = gx.compile(gx.value_and_grad(lambda x, y: nn.cross_entropy(x, y, ignore_index=-1)))
+
+    value, gradient = loss(VALUES, LABELS)
+    assert value == pytest.approx(nn.cross_entropy(VALUES, LABELS))
+    value, gradient = loss(VALUES, np.full(6, -1))
+    assert value == 0.0
+    assert not np.any(gradient)
+
+
+def test_scores_of_ignored_samples_may_be_nan():
+    scores = VALUES.copy()
+    scores[1] = np.nan
+
+    loss = lambda x: nn.cross_entropy(x, LABELS, ignore_index=3)
+
+    np.testing.assert_array_equal(gx.grad(loss)(scores), gx.grad(loss)(VALUES))
+
+
+def test_what_classes_count_is_differentiated():
+    check_derivatives(lambda w: nn.cross_entropy(VALUES, LABELS, class_weights=w), WEIGHTS, order=2)
+
+
+def test_wrong_class_weights_and_ignored_labels_are_named():
+    with pytest.raises(ShapeError, match=r"class_weights \(3,\), expected one for each of 4"):
+        nn.cross_entropy(VALUES, LABELS, class_weights=np.ones(3))
+    with pytest.raises(DTypeError, match=r"ignore_index=0\.5, expected an integer"):
+        nn.cross_entropy(VALUES, LABELS, ignore_index=0.5)
+    with pytest.raises(OutOfBoundsError, match="label -2, expected 0 to 3"):
+        nn.cross_entropy(VALUES, np.full(6, -2), ignore_index=-1)
+
+
 # Penalties.
 
 

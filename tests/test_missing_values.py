@@ -31,6 +31,14 @@ WAYS = {
 }
 
 
+# What comes after the choice, and has no derivative at 0.
+ENDS = {
+    "root": lambda y: gx.sqrt(gx.sum(y * y) + 1.0),
+    "logarithm": lambda y: gx.log(gx.sum(gx.exp(y))),
+    "quotient": lambda y: gx.sum(y) / gx.sum(y * y),
+}
+
+
 def derivative_of(name, way, y):
     return WAYS[way](lambda m: gx.sum(CASES[name](m, y)))(M)
 
@@ -43,9 +51,21 @@ def test_derivative_is_that_of_what_is_known(name, way):
     np.testing.assert_allclose(derivative_of(name, way, Y), filled, rtol=1e-14)
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("name", CASES)
+def test_so_it_is_where_what_is_known_is_averaged(name, end, way):
+    derivative = lambda y: WAYS[way](lambda m: ENDS[end](CASES[name](m, y)))(M)
+
+    filled = derivative(np.where(KNOWN, Y, 2.0))
+
+    np.testing.assert_allclose(derivative(Y), filled, rtol=1e-13)
+
+
+@pytest.mark.parametrize("end", [gx.sum, *ENDS.values()])
 @pytest.mark.parametrize("f", MASKED.values(), ids=MASKED)
-def test_compiled_gradient_leaves_out_what_where_does(f):
-    gradient = gx.grad(lambda m, y: gx.sum(f(m, y)))
+def test_compiled_gradient_leaves_out_what_where_does(f, end):
+    gradient = gx.grad(lambda m, y: end(f(m, y)))
 
     compiled = gx.compile(gradient)
 

@@ -85,6 +85,7 @@ class Backend:
     has_nan: Callable[[ModuleType, Any], bool] = _look_for_nan
     has_zero: Callable[[ModuleType, Any], bool] = _look_for_zero
     quiet: Callable[[], AbstractContextManager[Any]] = nullcontext  # no warnings of inf and NaN
+    gives_numbers: bool = False  # are elements and sums no arrays, which `+=` would overwrite?
     takes_lists: bool = False  # operators of arrays take lists of numbers too
     reading_stalls: bool = False  # to look at a number waits for all that was launched
     recording: Callable[[], bool] = _never  # are calls kept for a CUDA graph: no number is there

@@ -46,6 +46,7 @@ BACKEND = Backend(
     owns_memory=_owns_memory,
     has_nan=_has_nan,
     has_zero=lambda xp, array: np.count_nonzero(array) < array.size,
+    gives_numbers=True,
     takes_lists=True,
     quiet=partial(np.errstate, divide="ignore", invalid="ignore"),
     array_types=(np.ndarray, np.generic),

@@ -115,12 +115,18 @@ class Op:
 
     def shares_memory(self, view: Any, base: Any) -> bool:
         """Tell whether NumPy would have given a view here, not a copy."""
+        shape, params, base_shape = view.shape, view.links.params, base.shape
         while type(view) is Tensor:
             view.trace.reads_layout()
             view = view.value
         while type(base) is Tensor:
             base = base.value
-        return backend_of(type(base)).shares_memory(view, base)
+        backend = backend_of(type(base))
+        if backend.gives_numbers and shape == () != view.shape:
+            # One of a batch, of which the rows are arrays: asked of an array as it is without.
+            base = backend.xp.empty(base_shape, dtype=base.dtype)
+            view = self.run((base,), params)
+        return backend.shares_memory(view, base)
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 from weakref import ref
 
+from gradx.backends import backend_of
 from gradx.errors import ShapeError, TrackedError
 
 
@@ -108,6 +109,23 @@ def rebind(tensor: Tensor, updated: Tensor) -> None:
         _become(view, view.links.op.run((base,), view.links.params))
 
 
+def is_number(tensor: Tensor) -> bool:
+    """Tell whether the array library has a number here, which nothing is written into.
+
+    A sum or an element of NumPy's is one: ``total += 1`` makes another, and whoever else
+    has the old one keeps it.
+    """
+    array, links = _innermost(tensor).value, tensor.links
+    if tensor.shape != () or not backend_of(type(array)).gives_numbers:
+        return False
+    if links is not None and links.frozen is not None:
+        return False
+    if array.shape == ():
+        return not hasattr(array, "__setitem__")
+    # One of a batch: no number where it was read as a view.
+    return links is None or len(_path_to_root(tensor)) == 1
+
+
 def _path_to_root(tensor: Tensor) -> list[Any]:
     """Return ``tensor``, what it is a view of, what that is a view of, ..."""
     path: list[Any] = [tensor]
@@ -135,4 +153,20 @@ def _live_views(root: Tensor) -> list[tuple[Any, Tensor]]:
 
 
 def _become(tensor: Tensor, updated: Tensor) -> None:
+    _keep_memory(tensor, updated)
     tensor.value, tensor.trace, tensor.payload = updated.value, updated.trace, updated.payload
+
+
+def _keep_memory(tensor: Tensor, updated: Tensor) -> None:
+    """Make a number an array again where one is overwritten: NumPy's numbers have no views."""
+    if updated.shape != ():
+        return
+    old, new = _innermost(tensor), _innermost(updated)
+    if type(new.value) is not type(old.value):
+        new.value = backend_of(type(old.value)).xp.asarray(new.value)
+
+
+def _innermost(tensor: Tensor) -> Tensor:
+    while type(tensor.value) is Tensor:
+        tensor = tensor.value
+    return tensor

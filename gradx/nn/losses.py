@@ -12,12 +12,16 @@ from gradx.core.arrays import is_kind
 from gradx.errors import DTypeError, ShapeError
 from gradx.nn.checks import require_array, require_number
 from gradx.nn.targets import checked_targets
+from gradx.ops.along import take
 from gradx.ops.arithmetic import multiply, subtract, where
+from gradx.ops.comparison import equal
+from gradx.ops.creation import ones_like
 from gradx.ops.extremes import clip
 from gradx.ops.neural import class_mask, log_softmax, relu, softmax_cross_entropy, softplus
 from gradx.ops.shapes import astype, sum
 from gradx.ops.signs import abs
 from gradx.ops.statistical import mean
+from gradx.ops.windows import integer
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -69,13 +73,26 @@ def huber(predictions: Any, targets: Any, delta: float = 1.0, reduction: str = "
     return _reduced("huber", clipped * (error - 0.5 * clipped), reduction)
 
 
-def cross_entropy(logits: Any, labels: Any, reduction: str = "mean", smoothing: float = 0.0) -> Any:
+def cross_entropy(
+    logits: Any,
+    labels: Any,
+    reduction: str = "mean",
+    smoothing: float = 0.0,
+    *,
+    class_weights: Any = None,
+    ignore_index: int | None = None,
+) -> Any:
     """Return the negative log-likelihood of integer ``labels`` under ``softmax(logits)``.
 
     ``logits`` are ``(..., classes)``, before the softmax, and ``labels`` ``(...)``,
     from 0 to ``classes - 1``; the mean is over samples. With ``smoothing``, that part of
     each label is spread evenly over all classes. Source of that: Szegedy and others,
     "Rethinking the Inception architecture" (CVPR 2016).
+
+    ``class_weights``, ``(classes,)``, is what a sample of each class counts, in the mean too;
+    of spread labels each part counts what its own class does, as in PyTorch. Samples whose label
+    is ``ignore_index``, which may be no class, count nothing: their loss is 0, and the
+    mean over no others is 0.
 
     Raises:
         ValueError: the shapes do not belong together, or ``smoothing`` is not from 0 to 1.
@@ -86,16 +103,49 @@ def cross_entropy(logits: Any, labels: Any, reduction: str = "mean", smoothing: 
     >>> loss = gx.nn.cross_entropy(np.zeros((4, 10)), np.asarray([3, 1, 4, 1]))
     >>> round(float(loss), 6)
     2.302585
+    >>> labels = np.asarray([3, -1, 4, -1])  # the second and the fourth are unknown
+    >>> gx.nn.cross_entropy(np.zeros((4, 10)), labels, "none", ignore_index=-1).round(3)
+    array([2.303, 0.   , 2.303, 0.   ])
     """
     _require_labels("cross_entropy", logits, labels)
     require_number("cross_entropy", "smoothing", smoothing)
     if not 0 <= smoothing <= 1:
         raise ShapeError(f"cross_entropy: smoothing={smoothing!r}, expected from 0 to 1")
+    weights = None if class_weights is None else _weights_of_classes(logits, class_weights)
+    if ignore_index is None:
+        losses, counts = _weighted(logits, labels, smoothing, weights)
+    else:
+        ignored = equal(labels, integer("cross_entropy", "ignore_index", ignore_index, least=-inf))
+        losses, counts = _weighted(logits, where(ignored, 0, labels), smoothing, weights)
+        losses = where(ignored, 0.0, losses)
+        counts = where(ignored, 0.0, ones_like(losses) if counts is None else counts)
+    if counts is None or reduction != "mean" or 0 in losses.shape:
+        return _reduced("cross_entropy", losses, reduction)
+    total = sum(counts)
+    return sum(losses) / where(equal(total, 0), 1.0, total)
+
+
+def _weighted(logits, labels, smoothing, weights):
+    """Return the loss of each sample, and what it counts if not 1."""
     losses = softmax_cross_entropy(logits, labels)
+    counts = None if weights is None else take(weights, labels, axis=0)
+    if counts is not None:
+        losses = losses * counts
     if smoothing:
-        spread = -mean(log_softmax(logits), axis=-1)
+        logs = log_softmax(logits)
+        spread = -mean(logs if weights is None else logs * weights, axis=-1)
         losses = (1 - smoothing) * losses + smoothing * spread
-    return _reduced("cross_entropy", losses, reduction)
+    return losses, counts
+
+
+def _weights_of_classes(logits, weights):
+    require_array("cross_entropy", "class_weights", weights)
+    if tuple(weights.shape) != tuple(logits.shape[-1:]):
+        raise ShapeError(
+            f"cross_entropy: class_weights {tuple(weights.shape)}, expected one for each of "
+            f"{logits.shape[-1]} classes"
+        )
+    return astype(weights, logits.dtype)
 
 
 def binary_cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:

@@ -68,7 +68,7 @@ def kernel_lengths(name: str, kernel: Any) -> Lengths:
     return per_axis(name, "kernel", kernel, count)
 
 
-def integer(name: str, what: str, value: Any, *, least: int) -> int:
+def integer(name: str, what: str, value: Any, *, least: float) -> int:
     """Return ``value`` as an integer that is ``least`` or more."""
     try:
         number = index(value)

@@ -87,10 +87,12 @@ def may_matter(nodes: list[Any], seeds: Collection[Any]) -> bool:
     """
     if any(map(_may_hold_zero, seeds)):
         return True
-    ops = {node.op.name for node in nodes if node.edges}
+    picking = MASKING if any(map(reading_stalls, seeds)) else PICKING
+    if any(_leaves_out_what_ops_made(node, picking) for node in nodes):
+        return True  # There may be a NaN to begin with.
     if is_harmless(nodes):
-        # Every derivative is finite unless there is a NaN to begin with.
-        return not ops.isdisjoint(MASKING if any(map(reading_stalls, seeds)) else PICKING)
+        return False  # All other derivatives are finite.
+    ops = {node.op.name for node in nodes if node.edges}
     if not ops.isdisjoint(SELECTING - CHOOSING) or any(map(_is_scaled_by_constant, nodes)):
         return True
     met = False
@@ -107,6 +109,12 @@ def may_be_scaled_to_infinity(node: Any) -> bool:
     if node.op is None or node.op.name != "multiply":
         return False
     return type(constant_factor(node)) not in PYTHON_SCALARS
+
+
+def _leaves_out_what_ops_made(node, picking):
+    if not node.edges or node.op.name not in picking:
+        return False
+    return any(edge[0].edges for edge in node.edges)
 
 
 def constant_factor(node: Any) -> Any:

@@ -46,7 +46,7 @@ def written(source: Source, equation: Equation) -> str:
 
 def _where(condition: Any, x: Any, y: Any, out: Any) -> None:
     if (
-        condition.shape
+        np.ndim(condition)
         and out.itemsize in (4, 8)
         and out.dtype.kind in "fiu"
         and condition.dtype == bool
