@@ -32,13 +32,13 @@ from gradx.numpy_protocols import (
     writing,
 )
 from gradx.numpy_protocols.arranging import array_of
+from gradx.numpy_protocols.casting import cast_as_asked
 from gradx.numpy_protocols.constants import as_constants, as_plain, varies_with_nothing
 from gradx.numpy_protocols.refusals import unknown, would_write
-from gradx.numpy_protocols.ufunc_methods import UFUNC_METHODS
+from gradx.numpy_protocols.ufunc_methods import method_of
 from gradx.numpy_protocols.ufuncs import OPTIONS, ufunc_of
 from gradx.numpy_protocols.writing import write_into
 from gradx.ops.arithmetic import where as choose
-from gradx.ops.shapes import astype
 
 FUNCTIONS: dict[Any, Any] = {
     **arranging.FUNCTIONS,
@@ -59,6 +59,11 @@ FUNCTIONS: dict[Any, Any] = {
 }
 
 
+# What a call of a universal function says of casts, and of the memory of its result.
+CASTS = ("casting", "dtype", "signature")
+LAYOUT = ("order", "subok")
+
+
 @cache
 def place_of_out(function: Any) -> int | None:
     """Return where a call may name the array to write into without saying ``out=``."""
@@ -72,30 +77,36 @@ def place_of_out(function: Any) -> int | None:
 
 def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """Answer ``np.sin(t)`` and ``np.add.reduce(t)``, as NumPy's protocol asks."""
+    call = _name_of(ufunc, method)
     if kwargs.get("out") is not None:
-        return _ufunc_into(ufunc, method, inputs, kwargs)
-    kwargs.pop("casting", None)  # says what NumPy refuses, not what it computes
-    if kwargs.get("dtype", 0) is None:
-        del kwargs["dtype"]
+        return _ufunc_into(ufunc, method, call, inputs, kwargs)
+    inputs, kwargs = _cast_inputs(ufunc, method, call, inputs, (None,) * ufunc.nout, kwargs)
     function = ufunc_of(ufunc)
-    if method == "__call__" and function:
-        arrays = [array_of(x) if isinstance(x, list | tuple) else x for x in inputs]
-        if set(kwargs) <= OPTIONS.get(ufunc, set()):
-            return function(*arrays, **kwargs)
-        if set(kwargs) == {"dtype"} and np.dtype(kwargs["dtype"]).kind in "fc":
-            return function(*[_as_dtype(x, kwargs["dtype"]) for x in arrays])
-    home = "np" if hasattr(np, ufunc.__name__) else "scipy.special"
-    call = f"{home}.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
-    adapter = UFUNC_METHODS.get((ufunc, method))
-    if method == "outer" and function and not kwargs:
-        adapter = lambda x, y: function(*products.spread_apart(array_of(x), array_of(y)))
+    if method == "__call__" and function and set(kwargs) <= OPTIONS.get(ufunc, set()):
+        return function(*map(_array_among, inputs), **kwargs)
+    adapter = method_of(ufunc, method, function)
     if adapter is None:
         return _plainly(getattr(ufunc, method), inputs, kwargs, unknown(call, kwargs))
     return _adapted(adapter, getattr(ufunc, method), call, inputs, kwargs)
 
 
-def _as_dtype(x, dtype):
-    return astype(x, dtype) if hasattr(x, "dtype") else x
+def _name_of(ufunc, method):
+    home = "np" if hasattr(np, ufunc.__name__) else "scipy.special"
+    return f"{home}.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+
+
+def _array_among(x):
+    return array_of(x) if isinstance(x, list | tuple) else x
+
+
+def _cast_inputs(ufunc, method, call, inputs, outs, kwargs):
+    """Cast what a call asks to be cast; leave out what says so, and what changes no number."""
+    if method != "__call__":
+        return inputs, kwargs
+    asked = {key: value for key, value in kwargs.items() if key in CASTS and value is not None}
+    if asked:
+        inputs = cast_as_asked(ufunc, call, tuple(map(_array_among, inputs)), outs, asked)
+    return inputs, {key: value for key, value in kwargs.items() if key not in CASTS + LAYOUT}
 
 
 def array_function(self: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -140,20 +151,22 @@ def _function_into(function, name, out, args, kwargs):
     return _plainly(function, args, {**kwargs, "out": out}, would_write(name))
 
 
-def _ufunc_into(ufunc, method, inputs, kwargs):
+def _ufunc_into(ufunc, method, call, inputs, kwargs):
     """Write into Tensors, where ``where`` says so, what one of NumPy's ufuncs computes."""
-    outs, name = kwargs["out"], f"np.{ufunc.__name__}"
+    outs = kwargs["out"]
     if any(out is not None and type(out) is not Tensor for out in outs):
-        return _plainly(getattr(ufunc, method), inputs, kwargs, would_write(name))
+        return _plainly(getattr(ufunc, method), inputs, kwargs, would_write(call))
     beside = {key: value for key, value in kwargs.items() if key != "out"}
     if method != "__call__":
-        return write_into(outs[0], getattr(ufunc, method)(*inputs, **beside), name)
+        return write_into(outs[0], getattr(ufunc, method)(*inputs, **beside), call)
+    may_cast = beside.get("casting") is not None  # and NumPy is asked whether it does
+    inputs, beside = _cast_inputs(ufunc, method, call, inputs, outs, beside)
     there = beside.pop("where", True)
     with nullcontext() if there is True else np.errstate(all="ignore"):
         found = ufunc(*inputs, **beside)
     # It broadcasts to what it is written into.
     written = [
-        x if out is None else write_into(out, choose(there, x, out), name)
+        x if out is None else write_into(out, choose(there, x, out), call, may_cast=may_cast)
         for out, x in zip(outs, found if isinstance(found, tuple) else (found,), strict=True)
     ]
     return tuple(written) if isinstance(found, tuple) else written[0]

@@ -5,11 +5,17 @@ from typing import Any
 import numpy as np
 
 from gradx.core.arrays import read_for
-from gradx.numpy_protocols import reductions
+from gradx.numpy_protocols import products, reductions
 from gradx.numpy_protocols.arranging import array_of
+from gradx.numpy_protocols.folding import (
+    accumulate_by,
+    at_by,
+    reduce_by,
+    reduceat_by,
+    starts_of,
+)
 from gradx.numpy_protocols.writing import add_in_place
 from gradx.ops.along import add_at, take, take_along_axis
-from gradx.ops.statistical import logsumexp
 
 
 def _along_first(adapter):
@@ -23,10 +29,8 @@ def _along_first(adapter):
 
 def _reduced_at(x, indices, *, axis=0):
     """Add up from each index to the next; where that is not ahead, take one element."""
-    starts = np.asarray(read_for(indices, "np.add.reduceat"))
     length = x.shape[axis]
-    if starts.ndim != 1 or not np.all((starts >= 0) & (starts < length)):
-        raise IndexError(f"np.add.reduceat: indices for an axis of {length} elements: {starts}")
+    starts = starts_of(indices, length, "np.add.reduceat")
     ends = np.maximum(np.append(starts[1:], length), starts + 1)
     sums = np.repeat(np.arange(starts.size), ends - starts)
     elements = np.concatenate([np.arange(*pair) for pair in zip(starts, ends, strict=True)])
@@ -53,7 +57,6 @@ UFUNC_METHODS: dict[tuple[Any, str], Any] = {
     (np.add, "at"): add_in_place(1),
     (np.add, "reduce"): _along_first(reductions.FUNCTIONS[np.sum]),
     (np.add, "reduceat"): _reduced_at,
-    (np.logaddexp, "reduce"): _along_first(logsumexp),
     (np.logical_and, "reduce"): _along_first(reductions.FUNCTIONS[np.all]),
     (np.logical_or, "reduce"): _along_first(reductions.FUNCTIONS[np.any]),
     (np.maximum, "accumulate"): _running(np.maximum),
@@ -63,4 +66,23 @@ UFUNC_METHODS: dict[tuple[Any, str], Any] = {
     (np.multiply, "accumulate"): _along_first(reductions.FUNCTIONS[np.cumprod]),
     (np.multiply, "reduce"): _along_first(reductions.FUNCTIONS[np.prod]),
     (np.subtract, "at"): add_in_place(-1),
+}
+
+
+def method_of(ufunc: Any, method: str, function: Any) -> Any:
+    """Return what answers a method of a universal function that ``function`` answers, or None."""
+    known = UFUNC_METHODS.get((ufunc, method))
+    if known is not None or function is None:
+        return known
+    if method == "outer":
+        return lambda x, y: function(*products.spread_apart(array_of(x), array_of(y)))
+    folding = _FOLDS.get(method)
+    return None if folding is None else folding(ufunc, function)
+
+
+_FOLDS: dict[str, Any] = {
+    "accumulate": accumulate_by,
+    "at": at_by,
+    "reduce": reduce_by,
+    "reduceat": reduceat_by,
 }

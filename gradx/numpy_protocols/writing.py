@@ -19,23 +19,25 @@ from gradx.numpy_protocols.refusals import would_write
 from gradx.ops import elementwise as ew
 from gradx.ops.along import flat_places, take
 from gradx.ops.indexing import getitem, scatter_add, setitem
-from gradx.ops.shapes import broadcast_to, reshape
+from gradx.ops.shapes import astype, broadcast_to, reshape
 
 # Of a kind to the same or a later one nothing is lost.
 KINDS = ("bool", "integral", "real floating", "complex floating")
 
 
-def write_into(out: Any, found: Any, call: str) -> Any:
+def write_into(out: Any, found: Any, call: str, *, may_cast: bool = False) -> Any:
     """Overwrite ``out`` by what ``call`` found, as NumPy would; return it.
 
     Raises:
         ShapeError: it has another shape.
-        DTypeError: it cannot hold the result: a real number is no integer.
+        DTypeError: it cannot hold the result: a real number is no integer, unless ``may_cast``.
     """
     if tuple(np.shape(found)) != tuple(out.shape):
         raise ShapeError(f"{call}: out= is {describe(out)}, the result of shape {np.shape(found)}")
     if hasattr(found, "dtype") and _kind(found) > _kind(out):
-        raise DTypeError(f"{call}: out= is {describe(out)}, the result of dtype {found.dtype}")
+        if not may_cast:
+            raise DTypeError(f"{call}: out= is {describe(out)}, the result of dtype {found.dtype}")
+        found = astype(found, out.dtype)
     return _overwrite(out, found, ...)
 
 
@@ -48,9 +50,9 @@ def _overwrite(x, value, key):
     return x
 
 
-def _write_flat(x, key, values):
+def _write_flat(x, key, values, call="an array's flat"):
     """Write to ``x`` where it is read in NumPy's order; too few values are repeated."""
-    _require_tensor(x, "an array's elements")
+    require_tensor(x, call)
     flat = reshape(x, (-1,))
     values = array_of(values)
     if values.ndim:
@@ -70,7 +72,8 @@ def repeated(values: Any, count: int) -> Any:
     return take(values, np.arange(count) % values.shape[0], axis=0)
 
 
-def _require_tensor(x, call):
+def require_tensor(x: Any, call: str) -> None:
+    """Refuse an array, which cannot remember the derivative of what is written to it."""
     if type(x) is not Tensor:
         raise would_write(call)
 
@@ -108,28 +111,29 @@ def _fill_diagonal(a, val, wrap=False):
         raise ShapeError(f"np.fill_diagonal: all axes need one length, got shape {tuple(a.shape)}")
     step = 1 + int(np.sum(np.cumprod(a.shape[:0:-1])))
     stop = columns * columns if a.ndim == 2 and rows > columns and not wrap else None
-    _write_flat(a, slice(None, stop, step), val)
+    _write_flat(a, slice(None, stop, step), val, "np.fill_diagonal")
 
 
 def _put(a, ind, v, mode="raise"):
     places = np.asarray(read_for(ind, "np.put"))
     if mode != "raise":
         places = np.clip(places, 0, a.size - 1) if mode == "clip" else places % a.size
-    _write_flat(a, places.reshape(-1), v)
+    _write_flat(a, places.reshape(-1), v, "np.put")
 
 
 def _place(arr, mask, vals):
-    _write_flat(arr, np.flatnonzero(np.asarray(read_for(mask, "np.place"))), vals)
+    places = np.flatnonzero(np.asarray(read_for(mask, "np.place")))
+    _write_flat(arr, places, vals, "np.place")
 
 
 def _putmask(a, mask, values):
-    _require_tensor(a, "np.putmask")
+    require_tensor(a, "np.putmask")
     places = np.flatnonzero(np.asarray(read_for(mask, "np.putmask")))
     _write_flat(a, places, take(repeated(array_of(values), a.size), places, axis=0))
 
 
 def _put_along_axis(arr, indices, values, axis=-1):
-    _require_tensor(arr, "np.put_along_axis")
+    require_tensor(arr, "np.put_along_axis")
     if axis is None:
         places = indices
     else:
@@ -139,7 +143,7 @@ def _put_along_axis(arr, indices, values, axis=-1):
 
 
 def _copyto(dst, src, casting="same_kind", where=True):
-    _require_tensor(dst, "np.copyto")
+    require_tensor(dst, "np.copyto")
     write_into(dst, ew.where(where, array_of(src), dst), "np.copyto")
 
 
@@ -147,7 +151,7 @@ def add_in_place(sign: int) -> Any:
     """Return ``np.add.at`` for sign 1, ``np.subtract.at`` for -1."""
 
     def at(x, key, values):
-        _require_tensor(x, "np.add.at" if sign == 1 else "np.subtract.at")
+        require_tensor(x, "np.add.at" if sign == 1 else "np.subtract.at")
         rebind(x, scatter_add(x, array_of(values) * sign, key))
 
     return at
