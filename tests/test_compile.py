@@ -1,6 +1,6 @@
 """``gx.compile``: what goes in, what comes out, and nothing frozen on the way."""
 
-import itertools
+import io
 import threading
 
 import numpy as np
@@ -16,15 +16,15 @@ class Counted:
     """A function that counts how often Python runs it, where no guard looks."""
 
     def __init__(self, function):
-        self.function, self.counter = function, itertools.count()
+        self.function, self.log = function, io.StringIO()
 
     def __call__(self, *args, **kwargs):
-        next(self.counter)
+        self.log.write(".")
         return self.function(*args, **kwargs)
 
     @property
     def runs(self):
-        return int(repr(self.counter)[6:-1])
+        return len(self.log.getvalue())
 
 
 def test_second_call_does_not_run_the_function():

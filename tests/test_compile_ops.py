@@ -1,8 +1,11 @@
 """Every op, on each of its samples, gives the same compiled as eager: values and derivatives.
 
-No pass reorders arithmetic, so values have the same bits. In a derivative, NumPy and BLAS may
-add up in another order where memory lies in another order: a few units in the last place.
+They are captured at other numbers than those that they are compared at. No pass reorders
+arithmetic, so values have the same bits. In a derivative, NumPy and BLAS may add up in another
+order where memory lies in another order: a few units in the last place.
 """
+
+import contextlib
 
 import numpy as np
 import pytest
@@ -41,8 +44,26 @@ def assert_same(backend, actual, expected, **tolerance):
 
 
 def reads_numbers(op, sample):
-    """Tell whether a boolean mask of the sample decides about shapes."""
-    return op.name in VARYING
+    """Tell whether numbers among the arrays of the sample decide about shapes."""
+    return op.name in VARYING or (op.name == "repeat" and isinstance(sample.arrays[1], np.ndarray))
+
+
+def capture_elsewhere(compiled, arrays, backend):
+    """Call a compiled function with zeros, or where it refuses them with ones.
+
+    Whatever was decided by the numbers of the first call then is wrong for the next.
+    """
+    for number in (0, 1):
+        others = tree.map(lambda x, n=number: _filled(x, n, backend), arrays)
+        with contextlib.suppress(gx.GradxError), np.errstate(all="ignore"):
+            compiled(*others)
+            return
+
+
+def _filled(x, number, backend):
+    if isinstance(x, bool | int | float | complex):
+        return x
+    return backend.xp.full_like(x, number)
 
 
 @every_sample
@@ -51,34 +72,45 @@ def test_values_are_the_same_compiled(op, sample, backend):
         pytest.skip("one library with NumPy's rules is enough")
     arrays = [convert(array, backend) for array in sample.arrays]
     params = {name: convert(value, backend) for name, value in sample.params.items()}
-    numbers = [i for i, x in enumerate(arrays) if op.name in COMPOSED and type(x) in (int, tuple)]
+    numbers = [
+        i
+        for i, x in enumerate(arrays)
+        if (op.name in COMPOSED or op.name == "repeat") and type(x) in (int, tuple)
+    ]
     compiled = gx.compile(lambda *arrays: op.call(*arrays, **params), static=numbers)
     if reads_numbers(op, sample):
         with pytest.raises(gx.CaptureError, match="depends on numbers"):
             compiled(*arrays)
         return
 
+    capture_elsewhere(compiled, arrays, backend)
     actual = [compiled(*arrays) for _ in range(2)]
 
+    assert len(compiled.programs) == 1
     for one in actual:
         assert_same(backend, one, op.call(*arrays, **params))
 
 
 @every_sample
 def test_derivatives_are_the_same_compiled(op, sample, backend):
-    function, arrays = bound(op, sample, backend)
-    if reads_numbers(op, sample) or not arrays:
+    if reads_numbers(op, sample) or not bound(op, sample, backend)[1]:
         return
 
     def derivatives(*arrays):
-        out, pullback = gx.vjp(function, *arrays)
-        ones = tree.map(gx.ones_like, out)
-        return out, pullback(ones), gx.jvp(function, arrays, tree.map(gx.ones_like, arrays))
+        function, varied = bound(op, sample, backend, arrays)
+        out, pullback = gx.vjp(function, *varied)
+        tangents = tuple(tree.map(gx.ones_like, varied))
+        return out, pullback(tree.map(gx.ones_like, out)), gx.jvp(function, tuple(varied), tangents)
 
+    arrays = [convert(array, backend) for array in sample.arrays]
+    numbers = [i for i, x in enumerate(arrays) if isinstance(x, int | tuple)]
+    compiled = gx.compile(derivatives, static=numbers)
     with np.errstate(all="ignore"):
         expected = derivatives(*arrays)
-        actual = gx.compile(derivatives)(*arrays)
+        capture_elsewhere(compiled, arrays, backend)
+        actual = compiled(*arrays)
 
+    assert len(compiled.programs) == 1
     assert_same(backend, actual, expected, rtol=1e-14, atol=1e-14)
 
 

@@ -62,9 +62,12 @@ def convert(value, backend, dtype=None):
     return value
 
 
-def bound(op, sample, backend):
-    """Return the op as a function of the inputs it has derivatives for, and those inputs."""
-    arrays = [convert(array, backend) for array in sample.arrays]
+def bound(op, sample, backend, arrays=None):
+    """Return the op as a function of the inputs it has derivatives for, and those inputs.
+
+    They are those of the sample, unless others like them are given as ``arrays``.
+    """
+    arrays = arrays or [convert(array, backend) for array in sample.arrays]
     params = {name: convert(value, backend) for name, value in sample.params.items()}
     if "dtype" in params:
         params["dtype"] = as_dtype(backend.xp.asarray(0), params["dtype"])

@@ -78,7 +78,8 @@ class Op:
         self.samples = samples
         self.view = view
         self.elementwise = False  # each element of the output depends on its own inputs only
-        self.sizes_vary = False  # the shape of the output depends on numbers in the input
+        # Inputs on whose numbers the shape of the output depends.
+        self.sizes_vary: tuple[str, ...] = ()
         self.results: type | None = None  # the NamedTuple of an op with several outputs
         self.signature = _read_signature(forward)
         self.visible, self.defaults = _visible_signature(forward)
@@ -145,12 +146,20 @@ def elementwise(*, partials: Mapping[str, Any], samples: SampleSet) -> Declare:
 
 
 def multilinear(
-    *, transpose: Mapping[str, Function], samples: SampleSet, view: View = None
+    *,
+    transpose: Mapping[str, Function],
+    samples: SampleSet,
+    view: View = None,
+    sizes_vary: tuple[str, ...] = (),
 ) -> Declare:
-    """Declare an op linear in each input by its transposes; its jvp is itself."""
+    """Declare an op linear in each input by its transposes; its jvp is itself.
+
+    The shape of the output depends on the numbers in the inputs that ``sizes_vary`` names.
+    """
 
     def declare(forward):
         op = Op(forward, samples, view)
+        op.sizes_vary = sizes_vary
         vjp = {name: as_written(rule) for name, rule in transpose.items()}
         itself = lambda arrays, params: op.run(arrays, params)
         jvp = {name: replacing(name, op.signature, itself) for name in transpose}
@@ -190,10 +199,12 @@ def primitive(
     return declare
 
 
-def constant(*, samples: SampleSet, elementwise: bool = False, sizes_vary: bool = False) -> Declare:
+def constant(
+    *, samples: SampleSet, elementwise: bool = False, sizes_vary: tuple[str, ...] = ()
+) -> Declare:
     """Declare an op whose output does not vary with its inputs (``argmax``, ``less``).
 
-    With ``sizes_vary`` the shape of the output depends on the numbers it is given.
+    The shape of the output depends on the numbers in the inputs that ``sizes_vary`` names.
     """
 
     def declare(forward):

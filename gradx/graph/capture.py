@@ -23,9 +23,9 @@ from gradx.core.views import new_tensor, without_constants
 from gradx.errors import CaptureError, TapeError
 from gradx.graph.drawing import Generators
 from gradx.graph.equations import Constant, Equation, Input, Variable
-from gradx.graph.guards import guards_of
 from gradx.graph.ir import Graph
 from gradx.graph.naming import leaf_names
+from gradx.graph.reading import guards_of
 from gradx.graph.weak import DTYPES, OPERATORS
 from gradx.transforms.boundary import as_array, label_of, name_of
 from gradx.transforms.debugging import user_line
@@ -64,7 +64,7 @@ class Capture(Trace):
         if all(map(_is_weak, inputs)):
             return self.apply_general(op, tuple(map(self._strong, arrays)), params)
         line = user_line()
-        self._require_fixed(op, params, line)
+        self._require_fixed(op, arrays, params, line)
         values = tuple(map(_value_of, arrays))
         out = op.run(values, params)
         outs = tuple(out) if op.results else (out,)
@@ -116,8 +116,11 @@ class Capture(Trace):
                 )
             x = x.value
 
-    def _require_fixed(self, op, params, line):
-        if op.sizes_vary:
+    def _require_fixed(self, op, arrays, params, line):
+        sizing = [
+            x for x, name in zip(arrays, op.signature.inputs, strict=False) if name in op.sizes_vary
+        ]
+        if any(type(x) is Tensor for x in sizing):
             raise CaptureError(
                 f"{op.name}: the shape of its result depends on numbers that {self.name} captures "
                 f"as variables: use a mask with gx.where, or leave it out of what is compiled, "

@@ -22,10 +22,11 @@ from gradx.core.op import PYTHON_SCALARS
 from gradx.core.trace import substitutes
 from gradx.graph.capture import Capture, captures, graph_of, is_input
 from gradx.graph.executors import executor_for
-from gradx.graph.guards import Guards, guards_of
+from gradx.graph.guards import Guards
 from gradx.graph.interpret import interpret
 from gradx.graph.ir import Graph, Program
 from gradx.graph.passes import optimized
+from gradx.graph.reading import guards_of
 from gradx.graph.signature import (
     Call,
     hashed,

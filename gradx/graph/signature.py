@@ -1,5 +1,6 @@
 """Signatures: what of a call decides which program runs it."""
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
@@ -146,7 +147,26 @@ def hashed(f: Callable[..., Any], found: dict[str, Any]) -> Hashable:
         hash(tuple(found.values()))
     except TypeError as error:
         raise DTypeError(f"{name_of(f)}: a static argument must be hashable: {error}") from error
-    return tuple([(name, type(value), value) for name, value in found.items()])
+    return tuple([(name, _told_apart(value)) for name, value in found.items()])
+
+
+def _told_apart(value: Any) -> Hashable:
+    """Return what is equal for two values only if a program cannot tell them apart."""
+    if isinstance(value, float | complex):
+        return (type(value), value, repr(value))  # of zeros, the sign
+    if isinstance(value, tuple):
+        return (type(value), value, tuple(map(_told_apart, value)))
+    if isinstance(value, frozenset):
+        return (type(value), frozenset(map(_told_apart, value)))
+    if _compares_fields(type(value)):
+        parts = [getattr(value, f.name) for f in dataclasses.fields(value) if f.compare]  # type: ignore[arg-type]
+        return (type(value), value, tuple(map(_told_apart, parts)))
+    return (type(value), value)
+
+
+def _compares_fields(cls: type) -> bool:
+    params = getattr(cls, "__dataclass_params__", None)
+    return params is not None and params.eq and params.frozen
 
 
 def put_back(

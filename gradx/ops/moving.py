@@ -76,7 +76,7 @@ def _undo_repeat(g, x_shape, repeats, axis):
     return add_at(g, sources, length=x_shape[axis], axis=axis)
 
 
-@multilinear(transpose={"x": _undo_repeat}, samples=_repeats)
+@multilinear(transpose={"x": _undo_repeat}, samples=_repeats, sizes_vary=("repeats",))
 def repeat(xp, x, repeats, /, *, axis=None):
     """Repeat each element along ``axis``, or of ``x`` flattened: ``repeats`` times.
 

@@ -48,7 +48,7 @@ def count_nonzero(xp, x, /, *, axis=None, keepdims=False):
     return xp.count_nonzero(x, axis=axis, keepdims=keepdims)
 
 
-@constant(samples=_partly_zero, sizes_vary=True)
+@constant(samples=_partly_zero, sizes_vary=("x",))
 def nonzero_places(xp, x, /):
     """Return the indices of the nonzero elements: a row for each axis."""
     return xp.stack(xp.nonzero(x))

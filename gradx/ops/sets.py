@@ -46,7 +46,7 @@ def _collections(draw):
     yield Sample((sample_indices(draw(1), 1, 2, 1, 0).reshape(2, 2),))
 
 
-@constant(samples=_collections, sizes_vary=True)
+@constant(samples=_collections, sizes_vary=("x",))
 def unique_places(xp, x, /):
     """Return one array: first indices of the distinct elements, their counts, the inverse."""
     _, indices, inverse, counts = xp.unique_all(x)
