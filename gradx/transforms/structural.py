@@ -18,7 +18,7 @@ from gradx.core.trace import capturing
 from gradx.core.views import without_constants
 from gradx.ops.arithmetic import add, where
 from gradx.ops.comparison import equal, not_equal
-from gradx.ops.creation import ones_like, zeros_like
+from gradx.ops.creation import ones_like, taken_as_constant, zeros_like
 from gradx.ops.shapes import astype, conform, real
 from gradx.transforms.honesty import PRODUCTS, apply_rule, beside, is_differentiated
 from gradx.transforms.reach import reached_by
@@ -168,7 +168,10 @@ def follow(
         part = apply_rule(rule, g, saved, live)
     if selects or (op.name in MOVING and live is not None):
         through = ones_like(_real_part(g)) if live is None else live
-        reached = rule.apply(beside(through, saved), *saved)
+        if leaves_out and type(factor) is Tensor:
+            reached = where(equal(taken_as_constant(factor), 0), 0.0, through)
+        else:
+            reached = rule.apply(beside(through, saved), *saved)
         if live is not None and (by_constant or op.name in ("maximum", "minimum")):
             # A NaN that the rule keeps does not make what is dead alive.
             reached = where(equal(live, 0), 0.0, reached)
@@ -251,7 +254,7 @@ def of_seed(seed: Any) -> Any:
     """Return what lives of a seed: all that is not 0."""
     if is_differentiated(seed) or (reading_stalls(seed) and seed.shape == ()):
         return None
-    return _indicator(seed)
+    return _indicator(taken_as_constant(seed))
 
 
 def nothing_of(x: Any) -> Any:
