@@ -21,6 +21,7 @@ from gradx.ops.comparison import equal, not_equal
 from gradx.ops.creation import ones_like, taken_as_constant, zeros_like
 from gradx.ops.shapes import astype, conform, real
 from gradx.transforms.honesty import PRODUCTS, apply_rule, beside, is_differentiated
+from gradx.transforms.moderate import may_meet_nan
 from gradx.transforms.reach import reached_by
 
 
@@ -86,7 +87,9 @@ def may_matter(nodes: list[Any], seeds: Collection[Any]) -> bool:
     ops = {node.op.name for node in nodes if node.edges}
     if is_harmless(nodes):
         # Every derivative is finite unless there is a NaN to begin with.
-        return not ops.isdisjoint(MASKING if any(map(reading_stalls, seeds)) else PICKING)
+        if any(map(reading_stalls, seeds)):
+            return not ops.isdisjoint(MASKING)
+        return not ops.isdisjoint(PICKING) and may_meet_nan(nodes)
     if not ops.isdisjoint(SELECTING - CHOOSING) or any(map(_is_scaled_by_constant, nodes)):
         return True
     met = False
