@@ -109,6 +109,48 @@ def test_graph_of_a_gradient_is_differentiated_again():
     np.testing.assert_allclose(actual, gx.hessian(f)(X))
 
 
+PROGRAMS_WITH_A_DERIVATIVE = {
+    "gradient of a smooth function behind where": lambda x, y: gx.sum(
+        gx.grad(lambda x: gx.sum(gx.where(x > 0, x, 0.0) * y))(x)
+    ),
+    "gradient of a singular function": lambda x, y: gx.sum(
+        x * gx.grad(lambda x: gx.sum(gx.sqrt(x) * y))(x)
+    ),
+    "gradient that another follows": lambda x, y: gx.sum(
+        gx.grad(lambda x: gx.sum(y * gx.grad(lambda x: gx.sum(gx.log(x) * y))(x)))(x)
+    ),
+    "tangent": lambda x, y: gx.jvp(lambda x: gx.sum(gx.log(x) * y), (x,), (x,))[1],
+    "direction of a tangent": lambda x, y: gx.sum(x * gx.jvp(gx.sqrt, (x,), (y,))[1]),
+    "cotangent": lambda x, y: gx.sum(x * gx.vjp(gx.sqrt, x)[1](y)[0]),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS_WITH_A_DERIVATIVE)
+def test_graph_with_a_derivative_varies_with_inputs_that_are_zero(name):
+    f = PROGRAMS_WITH_A_DERIVATIVE[name]
+    x, y = np.asarray([1.0, 4.0, 2.0]), np.asarray([0.0, 2.0, 0.0])
+
+    graph = gx.capture(f)(x, y)
+    graph = type(graph).from_json(graph.to_json())
+
+    for actual, expected in zip(
+        gx.grad(graph, argnums=(0, 1))(x, y), gx.grad(f, argnums=(0, 1))(x, y), strict=True
+    ):
+        np.testing.assert_allclose(actual, expected)
+    np.testing.assert_allclose(gx.jvp(graph, (x, y), (x, x))[1], gx.jvp(f, (x, y), (x, x))[1])
+
+
+def test_zero_of_an_input_is_dead_in_a_graph_that_is_not_differentiated_by_it():
+    f = lambda x, y: gx.grad(lambda x: gx.sum(gx.sqrt(x) * y))(x)
+    x, y = np.asarray([0.0, 1.0]), np.asarray([0.0, 2.0])
+
+    graph = gx.capture(f)(x, y)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        actual = graph(x, y)
+
+    np.testing.assert_array_equal(actual, [0.0, 1.0])
+
+
 def test_graph_refuses_another_number_of_inputs_and_other_shapes():
     graph = gx.capture(lambda x: x * 2)(X)
 

@@ -60,6 +60,7 @@ INTERNAL = {
     "spread_over_windows",
     "spread_to_maxima",
     "sum_of_windows",
+    "taken_as_constant",
     "unique_places",
 }
 

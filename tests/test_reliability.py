@@ -169,6 +169,27 @@ def test_saved_values_are_freed_while_walking_back():
     assert peak <= 8.5 * x.nbytes
 
 
+def test_saved_values_are_freed_while_walking_back_through_a_choice():
+    size = 1_000_000
+    chosen = np.arange(size) % 2 == 0
+    weights = [np.ones(size) for _ in range(6)]
+
+    def through(choice, weights):
+        h = chosen * 1.0
+        for w in weights:
+            h = gx.sin(h * w)
+        return gx.sum(choice(h))
+
+    peaks = []
+    for choice in [lambda h: h * 1.0, lambda h: gx.where(chosen, h, 0.0)]:
+        tracemalloc.start()
+        gx.grad(lambda weights, choice=choice: through(choice, weights))(weights)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+
+    assert peaks[1] <= peaks[0] + weights[0].nbytes  # kept to the end, it would be 5 of them
+
+
 def test_exceptions_do_not_leak():
     def failing(x):
         raise ValueError(gx.sum(x * x).shape)

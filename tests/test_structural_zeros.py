@@ -281,3 +281,29 @@ def test_what_strides_leave_out_is_dead():
     loss = lambda x: gx.sum(gx.conv(gx.sqrt(x)[None, None], np.ones((1, 1, 2, 2)), stride=3))
 
     np.testing.assert_array_equal(gx.grad(loss)(x), [[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 0]])
+
+
+BAD_AND_SMOOTH = {
+    "a NaN": (np.nan, lambda x: gx.sin(x) * x),
+    "an infinity": (np.inf, lambda x: x * x),
+    "a number whose cube overflows": (1e150, lambda x: x**4),
+    "a number whose product with others overflows": (
+        1e60,
+        lambda x: gx.prod(gx.stack([x] * 8), axis=0),
+    ),
+    "a NaN in a checkpoint": (np.nan, gx.checkpoint(lambda x: gx.sin(gx.sin(x)))),
+}
+
+
+@pytest.mark.parametrize("what", BAD_AND_SMOOTH)
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_what_is_left_out_of_a_smooth_tape_of_any_size_is_dead(what, size):
+    number, f = BAD_AND_SMOOTH[what]
+    x = np.ones(size)
+    x[-8:] = number
+
+    with np.errstate(all="ignore"):
+        gradient = gx.grad(lambda x: gx.sum(f(x)[:-8]))(x)
+
+    np.testing.assert_array_equal(np.isnan(gradient), np.zeros(size, dtype=bool))
+    np.testing.assert_array_equal(gradient[-8:], np.zeros(8))

@@ -58,6 +58,10 @@ def _look_for_nan(xp: ModuleType, array: Any) -> bool:
     return bool(xp.any(array != array))
 
 
+def _add_up_squares(xp: ModuleType, array: Any) -> float:
+    return float(xp.sum(xp.abs(array) ** 2))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Backend:
     """One array library, described by values rather than by subclassing.
@@ -84,6 +88,7 @@ class Backend:
     owns_memory: Callable[[Any], bool] = _assume_borrowed  # writeable, and nobody else's?
     has_nan: Callable[[ModuleType, Any], bool] = _look_for_nan
     has_zero: Callable[[ModuleType, Any], bool] = _look_for_zero
+    sum_of_squares: Callable[[ModuleType, Any], float] = _add_up_squares  # of absolute values
     quiet: Callable[[], AbstractContextManager[Any]] = nullcontext  # no warnings of inf and NaN
     gives_numbers: bool = False  # are elements and sums no arrays, which `+=` would overwrite?
     takes_lists: bool = False  # operators of arrays take lists of numbers too

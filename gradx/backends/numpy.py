@@ -32,6 +32,11 @@ def _has_nan(xp, array: np.ndarray) -> bool:
     return bool(product != product) and bool(np.isnan(array).any())
 
 
+def _sum_of_squares(xp, array: np.ndarray) -> float:
+    flat = array.ravel(order="K")  # without a copy, wherever its elements lie together
+    return float(np.vdot(flat, flat).real)
+
+
 # Bounds for which NumPy needs no help to keep the dtype.
 PLAIN = {int, float, type(None)}
 
@@ -45,6 +50,7 @@ BACKEND = Backend(
     row_major=partial(np.asarray, order="C"),
     owns_memory=_owns_memory,
     has_nan=_has_nan,
+    sum_of_squares=_sum_of_squares,
     has_zero=lambda xp, array: np.count_nonzero(array) < array.size,
     gives_numbers=True,
     takes_lists=True,

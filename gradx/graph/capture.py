@@ -221,9 +221,7 @@ def capture(f: Callable[..., Any]) -> Callable[..., Graph]:
     The arrays and the Python numbers in the arguments, which may be trees, are the
     inputs of the graph, in order; all else stays what it is. ``print(graph)`` lists
     it, ``graph(*arrays)`` runs it on any arrays of these shapes and dtypes, on any
-    device, and it can be differentiated like a function. But a gradient that it holds has
-    taken zeros of its inputs for constants: differentiate ``f``, or what ``gx.compile``
-    makes of it, where those vary.
+    device, and it can be differentiated like a function.
 
     Raises:
         TypeError: ``f`` reads a number, or makes a shape that depends on numbers.

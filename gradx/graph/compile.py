@@ -83,7 +83,7 @@ class Compiled:
             statics = hashed(self.function, found)
         call = take_apart(self.function, given, named, statics)
         if call.tracked and any(map(is_differentiated, call.leaves)):
-            # Gradients in a program take its inputs' zeros for constants, as those of data are.
+            # The gradients in a program take its inputs for constants: passes made them so.
             return self.function(*args, **kwargs)
         entry = self._entry(call, found)
         inputs = [call.leaves[i] for i in entry.positions]

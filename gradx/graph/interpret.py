@@ -5,6 +5,8 @@ from typing import Any
 
 from gradx.graph.equations import Group, Variable
 from gradx.graph.weak import OPERATORS, computed_by_python
+from gradx.ops.creation import ones_like
+from gradx.transforms.honesty import is_differentiated
 
 
 def interpret(graph: Any, arrays: Iterable[Any]) -> tuple[Any, ...]:
@@ -22,5 +24,7 @@ def _interpret_one(equation, values):
         return interpret(equation.op.graph, values)
     if computed_by_python(equation):
         return (OPERATORS[equation.op.name](*values),)
+    if equation.op.name == "taken_as_constant" and is_differentiated(values[0]):
+        return (ones_like(values[0]),)  # it varies now, so a zero is a value like others
     out = equation.op.run(values, equation.params)
     return tuple(out) if equation.op.results else (out,)

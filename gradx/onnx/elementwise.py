@@ -28,6 +28,7 @@ PLAIN = {
     "isnan": "IsNaN", "isinf": "IsInf", "logical_and": "And", "logical_not": "Not",
     "logical_or": "Or", "logical_xor": "Xor", "positive": "Identity", "stop_gradient": "Identity",
     "number_as_array": "Identity",
+    "taken_as_constant": "Identity",
 }  # fmt: skip
 
 

@@ -66,6 +66,15 @@ def number_as_array(xp, x, /):
 
 
 @constant(samples=single_arrays, elementwise=True)
+def taken_as_constant(xp, x, /):
+    """Return ``x``, whose zeros are dead because it is a constant.
+
+    A graph that is differentiated with respect to it has ones in its place.
+    """
+    return x
+
+
+@constant(samples=single_arrays, elementwise=True)
 def stop_gradient(xp, x, /):
     """Return ``x`` as a constant: no transform sees where it came from.
 

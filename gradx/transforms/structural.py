@@ -18,9 +18,10 @@ from gradx.core.trace import capturing
 from gradx.core.views import without_constants
 from gradx.ops.arithmetic import add, where
 from gradx.ops.comparison import equal, isfinite, logical_not, not_equal
-from gradx.ops.creation import ones_like, zeros_like
+from gradx.ops.creation import ones_like, taken_as_constant, zeros_like
 from gradx.ops.shapes import astype, conform, real
 from gradx.transforms.honesty import PRODUCTS, apply_rule, beside, is_differentiated
+from gradx.transforms.moderate import may_meet_nan
 from gradx.transforms.reach import reached_by
 
 
@@ -87,11 +88,14 @@ def may_matter(nodes: list[Any], seeds: Collection[Any]) -> bool:
     """
     if any(map(_may_hold_zero, seeds)):
         return True
-    picking = MASKING if any(map(reading_stalls, seeds)) else PICKING
-    if any(_leaves_out_what_ops_made(node, picking) for node in nodes):
-        return True  # There may be a NaN to begin with.
-    if is_harmless(nodes):
-        return False  # All other derivatives are finite.
+    unread = any(map(reading_stalls, seeds))
+    picking = MASKING if unread else PICKING
+    # There may be a NaN to begin with, in what where or an index left out.
+    leaves_out = any(_leaves_out_what_ops_made(node, picking) for node in nodes)
+    if is_harmless(nodes):  # All other derivatives are finite.
+        return leaves_out and (unread or may_meet_nan(nodes))
+    if leaves_out:
+        return True
     ops = {node.op.name for node in nodes if node.edges}
     if not ops.isdisjoint(SELECTING - CHOOSING) or any(map(_is_scaled_by_constant, nodes)):
         return True
@@ -191,7 +195,10 @@ def follow(
         part = _past_zeros(part, rule, saved, g)
     if selects or (op.name in MOVING and live is not None):
         through = ones_like(_real_part(g)) if live is None else live
-        reached = rule.apply(beside(through, saved), *saved)
+        if leaves_out and type(factor) is Tensor:
+            reached = where(equal(taken_as_constant(factor), 0), 0.0, through)
+        else:
+            reached = rule.apply(beside(through, saved), *saved)
         if live is not None and (by_constant or op.name in ("maximum", "minimum")):
             # A NaN that the rule keeps does not make what is dead alive.
             reached = where(equal(live, 0), 0.0, reached)
@@ -282,7 +289,7 @@ def of_seed(seed: Any) -> Any:
     """Return what lives of a seed: all that is not 0."""
     if is_differentiated(seed) or (reading_stalls(seed) and seed.shape == ()):
         return None
-    return _indicator(seed)
+    return _indicator(taken_as_constant(seed))
 
 
 def nothing_of(x: Any) -> Any:

@@ -181,5 +181,6 @@ RULES: dict[str, Callable[[Equation, Writers], Found]] = {
     "squeeze": _reshape,
     "stop_gradient": _is_itself,
     "subtract": _minus_zero,
+    "taken_as_constant": _is_itself,
     "where": _chosen,
 }
