@@ -152,7 +152,9 @@ def cuda_sources(session: nox.Session) -> None:
     """Compile every CUDA kernel for an A100 and an H100, on a machine that has neither."""
     session.install("-e", ".")
     install_group(session, "cuda_sources")
-    pytest(session, "--numprocesses=auto", "tests/test_cuda_sources.py")
+    pytest(
+        session, "--numprocesses=auto", "tests/test_cuda_sources.py", "tests/test_cuda_groups.py"
+    )
 
 
 @nox.session

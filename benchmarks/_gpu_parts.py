@@ -17,7 +17,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
-from importlib import import_module
+from importlib import import_module, metadata
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from _gpu_checks import kernel_errors, ops_in_processes, said
+from _gpu_failures import MARK
 from _gpu_peers import jax_steps, torch_steps
 
 import gradx as gx
@@ -80,9 +81,11 @@ def environment() -> dict[str, Any]:
     runtime = cupy.cuda.runtime
     name = runtime.getDeviceProperties(0)["name"].decode()
     versions = {"driver": runtime.driverGetVersion(), "runtime": runtime.runtimeGetVersion()}
-    found = {"device": name, "cupy": cupy.__version__, "numpy": np.__version__, **versions}
+    versions |= {"cupy": cupy.__version__, "numpy": np.__version__}
+    versions |= {peer: metadata.version(peer) for peer in ("torch", "jax") if find_spec(peer)}
     x = gx.to_device(np.arange(6.0).reshape(2, 3), "cuda")
-    return found | {"python": sys.version.split()[0], "product": str(gx.matmul(x, x.T).tolist())}
+    found = {"device": name, "python": sys.version.split()[0], **versions}
+    return found | {"product": str(gx.matmul(x, x.T).tolist())}
 
 
 def ops(seconds: float) -> dict[str, Any]:
@@ -96,14 +99,21 @@ def kernels() -> dict[str, Any]:
 
 
 def suite(seconds: float) -> dict[str, Any]:
-    """The tests with arrays on the GPU, as many as there is time for."""
-    command = [sys.executable, "-u", "-m", "pytest", "-v", "--backend=cupy", "--maxfail=200"]
+    """The tests that take an array library, on the GPU: as many as there is time for."""
+    command = [sys.executable, "-u", "-m", "pytest", "-v", "-k", "cupy", "--backend=cupy"]
     # What other libraries warn of here is no failure of ours.
-    command += ["-p", "no:cacheprovider", "--tb=short", "-o", "filterwarnings=default", "tests"]
+    command += ["-p", "no:cacheprovider", "--tb=short", "-o", "filterwarnings=default"]
+    command += ["-p", "_gpu_failures", "--maxfail=300", "tests"]
     if find_spec("xdist") is not None:
-        command += ["-n", str(max(1, min(8, (os.cpu_count() or 1) // 2)))]
+        command += ["-n", str(max(1, (os.cpu_count() or 1) * 3 // 4))]
+    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": paths},
     )
     timer = threading.Timer(seconds, process.terminate)
     timer.start()
@@ -111,10 +121,10 @@ def suite(seconds: float) -> dict[str, Any]:
     for line in process.stdout or ():
         print(line, end="", flush=True)
         last = line.strip() or last
-        passed += " PASSED" in line or line.startswith("PASSED")
-        bad += [line.strip()] if " FAILED " in line or line.startswith(("FAILED", "ERROR")) else []
+        passed += " PASSED" in line
+        bad += [line.strip().removeprefix(MARK)] if line.startswith(MARK) else []
         if is_due():
-            keep({"passed": passed, "failed so far": bad})
+            keep({"passed": passed, "bad": bad})
     in_time = timer.is_alive()
     timer.cancel()
     code = process.wait()

@@ -11,11 +11,11 @@ from pathlib import Path
 import gradx as gx
 
 
-def build():
+def build(device):
     """Compute f = (x + y) z at x = -2, y = 5, z = -4, and name what is on the way."""
-    x = gx.tensor(-2.0, name="x")
-    y = gx.tensor(5.0, name="y")
-    z = gx.tensor(-4.0, name="z")
+    x = gx.tensor(-2.0, name="x", device=device)
+    y = gx.tensor(5.0, name="y", device=device)
+    z = gx.tensor(-4.0, name="z", device=device)
     q = x + y
     q.name = "q"
     f = q * z
@@ -33,9 +33,11 @@ def main():
     """Run the graph forwards and backwards, and draw it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path(), help="directory for the drawing")
-    output = parser.parse_args().output
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
+    options = parser.parse_args()
+    output = options.output
 
-    x, y, z, q, f = build()
+    x, y, z, q, f = build(options.device)
     picture = gx.draw(f)  # Before backward(), which frees the graph.
     f.backward()
 

@@ -27,6 +27,15 @@ def library():
 
 def compiled(text, architecture, options=()):
     """Return the machine code of a source for ``"sm_90"`` or another kind of GPU."""
+    return _compiled(text, architecture, options, "CUBIN")
+
+
+def assembly(text, architecture, options=()):
+    """Return the source in PTX, for ``"compute_90"``: in it loads and stores have their order."""
+    return _compiled(text, architecture, options, "PTX").decode().rstrip("\0")
+
+
+def _compiled(text, architecture, options, kind):
     nvrtc, program = library(), ctypes.c_void_p()
     nvrtc.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"kernels.cu", 0, None, None)
     try:
@@ -35,7 +44,8 @@ def compiled(text, architecture, options=()):
         if nvrtc.nvrtcCompileProgram(program, len(every), values):
             log = read(nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog, program)
             raise CompileError(log.decode())
-        return read(nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN, program)
+        size_of, write = (getattr(nvrtc, f"nvrtcGet{kind}{part}") for part in ("Size", ""))
+        return read(size_of, write, program)
     finally:
         nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
 

@@ -1,5 +1,8 @@
 """Groups of equations as generated CUDA kernels: compiled by NVRTC, run by g++ against float64."""
 
+import re
+from importlib import import_module
+
 import numpy as np
 import pytest
 
@@ -73,6 +76,7 @@ def every_binary(x, y):
 
 
 def test_table_names_ops():
+    import_module("gradx.nn.targets")  # which declares one of them
     names = {*expressions.TEMPLATES, *expressions.COMPARISONS, *expressions.SPECIAL}
 
     assert names <= set(OPS)
@@ -265,10 +269,12 @@ def test_group_that_cannot_be_written_has_no_kernel(name):
 
 # NVIDIA's compiler
 
-
-@pytest.mark.skipif(
+needs_nvrtc = pytest.mark.skipif(
     nvrtc.library() is None, reason="NVRTC is not installed: pip install nvidia-cuda-nvrtc"
 )
+
+
+@needs_nvrtc
 @every("architecture", ["sm_80", "sm_90"])
 @every("dtype", ["float64", "float32", "float16"])
 def test_generated_sources_compile_for(architecture, dtype):
@@ -282,9 +288,7 @@ def test_generated_sources_compile_for(architecture, dtype):
         assert nvrtc.compiled(source, architecture, ("-std=c++17",))[:4] == b"\x7fELF"
 
 
-@pytest.mark.skipif(
-    nvrtc.library() is None, reason="NVRTC is not installed: pip install nvidia-cuda-nvrtc"
-)
+@needs_nvrtc
 @every("architecture", ["sm_80", "sm_90"])
 @every("count", [2, 60])
 def test_source_of_a_pack_compiles_for(architecture, count):
@@ -297,3 +301,14 @@ def test_source_of_a_pack_compiles_for(architecture, count):
     for pack in packs:
         source, _ = packing._source([one.graph for one in pack.groups])
         assert nvrtc.compiled(source, architecture, ("-std=c++17",))[:4] == b"\x7fELF"
+
+
+@needs_nvrtc
+def test_thread_loads_several_elements_before_it_stores_the_first():
+    x = drawn(1000)
+    source = group.Writer(gx.capture(lambda x, y: gx.tanh(x * y + 1) * x)(x, x)).source()
+
+    text = nvrtc.assembly(source, "compute_90", ("-std=c++17",))
+
+    order = "".join(one[0] for one in re.findall(r"\b(ld|st)\.global", text))
+    assert max(map(len, order.split("s"))) >= 6  # of three elements, two each

@@ -1,6 +1,7 @@
 """``np.linalg`` on Tensors."""
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -29,10 +30,18 @@ def _hermitian(a, UPLO):
     return below + ew.conj(matrix_transpose(below)) + (tril(a) - below)
 
 
+@cache
+def _numpy_has_real_ones() -> bool:
+    """Tell whether NumPy finds real eigenvalues of real matrices, as before its version 2.5."""
+    return np.linalg.eigvals(np.eye(1)).dtype.kind == "f"
+
+
 def _as_real_where_all_are(a, *found):
     """Return eigenvalues, and what belongs to them, as real arrays where NumPy does so."""
     values = untracked(found[0])
-    if is_kind(a, "complex floating") or reading_stalls(found[0]) or np.any(values.imag):
+    if not _numpy_has_real_ones() or is_kind(a, "complex floating") or reading_stalls(found[0]):
+        return found
+    if np.any(values.imag):
         return found
     return tuple([ew.real(x) for x in found])
 

@@ -61,7 +61,7 @@ def three(lengths):
 def as_argument(parameter, value):
     """Return a value as C takes it; CUDA would read whatever bytes it is given."""
     kind, _, name = parameter.rpartition(" ")
-    if kind.endswith("*"):
+    if "*" in kind:
         if not value.flags.c_contiguous:
             raise EmulationError(f"{name}: the array is not contiguous")
         return ctypes.c_void_p(np.ndarray.__array_interface__.__get__(value)["data"][0])

@@ -1,0 +1,22 @@
+"""A plugin of pytest: what went wrong in a test is told at once, in a line.
+
+pytest tells why tests failed when all are done, which a suite that time runs out for never is.
+"""
+
+from typing import Any
+
+MARK = "WENT WRONG "
+_reporter: list[Any] = []
+
+
+def pytest_configure(config: Any) -> None:
+    """Keep what writes to the terminal: of all processes that test, only one has it."""
+    _reporter.append(config.pluginmanager.get_plugin("terminalreporter"))
+
+
+def pytest_runtest_logreport(report: Any) -> None:
+    """Tell the test, and what it raised."""
+    if report.failed and _reporter[0] is not None:
+        raised = [line for line in report.longreprtext.splitlines() if line.startswith("E ")]
+        why = " ".join(" ".join(raised or report.longreprtext.splitlines()[-1:]).split())
+        _reporter[0].write_line(f"\n{MARK}{report.nodeid}: {why[:300]}")
