@@ -17,6 +17,7 @@ from gradx.graph.svg import to_svg
 from gradx.graph.text import to_dot, to_mermaid
 from gradx.nn.watching import watching
 from gradx.ops.creation import ones_like
+from gradx.saving.trees import as_path
 from gradx.transforms.boundary import (
     as_array,
     is_differentiable,
@@ -60,7 +61,7 @@ class Picture:
         Raises:
             ValueError: the suffix is another one.
         """
-        path = Path(path)
+        path = as_path("save", path)
         writers = {".html": self.to_html, ".svg": self.to_svg, ".dot": self.to_dot}
         if path.suffix.lower() not in writers:
             raise ShapeError(f"save: {str(path)!r} must end in one of {', '.join(writers)}")
