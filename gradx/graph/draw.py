@@ -128,6 +128,11 @@ def _diagram_of_call(f, args, seed):
     values, structure = tree.flatten((f, *args))
     watched = [_watch(trace, *named) for named in zip(values, _names(f, args), strict=True)]
     leaves = [leaf for _, leaf in watched if leaf is not None]
+    if not leaves:
+        raise DTypeError(
+            f"{label}: no argument is a floating-point number or array, which gradients belong to: "
+            f"got {', '.join(map(describe, args)) or 'none'}; write 2.0 for 2"
+        )
     function, *arguments = tree.unflatten(structure, [value for value, _ in watched])
     names = ["", *parameter_names(f, args)]
     calls = Calls(list(zip(names, [function, *arguments], strict=True)))
