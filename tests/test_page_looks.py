@@ -77,3 +77,45 @@ def test_everything_that_can_be_used_has_a_name(show):
     )
     assert nameless == 0
     assert page.locator("html").get_attribute("lang") == "en"
+
+
+def touch(session, kind, *places):
+    """Send what a screen sends of fingers at ``places``."""
+    points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]
+    session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+def test_two_fingers_zoom_where_they_are(show):
+    page = show(layers_picture(), **PHONE)
+    before, top = page.evaluate("view"), page.locator("#stage").bounding_box()["y"]
+
+    session = page.context.new_cdp_session(page)
+    touch(session, "touchStart", (150, 400), (200, 400))
+    touch(session, "touchMove", (125, 400), (225, 400))
+    touch(session, "touchEnd")
+    after = page.evaluate("view")
+
+    assert after["scale"] == pytest.approx(2 * before["scale"], rel=1e-6)
+    # What was between the fingers is there still.
+    for axis, middle in [("x", 175), ("y", 400 - top)]:
+        there = (middle - before[axis]) / before["scale"]
+        assert there == pytest.approx((middle - after[axis]) / after["scale"], abs=1e-6)
+
+
+def test_card_that_a_finger_opened_stays_until_the_next_touch(show):
+    page = show(lecture_picture(), **PHONE)
+
+    op(page, "multiply").tap()
+    assert page.locator("#card").is_visible()
+
+    page.touchscreen.tap(30, 700)
+    assert not page.locator("#card").is_visible()
+
+
+def test_slider_is_as_wide_as_a_phone(show):
+    page = show(lecture_picture(), **PHONE)
+
+    assert page.locator("#step").bounding_box()["width"] > 350
