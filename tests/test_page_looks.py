@@ -119,3 +119,32 @@ def test_slider_is_as_wide_as_a_phone(show):
     page = show(lecture_picture(), **PHONE)
 
     assert page.locator("#step").bounding_box()["width"] > 350
+
+
+def report_page(browser, tmp_path, **options):
+    history = gx.train.History(["epoch", "loss", "validation_accuracy"])
+    for epoch, loss in enumerate([0.9, 0.4], start=1):
+        history.add({"epoch": epoch, "loss": loss, "validation_accuracy": 1 - loss})
+    history.report(tmp_path / "run.html", confusion=np.asarray([[5, 1], [0, 4]]))
+    page = browser.new_page(**options)
+    page.goto((tmp_path / "run.html").as_uri())
+    return page
+
+
+def test_report_fits_a_phone_and_charts_are_told_in_words(browser, tmp_path):
+    page = report_page(browser, tmp_path, **PHONE)
+
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.get_by_role("img", name="loss from 0.9 to 0.4, in 2 epochs").count() == 1
+    page.close()
+
+
+def test_report_is_dark_where_the_system_is(browser, tmp_path):
+    page = report_page(browser, tmp_path, color_scheme="dark")
+    light = "element => getComputedStyle(element).{}.match(/\\d+/g).slice(0, 3).every(v => v > 120)"
+
+    assert not page.locator("html").evaluate(light.format("backgroundColor"))
+    assert not page.locator("section").first.evaluate(light.format("backgroundColor"))
+    assert page.locator("h1").evaluate(light.format("color"))
+    assert page.locator(".charts text").first.evaluate(light.format("fill"))
+    page.close()

@@ -124,6 +124,11 @@ MISTAKES = {
         ShapeError,
         "a NaN",
     ),
+    "whole numbers that are drawn": (
+        lambda: gx.draw(lambda x, y: x * y, 2, 3),
+        DTypeError,
+        "no argument is a floating-point number .*: got 2, 3; write 2.0 for 2",
+    ),
     "times": (lambda: gx.asarray(np.ones(2, "M8[s]")), DTypeError, "expected numbers or booleans"),
     "more than any memory": (lambda: gx.zeros((10**9, 10**6)), OutOfMemoryError, "zeros.*Unable"),
 }

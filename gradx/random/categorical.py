@@ -47,10 +47,9 @@ def _require_likely(logits):
     """Raise where logits do not say how likely classes are, if that may be read."""
     if reading_stalls(logits):
         return
-    plain = untracked(logits)
-    largest = backend_for(plain).xp.max(plain, axis=-1)
-    wrong = (largest != largest) | (largest == -inf)
-    if bool(wrong.any()):
+    xp, plain = backend_for(logits).xp, untracked(logits)
+    largest = xp.max(plain, axis=-1)
+    if bool(xp.any(xp.isnan(largest) | (largest == -inf))):
         raise ShapeError(
             "categorical: in a row of the logits is a NaN, or nothing but minus infinity"
         )
