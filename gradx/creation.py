@@ -13,7 +13,7 @@ from gradx.core.arrays import backend_for, is_array, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.views import new_tensor, without_constants
-from gradx.errors import DTypeError, ShapeError, TrackedError
+from gradx.errors import DTypeError, OutOfMemoryError, ShapeError, TrackedError
 from gradx.ops.creation import empty_like as empty_like
 from gradx.ops.creation import ones_like as ones_like
 from gradx.ops.creation import place_of
@@ -82,6 +82,8 @@ def _create(name: str, arguments: tuple[Any, ...], dtype: Any, device: Any, **se
         raise ShapeError(f"{name}{arguments}: {error}") from error
     except TypeError as error:
         raise DTypeError(f"{name}{arguments}: {error}") from error
+    except MemoryError as error:
+        raise OutOfMemoryError(f"{name}{arguments}: {error}") from error
 
 
 def zeros(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:

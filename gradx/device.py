@@ -79,7 +79,7 @@ def asarray(x: Any, dtype: Any = None, device: Any = None, copy: bool | None = N
     array([1., 2.], dtype=float32)
     """
     backend = find_backend(type(x))
-    array = _from_python(x, dtype) if backend is None else x
+    array = _from_python(x, dtype) if backend is None else _of_numbers(x, x)
     target, native = backend_for_device(_destination(array, backend, device))
     moved = array_to_device(array, target.device_name(native))
     if copy is False and moved is not x:
@@ -106,7 +106,12 @@ def _from_python(x: Any, dtype: Any) -> np.ndarray:
         raise ShapeError(f"asarray: cannot make an array of {_describe(x)}: {error}") from error
     except (TypeError, OverflowError) as error:
         raise DTypeError(f"asarray: cannot make an array of {_describe(x)}: {error}") from error
-    if array.dtype.kind in "OSUMm":
+    return _of_numbers(array, x)
+
+
+def _of_numbers(array: Any, x: Any) -> Any:
+    """Return an array made of ``x``, unless it holds texts, objects or times."""
+    if getattr(array.dtype, "kind", "f") in "OSUMmV":
         raise DTypeError(f"asarray: expected numbers or booleans, got {_describe(x)}")
     return array
 

@@ -4,6 +4,7 @@ A plain function is a descriptor, so an op itself can be the method:
 ``x * y`` calls ``multiply(x, y)`` with nothing in between.
 """
 
+from collections.abc import Iterable
 from math import prod as product
 from operator import index
 from typing import Any
@@ -184,13 +185,17 @@ def _text(self):
 
 
 def _flexible_reshape(self, *shape, order="C", copy=None):
-    shape = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
-    return reshaped(self, tuple(shape), order, copy=copy)
+    return reshaped(self, _together(shape), order, copy=copy)
 
 
 def _transpose(self, *axes):
-    axes = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
-    return permute_dims(self, tuple(axes or reversed(range(self.ndim))))
+    whole = not axes or axes[0] is None
+    return permute_dims(self, tuple(reversed(range(self.ndim))) if whole else _together(axes))
+
+
+def _together(values):
+    """Return the numbers of ``t.reshape(2, 3)`` or ``t.reshape((2, 3))`` as a tuple."""
+    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], Iterable) else values
 
 
 def _to_device(self, device, /, stream=None):

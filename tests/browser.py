@@ -27,7 +27,8 @@ def show(browser, tmp_path):
 
     def show(picture, **options):
         picture.save(tmp_path / "graph.html")
-        page = browser.new_page(viewport={"width": 1400, "height": 800}, **options)
+        options = {"viewport": {"width": 1400, "height": 800}, **options}
+        page = browser.new_page(**options)
         pages.append(page)
         page.on("console", lambda message: problems.append(message.text))
         page.on("pageerror", lambda error: problems.append(str(error)))

@@ -102,7 +102,7 @@ WRONG_CALLS = {
     "gradient by an argument that is not there": (
         lambda: gx.grad(lambda x: x, argnums=1)(1.0),
         ValueError,
-        r"argnums=1, but it got 1 positional arguments",
+        r"argnums=1, which counts positional arguments, of which there were 1",
     ),
     "auxiliary value that is not there": (
         lambda: gx.grad(lambda x: x, has_aux=True)(1.0),

@@ -77,3 +77,74 @@ def test_everything_that_can_be_used_has_a_name(show):
     )
     assert nameless == 0
     assert page.locator("html").get_attribute("lang") == "en"
+
+
+def touch(session, kind, *places):
+    """Send what a screen sends of fingers at ``places``."""
+    points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]
+    session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+def test_two_fingers_zoom_where_they_are(show):
+    page = show(layers_picture(), **PHONE)
+    before, top = page.evaluate("view"), page.locator("#stage").bounding_box()["y"]
+
+    session = page.context.new_cdp_session(page)
+    touch(session, "touchStart", (150, 400), (200, 400))
+    touch(session, "touchMove", (125, 400), (225, 400))
+    touch(session, "touchEnd")
+    after = page.evaluate("view")
+
+    assert after["scale"] == pytest.approx(2 * before["scale"], rel=1e-6)
+    # What was between the fingers is there still.
+    for axis, middle in [("x", 175), ("y", 400 - top)]:
+        there = (middle - before[axis]) / before["scale"]
+        assert there == pytest.approx((middle - after[axis]) / after["scale"], abs=1e-6)
+
+
+def test_card_that_a_finger_opened_stays_until_the_next_touch(show):
+    page = show(lecture_picture(), **PHONE)
+
+    op(page, "multiply").tap()
+    assert page.locator("#card").is_visible()
+
+    page.touchscreen.tap(30, 700)
+    assert not page.locator("#card").is_visible()
+
+
+def test_slider_is_as_wide_as_a_phone(show):
+    page = show(lecture_picture(), **PHONE)
+
+    assert page.locator("#step").bounding_box()["width"] > 350
+
+
+def report_page(browser, tmp_path, **options):
+    history = gx.train.History(["epoch", "loss", "validation_accuracy"])
+    for epoch, loss in enumerate([0.9, 0.4], start=1):
+        history.add({"epoch": epoch, "loss": loss, "validation_accuracy": 1 - loss})
+    history.report(tmp_path / "run.html", confusion=np.asarray([[5, 1], [0, 4]]))
+    page = browser.new_page(**options)
+    page.goto((tmp_path / "run.html").as_uri())
+    return page
+
+
+def test_report_fits_a_phone_and_charts_are_told_in_words(browser, tmp_path):
+    page = report_page(browser, tmp_path, **PHONE)
+
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.get_by_role("img", name="loss from 0.9 to 0.4, in 2 epochs").count() == 1
+    page.close()
+
+
+def test_report_is_dark_where_the_system_is(browser, tmp_path):
+    page = report_page(browser, tmp_path, color_scheme="dark")
+    light = "element => getComputedStyle(element).{}.match(/\\d+/g).slice(0, 3).every(v => v > 120)"
+
+    assert not page.locator("html").evaluate(light.format("backgroundColor"))
+    assert not page.locator("section").first.evaluate(light.format("backgroundColor"))
+    assert page.locator("h1").evaluate(light.format("color"))
+    assert page.locator(".charts text").first.evaluate(light.format("fill"))
+    page.close()

@@ -37,6 +37,7 @@ WRONG_PARAMETERS = {
     "fraction": 0.5,
     "negative": -9,
     "large": 99,
+    "huge": 10**30,
     "object": object(),
     "pair": (0, 0),
     "beyond": (0, 99),

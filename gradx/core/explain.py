@@ -16,7 +16,8 @@ from gradx.errors import (
     ShapeError,
 )
 
-EXPLAINED = (TypeError, ValueError, IndexError, AttributeError, MemoryError)
+EXPLAINED = (TypeError, ValueError, IndexError, AttributeError, MemoryError, OverflowError)
+LONGEST = 200  # characters of a value that an error shows
 
 
 def explain(
@@ -76,10 +77,18 @@ def _call(name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> str:
 def describe(value: Any) -> str:
     """Name a value by dtype and shape if it is an array, as in ``float32 (2, 3)``."""
     if not hasattr(value, "dtype") or not hasattr(value, "shape"):
-        return repr(value)
+        return _shortened(value)
     named = f"{str(value.dtype).rpartition('.')[2]} {tuple(value.shape)}"
     known = type(value) is Tensor or find_backend(type(value)) is not None
     return named if known else f"a {type(value).__name__} of {named}"
+
+
+def _shortened(value: Any) -> str:
+    """Write what is no array: of a table only its kind and shape, of a long text the start."""
+    if hasattr(value, "shape") and not isinstance(value, type):
+        return f"a {type(value).__name__} of shape {value.shape}"
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _matmul_reason(arrays: tuple[Any, ...], error: Exception) -> str | None:

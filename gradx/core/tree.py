@@ -6,8 +6,10 @@ from typing import Any
 import optree
 
 from gradx.core.views import Tensor
+from gradx.errors import ShapeError
 
 NAMESPACE = "gradx"  # where Modules are registered
+ENDLESS = "a tree holds itself, or is nested deeper than 1,000 levels"
 LEAF: Any = optree.treespec_leaf(namespace=NAMESPACE)
 
 
@@ -18,14 +20,20 @@ def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
 
 def leaves(tree: Any) -> list[Any]:
     """Return the leaves of a tree from left to right; ``None`` is an empty tree."""
-    return optree.tree_leaves(tree, namespace=NAMESPACE)
+    try:
+        return optree.tree_leaves(tree, namespace=NAMESPACE)
+    except RecursionError:
+        raise ShapeError(ENDLESS) from None
 
 
 def flatten(tree: Any) -> tuple[list[Any], Any]:
     """Return the leaves and the structure that ``unflatten`` takes."""
     if type(tree) is Tensor:  # as most functions return
         return [tree], LEAF
-    return optree.tree_flatten(tree, namespace=NAMESPACE)
+    try:
+        return optree.tree_flatten(tree, namespace=NAMESPACE)
+    except RecursionError:
+        raise ShapeError(ENDLESS) from None
 
 
 def unflatten(structure: Any, leaves: Iterable[Any]) -> Any:
@@ -38,7 +46,10 @@ def unflatten(structure: Any, leaves: Iterable[Any]) -> Any:
 
 def paths(tree: Any) -> list[str]:
     """Return the path of each leaf as Python source, as in ``['weights'][0]``."""
-    accessors = optree.tree_accessors(tree, namespace=NAMESPACE)
+    try:
+        accessors = optree.tree_accessors(tree, namespace=NAMESPACE)
+    except RecursionError:
+        raise ShapeError(ENDLESS) from None
     return [accessor.codify("") for accessor in accessors]
 
 

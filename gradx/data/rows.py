@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from gradx.backends import backend_of
+from gradx.backends import backend_of, find_backend
 from gradx.core import tree
-from gradx.errors import ShapeError
+from gradx.core.call import Tensor
+from gradx.core.explain import describe
+from gradx.errors import NotAnArrayError, ShapeError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +50,11 @@ def rows_of(arrays: Any, caller: str) -> Rows:
 
 
 def _length(leaf: Any, name: str, caller: str) -> int:
-    backend_of(type(leaf))  # raises for what is not an array
+    if type(leaf) is Tensor or find_backend(type(leaf)) is None:
+        raise NotAnArrayError(
+            f"{caller}: {name} is {describe(leaf)}, expected an array: "
+            "gx.asarray makes one of nested lists and of columns of a table"
+        )
     if not leaf.shape:
         raise ShapeError(f"{caller}: {name} has no axes: rows lie along the first axis")
     return leaf.shape[0]

@@ -17,6 +17,7 @@ from gradx.graph.svg import to_svg
 from gradx.graph.text import to_dot, to_mermaid
 from gradx.nn.watching import watching
 from gradx.ops.creation import ones_like
+from gradx.saving.trees import as_path
 from gradx.transforms.boundary import (
     as_array,
     is_differentiable,
@@ -60,7 +61,7 @@ class Picture:
         Raises:
             ValueError: the suffix is another one.
         """
-        path = Path(path)
+        path = as_path("save", path)
         writers = {".html": self.to_html, ".svg": self.to_svg, ".dot": self.to_dot}
         if path.suffix.lower() not in writers:
             raise ShapeError(f"save: {str(path)!r} must end in one of {', '.join(writers)}")
@@ -127,6 +128,11 @@ def _diagram_of_call(f, args, seed):
     values, structure = tree.flatten((f, *args))
     watched = [_watch(trace, *named) for named in zip(values, _names(f, args), strict=True)]
     leaves = [leaf for _, leaf in watched if leaf is not None]
+    if not leaves:
+        raise DTypeError(
+            f"{label}: no argument is a floating-point number or array, which gradients belong to: "
+            f"got {', '.join(map(describe, args)) or 'none'}; write 2.0 for 2"
+        )
     function, *arguments = tree.unflatten(structure, [value for value, _ in watched])
     names = ["", *parameter_names(f, args)]
     calls = Calls(list(zip(names, [function, *arguments], strict=True)))

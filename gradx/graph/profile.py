@@ -14,6 +14,7 @@ from gradx.graph.executors import executor_for, in_groups
 from gradx.graph.ir import Graph, Program
 from gradx.graph.lifetimes import bytes_of
 from gradx.random.arguments import as_integer
+from gradx.saving.trees import as_path
 from gradx.transforms.boundary import label_of, name_of
 
 
@@ -79,7 +80,7 @@ class Profile:
             }
             for event in self.events
         ]
-        Path(path).write_text(json.dumps({"traceEvents": events}), encoding="utf-8")
+        as_path("save", path).write_text(json.dumps({"traceEvents": events}), encoding="utf-8")
 
 
 def profile(f: Callable[..., Any], *args: Any, runs: int = 10, **kwargs: Any) -> Profile:

@@ -11,7 +11,9 @@ from gradx.transforms.boundary import is_differentiable
 def require_array(name: str, what: str, value: Any) -> None:
     """Raise unless ``value`` has a shape and a dtype; what the dtype may be, ops know."""
     if not hasattr(value, "shape") or not hasattr(value, "dtype"):
-        raise DTypeError(f"{name}: {what} is {value!r}, expected an array, as gx.asarray makes")
+        raise DTypeError(
+            f"{name}: {what} is {describe(value)}, expected an array, as gx.asarray makes"
+        )
 
 
 def require_number(name: str, what: str, value: Any) -> None:

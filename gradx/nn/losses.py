@@ -221,9 +221,11 @@ def _require_labels(name, scores, labels):
     require_array(name, "the scores", scores)
     require_array(name, "the labels", labels)
     if not scores.shape or tuple(labels.shape) != tuple(scores.shape[:-1]):
+        is_one_hot = tuple(labels.shape) == tuple(scores.shape)
         raise ShapeError(
             f"{name}: expected scores (..., classes) and labels (...), got "
             f"{tuple(scores.shape)} and {tuple(labels.shape)}"
+            + ("; of one-hot rows gx.argmax(labels, axis=-1) makes labels" if is_one_hot else "")
         )
     if not is_kind(labels, "integral"):
         dtype = str(labels.dtype).rpartition(".")[2]

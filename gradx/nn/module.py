@@ -75,7 +75,9 @@ class Module:
         known = [f.name for f in fields(self)]  # type: ignore[arg-type]
         if name not in known:
             raise DTypeError(
-                f"{type(self).__name__} has no field {name!r}: it has {', '.join(known) or 'none'}"
+                f"{type(self).__name__} has no field {name!r}: "
+                f"it has {', '.join(known) or 'none'}; "
+                f"a field is declared in the body of the class, as in {name}: Any"
             )
         if name in self.__dict__:
             raise DTypeError(

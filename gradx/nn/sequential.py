@@ -107,6 +107,11 @@ def _options(function: Callable[..., Any]) -> tuple[bool, bool]:
 
 
 def _as_layer(position: int, layer: Any) -> Module:
+    if isinstance(layer, (list, tuple)):
+        raise DTypeError(
+            f"Sequential: layers[{position}] is a {type(layer).__name__}, expected a module or a "
+            "function: write Sequential(*layers)"
+        )
     if not callable(layer) or isinstance(layer, type):
         raise DTypeError(
             f"Sequential: layers[{position}] is {show_leaf(layer)}, expected a module or a function"

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from gradx.core.call import Tensor
-from gradx.errors import TrackedError
+from gradx.core.explain import EXPLAINED, explain_composed
+from gradx.errors import GradxError, TrackedError
 from gradx.numpy_protocols import (
     arranging,
     differences,
@@ -125,13 +126,16 @@ def _adapted(adapter, function, name, args, kwargs):
     """Call what answers one of NumPy's functions; where it cannot, refuse in NumPy's name."""
     try:
         return adapter(*args, **kwargs)
-    except TypeError as error:
-        if error.__traceback__ is not None and error.__traceback__.tb_next is None:
+    except TrackedError as error:
+        return _plainly(function, args, kwargs, error)
+    except GradxError:
+        raise
+    except EXPLAINED as error:
+        inside = error.__traceback__ and error.__traceback__.tb_next
+        if isinstance(error, TypeError) and inside is None:
             # It was not even called: NumPy's function takes more than the adapter.
             return _plainly(function, args, kwargs, unknown(name, kwargs))
-        if not isinstance(error, TrackedError):
-            raise
-        return _plainly(function, args, kwargs, error)
+        raise explain_composed(name, error, args, kwargs) from error
 
 
 def _without_out(function, args, kwargs):

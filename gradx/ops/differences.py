@@ -1,5 +1,7 @@
 """Differences between neighbours, the inverse of running sums."""
 
+import operator
+
 from gradx.core.op import composed
 from gradx.core.samples import Sample
 from gradx.errors import ShapeError
@@ -38,7 +40,7 @@ def diff(x, /, *, axis=-1, n=1, prepend=None, append=None):
     if len(parts) > 1:
         x = concat(parts, axis=axis)
     before = (slice(None),) * axis
-    for _ in range(n):
+    for _ in range(min(operator.index(n), x.shape[axis] + 1)):  # then nothing is left
         later, earlier = (*before, slice(1, None)), (*before, slice(None, -1))
         x = subtract(getitem(x, later), getitem(x, earlier))
     return x

@@ -1,8 +1,9 @@
 """Draws from a finite number of classes, such as the next letter of a text."""
 
+from math import inf
 from typing import Any
 
-from gradx.core.arrays import backend_for, is_array, is_kind, untracked
+from gradx.core.arrays import backend_for, is_array, is_kind, reading_stalls, untracked
 from gradx.core.explain import describe
 from gradx.errors import DTypeError, ShapeError
 from gradx.ops.exponential import log
@@ -22,7 +23,7 @@ def categorical(key: Any, logits: Any) -> Any:
 
     Raises:
         TypeError: the logits are not real floating-point numbers.
-        ValueError: there are no classes.
+        ValueError: there are no classes, a logit is NaN, or no class has any chance.
 
     >>> import numpy as np, gradx as gx
     >>> logits = np.asarray([-np.inf, 2.0, 2.0])
@@ -36,6 +37,19 @@ def categorical(key: Any, logits: Any) -> Any:
         )
     if not logits.shape or not logits.shape[-1]:
         raise ShapeError(f"categorical: expected logits (..., classes), got {tuple(logits.shape)}")
+    _require_likely(logits)
     device = backend_for(logits).device_of(untracked(logits))
     chances = uniform(key, logits.shape, low=SMALLEST, device=device)
     return argmax(logits - log(-log(chances)), axis=-1)
+
+
+def _require_likely(logits):
+    """Raise where logits do not say how likely classes are, if that may be read."""
+    if reading_stalls(logits):
+        return
+    xp, plain = backend_for(logits).xp, untracked(logits)
+    largest = xp.max(plain, axis=-1)
+    if bool(xp.any(xp.isnan(largest) | (largest == -inf))):
+        raise ShapeError(
+            "categorical: in a row of the logits is a NaN, or nothing but minus infinity"
+        )

@@ -84,7 +84,7 @@ def _header(file: BufferedReader, size: int) -> tuple[dict[str, Any], int]:
     left = size - LENGTH_BYTES - length
     _require(
         len(start) == LENGTH_BYTES and left >= 0,
-        f"its {size} bytes are too few for a header of {length}",
+        f"no safetensors file, or cut off: its {size} bytes are too few for a header of {length}",
     )
     _require(length <= LONGEST_HEADER, f"its header of {length} bytes is too long")
     return _parsed("its header", file.read(length)), left

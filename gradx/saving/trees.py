@@ -55,11 +55,13 @@ def save(path: Any, tree: Any, *, metadata: Mapping[str, str] | None = None) -> 
 def load(path: Any, like: Any = None, *, verify: bool = True) -> Any:
     """Return the tree in a file: one of the structure, dtypes and devices of ``like``.
 
-    Without ``like``, return a dictionary of NumPy arrays by their paths. ``verify=False``
-    also reads files that have no SHA-256 of their arrays, as other programs write them.
+    Without ``like``, return a dictionary of NumPy arrays by their paths, of which complex
+    ones come as pairs of real numbers, along a new last axis. ``verify=False`` also reads
+    files that have no SHA-256 of their arrays, as other programs write them.
 
     Raises:
-        CheckpointError: the file is damaged, missing, or not safetensors.
+        FileNotFoundError: there is no such file.
+        CheckpointError: the file is damaged, or not safetensors.
         ValueError: it does not hold a tree of the structure and shapes of ``like``.
         TypeError: a dtype is not that of ``like``.
     """
@@ -136,6 +138,8 @@ def as_path(name: str, path: Any) -> Path:
     """Return what ``name`` was given as the path of a file."""
     if not isinstance(path, (str, os.PathLike)):
         raise DTypeError(f"{name}: the path is {path!r}, expected a string or a Path")
+    if not os.fspath(path) or "\0" in os.fsdecode(path):
+        raise ShapeError(f"{name}: the path is {path!r}, which no file can have")
     return Path(path)
 
 

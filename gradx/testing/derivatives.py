@@ -7,7 +7,9 @@ import numpy as np
 
 from gradx.core import tree
 from gradx.core.arrays import backend_for
-from gradx.transforms.boundary import as_array, is_differentiable, name_of
+from gradx.core.explain import describe
+from gradx.errors import DTypeError
+from gradx.transforms.boundary import as_array, is_differentiable, label_of, name_of
 from gradx.transforms.forward import jvp
 from gradx.transforms.grad import vjp
 
@@ -27,13 +29,16 @@ def check_derivatives(f: Function, *args: Any, order: int = 2, seed: int = 0) ->
     leaves are varied, other leaves are constants, and so are integer outputs.
 
     Raises:
+        TypeError: no argument is floating point, or one is of another precision.
         AssertionError: two of them disagree; it says which, and by how much.
 
     >>> import numpy as np, gradx as gx
     >>> gx.testing.check_derivatives(lambda x: gx.sin(x) * x, np.asarray([1.0, 2.0]), order=3)
     """
+    label_of("check_derivatives", f)  # raises unless it can be called
     leaves, structure = tree.flatten(args)
     varied = [i for i, leaf in enumerate(leaves) if is_differentiable(leaf)]
+    _require_precise([leaves[i] for i in varied], leaves)
 
     def restricted(*arrays):
         full = list(leaves)
@@ -44,6 +49,24 @@ def check_derivatives(f: Function, *args: Any, order: int = 2, seed: int = 0) ->
 
     arrays = [as_array(leaves[i]) for i in varied]
     _check(restricted, arrays, order, np.random.default_rng(seed), name_of(f))
+
+
+def _require_precise(varied, leaves):
+    """Raise unless something is varied, all of it in double precision."""
+    if not varied:
+        given = ", ".join(map(describe, leaves)) or "nothing"
+        raise DTypeError(f"check_derivatives: expected floating-point arguments, got {given}")
+    for leaf in map(as_array, varied):
+        if not is_double(leaf):
+            raise DTypeError(
+                f"check_derivatives: an argument is {describe(leaf)}, in which finite differences "
+                "tell nothing: expected float64 or complex128"
+            )
+
+
+def is_double(array: Any) -> bool:
+    """Tell whether the numbers of an array have the precision of float64."""
+    return str(array.dtype).rpartition(".")[2] in ("float64", "complex128")
 
 
 def _check(f, arrays, order, rng, label):

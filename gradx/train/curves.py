@@ -27,7 +27,8 @@ def line_chart(series: Mapping[str, Sequence[float]], epochs: Sequence[float]) -
     y_of = lambda v: HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * ((v - bottom) / (top - bottom))
     ticks = [bottom + step * i for i in range(round((top - bottom) / step) + 1)]
     lines = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" font-size="{SIZE}" role="img">',
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" font-size="{SIZE}" role="img" '
+        f'aria-label="{escape(_in_words(series, epochs))}">',
         *[_level(y_of(tick), number(tick)) for tick in ticks],
         *[_mark(x_of(epoch), epoch) for epoch in _marked(epochs)],
         f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 3}" text-anchor="end" fill="{INK}">epoch</text>',
@@ -37,6 +38,16 @@ def line_chart(series: Mapping[str, Sequence[float]], epochs: Sequence[float]) -
         points = [(x_of(e), y_of(v), e, v) for e, v in zip(epochs, values, strict=True)]
         lines += _line(name, points, COLOURS[place % len(COLOURS)])
     return "\n".join([*lines, "</svg>"])
+
+
+def _in_words(series: Mapping[str, Sequence[float]], epochs: Sequence[float]) -> str:
+    """Say for who cannot see it what a chart shows."""
+    ends = [
+        f"{name.replace('_', ' ')} from {number(values[0])} to {number(values[-1])}"
+        for name, values in series.items()
+        if values
+    ]
+    return f"{', '.join(ends) or 'nothing'}, in {len(epochs)} epochs"
 
 
 def scale_of(values: Sequence[float]) -> tuple[float, float, float]:
@@ -70,7 +81,7 @@ def _round_step(step: float) -> float:
 
 def _level(y: float, text: str) -> str:
     return (
-        f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="{GRID}"/>'
+        f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="{GRID}" class="level"/>'
         f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="{INK}">{text}</text>'
     )
 

@@ -106,7 +106,8 @@ def _of_predictions(loss: Callable[..., Any], dtype: str | None) -> Objective:
         if len(parts) != 2:
             raise ShapeError(
                 f"fit: {_name(loss)} is a loss of predictions, which takes batches "
-                f"(inputs, targets), got one of {len(parts)} parts: {FORMS}"
+                f"(inputs, targets), got one of {len(parts)} parts (data that is a list is a "
+                f"sequence of batches; a pair of arrays is a tuple): {FORMS}"
             )
         if not callable(model) or isinstance(model, type):
             raise DTypeError(

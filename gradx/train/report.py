@@ -15,30 +15,39 @@ from gradx.nn.summary import TEXTS, Summary
 from gradx.train.curves import line_chart, number
 
 STYLE = """
-:root { color: #1f2328; background: #f4f6f8; font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; }
+:root { color-scheme: light dark; --ink: #1f2328; --faint: #57606a; --back: #f4f6f8; --paper: white;
+  --edge: #dfe3e8; --rule: #eceff2; --none: #c3c9d0; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --faint: #9aa4af; --back: #0d1117;
+  --paper: #161b22; --edge: #30363d; --rule: #21262d; --none: #4d5560; } }
+:root { color: var(--ink); background: var(--back);
+  font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; }
 body { max-width: 1120px; margin: 0 auto; padding: 28px 24px 60px; }
 h1 { font-size: 26px; margin: 0 0 18px; } h2 { font-size: 17px; margin: 0 0 12px; }
-section { background: white; border: 1px solid #dfe3e8; border-radius: 10px; padding: 18px 20px;
-  margin: 16px 0; overflow-x: auto; }
+section { background: var(--paper); border: 1px solid var(--edge); border-radius: 10px;
+  padding: 18px 20px; margin: 16px 0; overflow-x: auto; }
 .tiles { display: flex; flex-wrap: wrap; gap: 12px; }
-.tile { flex: 1 1 130px; background: white; border: 1px solid #dfe3e8; border-radius: 10px;
-  padding: 12px 16px; }
+.tile { flex: 1 1 130px; background: var(--paper); border: 1px solid var(--edge);
+  border-radius: 10px; padding: 12px 16px; }
 .tile b { display: block; font-size: 22px; font-weight: 600; }
-.tile span, caption, summary { color: #57606a; font-size: 13px; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 14px; }
-.charts svg { max-width: 640px; }
+.tile span, caption, summary { color: var(--faint); font-size: 13px; }
+.charts { display: grid; gap: 14px;
+  grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); }
+.charts svg { max-width: 640px; } .charts text { fill: var(--faint); }
+.charts .level { stroke: var(--rule); }
 .columns { columns: 2 380px; column-gap: 16px; margin: 16px 0; }
 .columns section { break-inside: avoid; margin: 0 0 16px; }
 svg { max-width: 100%; height: auto; } .graph svg { max-width: none; height: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100%; }
-th { text-align: left; font-weight: 600; color: #57606a; font-size: 13px; }
-th, td { padding: 4px 10px 4px 0; border-bottom: 1px solid #eceff2; }
+th { text-align: left; font-weight: 600; color: var(--faint); font-size: 13px; }
+th, td { padding: 4px 10px 4px 0; border-bottom: 1px solid var(--rule); }
 td.number, th.number { text-align: right; } tr.total td { font-weight: 600; border: 0; }
 .model th, .model td { white-space: nowrap; font-size: 13px; }
-.confusion { width: auto; } .confusion td { text-align: center; border: 1px solid white;
+.confusion { width: auto; } .confusion td { text-align: center; border: 1px solid var(--paper);
   min-width: 34px; padding: 5px 6px; border-radius: 4px; } .confusion th { padding: 2px 8px;
   border: 0; text-align: center; } .confusion caption { text-align: left; padding-bottom: 6px; }
 """
+# Without it a phone shows a page as wide as a desk's, in small.
+FITTING = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 
 
 def page(
@@ -68,7 +77,7 @@ def page(
         *([_section("Graph", graph.to_svg(), "graph")] if graph is not None else []),
         _section("Epochs", f"<details><summary>every number</summary>{_epochs(columns)}</details>"),
     ]
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
+    head = f'<meta charset="utf-8">{FITTING}<title>{escape(title)}</title><style>{STYLE}</style>'
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n' + "\n".join(
         [*parts, "</body></html>\n"]
     )
@@ -179,7 +188,7 @@ def _cells(row: np.ndarray, place: int) -> Iterable[str]:
     for column, count in enumerate(row.tolist()):
         colour, share = "47,111,219" if column == place else "209,60,60", count / total
         strength = math.sqrt(share) * 0.85
-        ink = "white" if strength > 0.55 else "#1f2328" if count else "#c3c9d0"
+        ink = "white" if strength > 0.55 else "var(--ink)" if count else "var(--none)"
         yield f'<td style="background:rgba({colour},{strength:.2f});color:{ink}">{count}</td>'
 
 

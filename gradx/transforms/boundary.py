@@ -53,12 +53,17 @@ def as_array(x: Any) -> Any:
 
 def require_differentiable(x: Any, what: Callable[[], str]) -> Any:
     """Return ``x`` as an array, or raise an error that names ``what()`` it is."""
-    if not is_differentiable(x):
+    if is_differentiable(x):
+        return as_array(x)
+    if not is_array(x) and type(x) not in PYTHON_SCALARS:
         raise DTypeError(
-            f"{what()} is {describe(x)}: only floating-point and complex arrays have gradients; "
-            "convert it with gx.asarray(x, dtype=float), or leave it out of argnums"
+            f"{what()} is {describe(x)}, neither an array nor a number: give a float array, or a "
+            "tree of them, made of lists, tuples, dictionaries and gx.nn.Modules"
         )
-    return as_array(x)
+    raise DTypeError(
+        f"{what()} is {describe(x)}: only floating-point and complex arrays have gradients; "
+        "convert it with gx.asarray(x, dtype=float), or leave it out of argnums"
+    )
 
 
 def own(arrays: Iterable[Any], *, lent: Iterable[Any] = ()) -> list[Any]:
@@ -105,9 +110,9 @@ def detach_tree(trace: Trace, values: Any) -> Any:
 
 
 def require_match(given: Any, expected: Any, what: str) -> Any:
-    """Return ``given`` as an array of the library and dtype of ``expected``, or raise."""
+    """Return ``given`` as an array of the library of ``expected`` and its shape, or raise."""
     if type(given) is type(expected) and given.shape == expected.shape:
-        return given
+        return _without_lost_part(given, expected, what)
     backend = backend_for(expected)
     if type(given) in PYTHON_SCALARS:
         given = backend.xp.asarray(
@@ -115,10 +120,21 @@ def require_match(given: Any, expected: Any, what: str) -> Any:
             dtype=untracked(expected).dtype,
             device=backend.native_device(backend.device_of(untracked(expected))),
         )
+    if not is_array(given):
+        raise DTypeError(f"{what} is {describe(given)}, expected an array, as gx.asarray makes")
     if given.shape != expected.shape:
         raise ShapeError(f"{what} has shape {tuple(given.shape)}, expected {tuple(expected.shape)}")
     if backend_for(given) is not backend:
         raise DTypeError(
             f"{what} is an array of {backend_for(given).name}, expected {backend.name}"
         )
+    return _without_lost_part(given, expected, what)
+
+
+def _without_lost_part(given: Any, expected: Any, what: str) -> Any:
+    """Return ``given``, unless it is complex where only real numbers have a place."""
+    if given.dtype == expected.dtype or not is_kind(given, "complex floating"):
+        return given
+    if not is_kind(expected, "complex floating"):
+        raise DTypeError(f"{what} is {describe(given)}, expected real numbers")
     return given

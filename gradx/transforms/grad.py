@@ -77,6 +77,7 @@ def value_and_grad(
     (5.0, array([2., 4.]))
     """
     label = label_of("grad", f)
+    require_argnums(argnums, label)
 
     @wraps(f)
     def value_and_gradient(*args, **kwargs):
@@ -163,15 +164,29 @@ def _copied_if_array(leaf):
     return copied(leaf) if is_array(leaf) else leaf
 
 
+def require_argnums(argnums, label):
+    """Raise unless ``argnums`` is an integer or a tuple of them: before the function is called."""
+    for i in argnums if isinstance(argnums, tuple) else (argnums,):
+        if isinstance(i, bool) or not isinstance(i, int):
+            raise DTypeError(
+                f"{label}: argnums is {describe(argnums)}, expected an integer or a tuple of them; "
+                "the arguments of the function go to what this returns, as in gx.grad(f)(x)"
+            )
+
+
 def argument_positions(argnums, args, label):
     """Return the positions that ``argnums`` names, all counted from the start."""
     positions = argnums if isinstance(argnums, tuple) else (argnums,)
     for i in positions:
-        if not isinstance(i, int) or not -len(args) <= i < len(args):
+        if not -len(args) <= i < len(args):
             raise ShapeError(
-                f"{label}: argnums={argnums!r}, but it got {len(args)} positional arguments"
+                f"{label}: argnums={argnums!r}, which counts positional arguments, of which "
+                f"there were {len(args)}"
             )
-    return [i % len(args) for i in positions]
+    found = [i % len(args) for i in positions]
+    if len(set(found)) < len(found):
+        raise ShapeError(f"{label}: argnums={argnums!r} names an argument twice")
+    return found
 
 
 def _start(trace, f, args, positions, leaves):

@@ -13,7 +13,7 @@ from gradx.ops.shapes import permute_dims, reshape
 from gradx.transforms.batching import vmap
 from gradx.transforms.boundary import label_of, require_differentiable
 from gradx.transforms.forward import jvp
-from gradx.transforms.grad import argument_positions, grad, vjp
+from gradx.transforms.grad import argument_positions, grad, require_argnums, vjp
 from gradx.transforms.linearize import transpose
 
 # Basis vectors that go through the linear map at once.
@@ -39,6 +39,7 @@ def jacobian(
            [0., 4.]])
     """
     label = label_of("jacobian", f)
+    require_argnums(argnums, label)
     if chunk_size is not None and (not isinstance(chunk_size, int) or chunk_size < 1):
         raise ShapeError(f"{label}: chunk_size={chunk_size!r}, expected an integer of 1 or more")
 

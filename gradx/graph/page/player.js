@@ -49,7 +49,7 @@ function tell(last) {
   element("step").setAttribute("aria-valuetext", `${passed} of ${half}`);
   element("count").textContent = `${step} / ${steps.length}`;
   element("caption").textContent = step === 0 ? "Press play, or →, to compute the value."
-    : step === steps.length ? "All values and gradients. Hover over an op, or move to it with Tab."
+    : step === steps.length ? "All values and gradients. Point at an op, or move to it with Tab."
     : sentence(last);
 }
 
@@ -126,7 +126,7 @@ function listen(thing) {
   // An open frame is all around: its name is what to point at.
   const pointed = kind === "frame" && !thing.folded ? made.querySelector("text") : made;
   pointed.addEventListener("pointerenter", () => showCard(thing));
-  pointed.addEventListener("pointerleave", hideCard);
+  pointed.addEventListener("pointerleave", ({ pointerType }) => { if (pointerType !== "touch") hideCard(); });
   made.addEventListener("focus", () => {
     if (!made.matches(":focus-visible")) return;
     reveal(thing);
@@ -178,15 +178,36 @@ function reveal({ x, y, width, height }) {
 
 let dragged = null;
 let hasMoved = false;
+const fingers = new Map(); // or mouse: where each pointer is that is down
+
+// Where two fingers are, and how far apart.
+function pinch() {
+  const [one, other] = fingers.values();
+  const { left, top } = element("stage").getBoundingClientRect();
+  const x = (one.clientX + other.clientX) / 2 - left, y = (one.clientY + other.clientY) / 2 - top;
+  return { x, y, apart: Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY) };
+}
+
+function pinched(pointer, place) {
+  const before = pinch();
+  fingers.set(pointer, place);
+  const now = pinch();
+  if (before.apart > 0) zoom(now.apart / before.apart, before.x, before.y);
+  setView(view.x + now.x - before.x, view.y + now.y - before.y, view.scale);
+}
 
 function dragging() {
   const picture = element("picture");
-  picture.addEventListener("pointerdown", ({ clientX, clientY, button }) => {
+  picture.addEventListener("pointerdown", ({ clientX, clientY, button, pointerId, target }) => {
     if (button === 0) dragged = { x: clientX - view.x, y: clientY - view.y, clientX, clientY };
-    hasMoved = false;
+    hasMoved = fingers.size > 0;
+    fingers.set(pointerId, { clientX, clientY });
+    // A card that a finger opened stays until the next touch.
+    if (hasMoved || !target.closest(".box, .frame")) hideCard();
   });
-  window.addEventListener("pointermove", ({ clientX, clientY }) => {
-    if (!dragged) return;
+  window.addEventListener("pointermove", ({ clientX, clientY, pointerId }) => {
+    if (fingers.size === 2 && fingers.has(pointerId)) return pinched(pointerId, { clientX, clientY });
+    if (!dragged || fingers.size > 1) return;
     if (Math.hypot(clientX - dragged.clientX, clientY - dragged.clientY) > 4) hasMoved = true;
     if (!hasMoved) return;
     picture.classList.add("dragged");
@@ -194,7 +215,8 @@ function dragging() {
     setView(clientX - dragged.x, clientY - dragged.y, view.scale);
   });
   for (const end of ["pointerup", "pointercancel"]) {
-    window.addEventListener(end, () => {
+    window.addEventListener(end, ({ pointerId }) => {
+      fingers.delete(pointerId);
       dragged = null;
       picture.classList.remove("dragged");
     });
