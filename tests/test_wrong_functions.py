@@ -160,6 +160,8 @@ CALLS = {
     | {"replace": True, "drop_last": False},
     data.split: {"arrays": (X, LABELS), "sizes": 0.5, "key": KEY},
     data.prefetch: {"batches": [X], "device": "cpu"},
+    train.ReduceOnPlateau: {"monitor": "loss", "factor": 0.5, "patience": 3, "threshold": 0.0}
+    | {"relative": True, "cooldown": 1, "least": 0.1, "mode": "min"},
     train.EarlyStopping: {"monitor": "loss", "patience": 3, "min_delta": 0.0, "mode": "min"},
     train.Checkpoint: {"directory": "somewhere", "monitor": "loss", "mode": "min", "every": 1},
     train.JSONLog: {"path": "log.jsonl"},
