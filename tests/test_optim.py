@@ -36,8 +36,14 @@ VARIANTS = {
             {"momentum": 0.5, "centered": True, "alpha": 0.8},
         ),
     ],
-    "adam": [({"beta1": 0.5, "beta2": 0.8, "eps": 1e-3}, {"betas": (0.5, 0.8), "eps": 1e-3})],
-    "adamw": [({"weight_decay": 0.3}, {"weight_decay": 0.3})],
+    "adam": [
+        ({"beta1": 0.5, "beta2": 0.8, "eps": 1e-3}, {"betas": (0.5, 0.8), "eps": 1e-3}),
+        ({"amsgrad": True, "beta2": 0.5}, {"amsgrad": True, "betas": (0.9, 0.5)}),
+    ],
+    "adamw": [
+        ({"weight_decay": 0.3}, {"weight_decay": 0.3}),
+        ({"amsgrad": True, "beta2": 0.5}, {"amsgrad": True, "betas": (0.9, 0.5)}),
+    ],
     "adadelta": [({"rho": 0.5}, {"rho": 0.5})],
     "nadam": [
         ({"beta1": 0.5, "momentum_decay": 0.1}, {"betas": (0.5, 0.999), "momentum_decay": 0.1})

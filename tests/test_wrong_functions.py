@@ -133,7 +133,7 @@ CALLS = {
     init.constant: DRAW | {"value": 0.5},
     optim.adadelta: RATE | {"rho": 0.9, "eps": 1e-6},
     optim.adagrad: RATE | {"eps": 1e-6},
-    optim.adam: RATE | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
+    optim.adam: RATE | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "amsgrad": True},
     optim.accumulate: {"optimizer": optim.sgd(0.1), "every": 2},
     optim.adafactor: RATE | {"decay": 0.8, "eps": 1e-3, "clip": 1.0, "weight_decay": 0.1},
     optim.adamax: RATE | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
@@ -144,7 +144,9 @@ CALLS = {
     optim.minimize: {"function": total, "start": X, "steps": 2, "history": 3, "tolerance": 1e-8},
     optim.sgdw: RATE | {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
     optim.sharpness_aware: {"function": total, "rho": 0.1, "has_aux": False},
-    optim.adamw: RATE | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.1},
+    optim.adamw: RATE
+    | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.1}
+    | {"amsgrad": True},
     optim.add_decayed_weights: {"strength": 0.1},
     optim.add_noise: {"variance": 0.1, "key": KEY, "decay": 0.5},
     optim.apply_updates: {"params": {"w": X}, "updates": {"w": X}},
@@ -160,6 +162,8 @@ CALLS = {
     | {"replace": True, "drop_last": False},
     data.split: {"arrays": (X, LABELS), "sizes": 0.5, "key": KEY},
     data.prefetch: {"batches": [X], "device": "cpu"},
+    train.ReduceOnPlateau: {"monitor": "loss", "factor": 0.5, "patience": 3, "threshold": 0.0}
+    | {"relative": True, "cooldown": 1, "least": 0.1, "mode": "min"},
     train.EarlyStopping: {"monitor": "loss", "patience": 3, "min_delta": 0.0, "mode": "min"},
     train.Checkpoint: {"directory": "somewhere", "monitor": "loss", "mode": "min", "every": 1},
     train.JSONLog: {"path": "log.jsonl"},

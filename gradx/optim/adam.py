@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from gradx.ops.arithmetic import divide
+from gradx.ops.extremes import maximum
 from gradx.ops.powers import sqrt
 from gradx.optim.arithmetic import moved_to, moved_to_square, plus, times
 from gradx.optim.numbers import (
@@ -21,11 +22,15 @@ from gradx.optim.optimizer import Optimizer, each_leaf, require_state, zeros_for
 
 
 class AdamState(NamedTuple):
-    """Steps done, and moving averages of gradients and of their squares."""
+    """Steps done, moving averages of gradients and of their squares, and the largest of those.
+
+    The last is ``None`` without ``amsgrad``.
+    """
 
     count: Any
     mean: Any
     square: Any
+    largest: Any = None
 
 
 def adam(
@@ -33,12 +38,14 @@ def adam(
     beta1: float = 0.9,
     beta2: float = 0.999,
     eps: float = 1e-8,
+    amsgrad: bool = False,
 ) -> Optimizer:
     """Step by ``-learning_rate * mean / (sqrt(square) + eps)``, both corrected for their start.
 
     ``mean`` and ``square`` are moving averages of ``g`` and ``g**2`` with decays
-    ``beta1`` and ``beta2``, divided by ``1 - beta**steps``. Source: Kingma, Ba,
-    "Adam: a method for stochastic optimization" (ICLR 2015).
+    ``beta1`` and ``beta2``, divided by ``1 - beta**steps``. With ``amsgrad``, ``square`` is the
+    largest that it has been. Sources: Kingma, Ba, "Adam: a method for stochastic optimization"
+    (ICLR 2015); Reddi and others, "On the convergence of Adam and beyond" (ICLR 2018).
 
     Raises:
         ValueError: the rate is negative, or a beta outside [0, 1).
@@ -59,7 +66,9 @@ def adam(
     require_not_negative("adam: eps", eps)
 
     def init(params):
-        return AdamState(first_count(params), zeros_for(params, "adam"), zeros_for(params, "adam"))
+        mean, square = zeros_for(params, "adam"), zeros_for(params, "adam")
+        largest = zeros_for(params, "adam") if amsgrad else None
+        return AdamState(first_count(params), mean, square, largest)
 
     def update(grads, state, params=None):
         require_state("adam", state, AdamState)
@@ -69,12 +78,14 @@ def adam(
         c = root(1 - power(beta2, step))
         size, offset = -rate * c / (1 - power(beta1, step)), eps * c
 
-        def leaf(g, mean, square):
+        def leaf(g, mean, square, *largest):
             mean = moved_to(mean, g, 1 - beta1)
             square = moved_to_square(square, g, 1 - beta2)
-            return times(divide(mean, plus(sqrt(square), offset)), size), mean, square
+            kept = [square, *[maximum(square, before) for before in largest]]
+            return times(divide(mean, plus(sqrt(kept[-1]), offset)), size), mean, *kept
 
-        updates, mean, square = each_leaf("adam", leaf, 3, grads, state.mean, state.square)
-        return updates, AdamState(write(step, state.count), mean, square)
+        before = [state.mean, state.square, *([state.largest] if amsgrad else [])]
+        updates, *averages = each_leaf("adam", leaf, 1 + len(before), grads, *before)
+        return updates, AdamState(write(step, state.count), *averages)
 
     return Optimizer(init, update)

@@ -5,7 +5,9 @@ number, which is fast and leaves the dtype of arrays alone. One that is tracked,
 as in a compiled step, or lies on a GPU is never read: it stays an array.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from math import inf
 from math import sqrt as sqrt_of_number
 from typing import Any
@@ -24,6 +26,9 @@ from gradx.ops.powers import pow, sqrt
 from gradx.ops.shapes import astype
 from gradx.ops.trigonometric import cos
 from gradx.transforms.boundary import as_array
+
+# What a run does to the learning rate from outside of the optimizer.
+_MULTIPLIER: ContextVar[Any] = ContextVar("multiplier", default=None)
 
 Schedule = Callable[[Any], Any]
 LearningRate = float | Schedule
@@ -65,8 +70,23 @@ def write(number: Any, like: Any) -> Any:
     return backend.xp.asarray(number, dtype=like.dtype, device=device)
 
 
+@contextmanager
+def rates_multiplied(by: Any) -> Iterator[None]:
+    """Multiply every learning rate by a number or 0-d array; ``None`` leaves them."""
+    token = _MULTIPLIER.set(by)
+    try:
+        yield
+    finally:
+        _MULTIPLIER.reset(token)
+
+
 def rate_at(learning_rate: Any, step: Any) -> Any:
     """Return the learning rate of a step: a Python float where that is possible."""
+    rate, by = _given_rate_at(learning_rate, step), _MULTIPLIER.get()
+    return rate if by is None else rate * by
+
+
+def _given_rate_at(learning_rate: Any, step: Any) -> Any:
     if not callable(learning_rate):
         return learning_rate if type(learning_rate) is Tensor else read(learning_rate)
     rate: Any = learning_rate(step)

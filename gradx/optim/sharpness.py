@@ -40,9 +40,14 @@ def sharpness_aware(
     @wraps(function)
     def sharp(params: Any, *args: Any, **kwargs: Any) -> Any:
         value, grads = differentiate(params, *args, **kwargs)
-        factor = rho / maximum(global_norm(grads), SMALLEST)
-        worst = apply_updates(params, tree.map(lambda g: scaled(g, factor), grads))
+        worst = apply_updates(params, uphill(grads, rho))
         _, grads = differentiate(worst, *args, **kwargs)
         return value, grads
 
     return sharp
+
+
+def uphill(grads: Any, rho: float) -> Any:
+    """Return the step of length ``rho`` in the direction of gradients."""
+    factor = rho / maximum(global_norm(grads), SMALLEST)
+    return tree.map(lambda g: scaled(g, factor), grads)

@@ -12,6 +12,9 @@ state.py           what callbacks see, and the result
 callbacks.py       the events of training
 checkpoint.py      save a run, and go on with it
 early_stopping.py  stop in time, and go back to the best
+plateau.py         lower the learning rate when nothing improves
+rates.py           find a learning rate
+precision.py       layers in sixteen bits, with a scaled loss
 finite.py          no step on numbers that are not finite
 history.py         what happened in each epoch
 logs.py            the history in a file, as JSON lines, CSV or for TensorBoard
@@ -35,6 +38,7 @@ from gradx.train.metrics import accuracy as accuracy
 from gradx.train.metrics import mean_absolute_error as mean_absolute_error
 from gradx.train.metrics import mean_squared_error as mean_squared_error
 from gradx.train.metrics import r2 as r2
+from gradx.train.plateau import ReduceOnPlateau as ReduceOnPlateau
 from gradx.train.rates import Rates as Rates
 from gradx.train.rates import find_learning_rate as find_learning_rate
 from gradx.train.state import Result as Result

@@ -10,6 +10,7 @@ from gradx.errors import GradxError
 from gradx.nn.stateful import state_mask
 from gradx.ops.complex import real
 from gradx.ops.statistical import sum
+from gradx.optim.numbers import rates_multiplied
 from gradx.optim.optimizer import Optimizer, apply_updates
 from gradx.train.history import History
 from gradx.train.precision import of_the_optimizer, scale_of
@@ -39,17 +40,17 @@ class Parts(NamedTuple):
     All take ``(model, batch, key, scale)``, where the loss of what is not scaled has ``None``.
     """
 
-    target: Callable[..., Any]  # the scalar that is differentiated
+    targets: tuple[Callable[..., Any], ...]  # the scalar that is differentiated, at each place
     following: Callable[..., Any]  # the model with its next state
     gradients: Callable[..., Any]  # as the optimizer takes them
     optimizer: Optimizer
 
 
 class _Culprit(NamedTuple):
-    """What is not finite, and a scalar function of ``args`` that is bad because of it."""
+    """What is not finite, and scalar functions of ``args`` of which one is bad because of it."""
 
     what: str
-    function: Callable[..., Any]
+    functions: tuple[Callable[..., Any], ...]
     args: tuple[Any, ...]
 
 
@@ -60,13 +61,15 @@ def explained(
     scale = scale_of(state.weights.optimizer_state)
     weights = Weights(state.model, of_the_optimizer(state.weights.optimizer_state))
     given = batch, key, scale
-    culprit = _of_gradients(state.model, parts, given, loss)
-    culprit = culprit or _of_the_update(weights, parts, given, updated)
+    with rates_multiplied(state.rate):
+        culprit = _of_gradients(state.model, parts, given, loss)
+        culprit = culprit or _of_the_update(weights, parts, given, updated)
+        origin = _origin(culprit, batch, state.model)
     at = "" if scale is None else f", at a loss scale of {float(scale):g}"
     return NonFiniteError(
         f"fit: epoch {state.epoch}, step {state.step}: the loss is {float(loss)}{at}, and "
         f"{culprit.what}; the step was not taken, and error.model is the model before it. "
-        f"{_origin(culprit, batch, state.model)}",
+        f"{origin}",
         weights,
         state.history,
         state.epoch,
@@ -80,15 +83,13 @@ def _of_gradients(model: Any, parts: Parts, given: Any, loss: Any) -> _Culprit |
     if bad is None and not problem_of(loss):
         return None
     what = "all gradients are finite" if bad is None else f"the gradient of {bad[1]} is not finite"
-    return _Culprit(what, parts.target, (model, *given))
+    return _Culprit(what, parts.targets, (model, *given))
 
 
 def _of_the_update(weights: Weights, parts: Parts, given: Any, updated: Any) -> _Culprit:
     bad = _first_bad(updated)
-    if bad is None:  # Another process' is not.
-        return _Culprit(
-            "another process has what is not finite", lambda model: 0.0, (weights.model,)
-        )
+    if bad is None:
+        return _Culprit("what another process has is not finite", (), ())
     model, optimizer_state = weights
     place, path = bad
     of_leaf = lambda model: real(sum(tree.leaves(model)[place]))
@@ -99,8 +100,9 @@ def _of_the_update(weights: Weights, parts: Parts, given: Any, updated: Any) -> 
 
     what = f"the update of {path} is not finite"
     if state_mask(model)[place]:
-        return _Culprit(what, lambda *given: of_leaf(parts.following(*given)), (model, *given))
-    return _Culprit(what, update, (parts.gradients(model, *given), model))
+        following = lambda *given: of_leaf(parts.following(*given))
+        return _Culprit(what, (following,), (model, *given))
+    return _Culprit(what, (update,), (parts.gradients(model, *given), model))
 
 
 def _first_bad(model: Any) -> tuple[int, str] | None:
@@ -114,12 +116,8 @@ def _first_bad(model: Any) -> tuple[int, str] | None:
 def _origin(culprit: _Culprit, batch: Any, model: Any) -> str:
     """Say in which op, at which line, numbers stopped being finite, or what was not before."""
     before = next(_not_finite_in(batch, "batch"), "") or next(_not_finite_in(model, "model"), "")
-    first, *rest = culprit.args
     try:
-        try:
-            found = blame(culprit.function, first, *rest)
-        except GradxError:  # The batch alone may go through what has no derivative.
-            found = blame(lambda first: culprit.function(first, *rest), first)
+        found = next(filter(None, (_blamed(f, *culprit.args) for f in culprit.functions)), None)
     except GradxError as error:
         return f"Which op it was cannot be told, as it has no derivative: {error}"
     if found is None:
@@ -130,6 +128,13 @@ def _origin(culprit: _Culprit, batch: Any, model: Any) -> str:
         if before and was_given
         else (f"It began here: {op}")
     )
+
+
+def _blamed(function: Callable[..., Any], first: Any, *rest: Any) -> Any:
+    try:
+        return blame(function, first, *rest)
+    except GradxError:  # The batch alone may go through what has no derivative.
+        return blame(lambda first: function(first, *rest), first)
 
 
 def _not_finite_in(values: Any, name: str) -> Any:

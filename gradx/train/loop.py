@@ -16,6 +16,7 @@ from gradx.data import prefetch
 from gradx.device import to_device
 from gradx.distributed import World
 from gradx.errors import DTypeError, ShapeError
+from gradx.optim.numbers import require_not_negative
 from gradx.optim.optimizer import Optimizer
 from gradx.random import fold_in, split
 from gradx.random.arguments import as_integer
@@ -59,6 +60,7 @@ def fit(
     device: Any = None,
     compile: bool = True,
     precision: str | None = None,
+    sharpness: float | None = None,
     resume: Any = None,
     world: World | None = None,
 ) -> Result:
@@ -104,6 +106,9 @@ def fit(
     gradient that is not finite is not taken and the scale is halved; after 1000 good steps it is
     doubled. The history has it as ``loss_scale``, and ``skipped_steps`` so far.
 
+    With ``sharpness``, gradients are those of ``gx.optim.sharpness_aware`` with so large a ``rho``:
+    two are computed for a step.
+
     Ctrl-C ends training and returns what is trained so far, with
     ``result.stopped == "interrupted"``; the epoch it cut off is not in the
     history.
@@ -135,10 +140,12 @@ def fit(
         model = to_device(model, device)
     chosen = precision_of(precision, model)
     lowered = None if chosen is None else chosen.dtype
+    if sharpness is not None:
+        require_not_negative("fit: sharpness", sharpness)
     objective = as_objective(loss, lowered)
     run = Run(
         evaluated=while_it_compiles(objective) if compile else objective,
-        step=make_step(objective, optimizer, world, compile, chosen),
+        step=make_step(objective, optimizer, world, compile, chosen, sharpness),
         optimizer=optimizer if lowered is None else Scaling(optimizer),
         source=training_source(data, batch_size, sampling, data_key, world),
         validation=None if validation is None else evaluation_source(validation, batch_size),
@@ -259,7 +266,7 @@ def _handlers(world: World, everywhere: Any, callbacks: Any, reports: Any) -> An
         return handlers(everywhere, callbacks, reports)
 
     def follow(state: State) -> None:
-        state.stopped = world.agree(state.stopped)
+        state.stopped, state.rate = world.agree((state.stopped, state.rate))
 
     found = handlers(everywhere, *([callbacks, reports] if world.rank == 0 else []))
     return {name: [*told, *([] if name == "on_end" else [follow])] for name, told in found.items()}

@@ -34,7 +34,7 @@ class State:
     Of ``epochs`` this is ``epoch``, and of its ``steps`` (``None`` if that is not known)
     ``step``, both counted from 1; ``total_steps`` were done since the start. ``loss`` is that of
     the last step, ``history`` holds the finished epochs, ``stopped`` the reason to end if there
-    is one.
+    is one. The optimizer's learning rate is multiplied by ``rate``.
     """
 
     weights: Weights
@@ -47,6 +47,7 @@ class State:
     loss: float = math.nan
     stopped: str | None = None
     best: Weights | None = None  # of the best epoch, if early stopping keeps them
+    rate: float = 1.0
     key: Any = None
 
     @property

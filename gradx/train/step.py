@@ -11,8 +11,11 @@ from gradx.core import tree
 from gradx.distributed import World
 from gradx.nn.stateful import state_mask, take_state
 from gradx.ops.comparison import logical_and, logical_or
+from gradx.ops.creation import stop_gradient
 from gradx.ops.shapes import astype
+from gradx.optim.numbers import rates_multiplied, scalar_beside
 from gradx.optim.optimizer import Optimizer, apply_updates
+from gradx.optim.sharpness import sharpness_aware, uphill
 from gradx.random import fold_in
 from gradx.train.compiling import while_it_compiles
 from gradx.train.finite import Parts, explained
@@ -34,7 +37,8 @@ Step = Callable[[State, Any, Any], tuple[Weights, float]]
 Target = Callable[[Any, Any, Any, Any], Any]
 # The same -> ((loss, model with its next state), gradients).
 Differentiate = Callable[[Any, Any, Any, Any], Any]
-WholeStep = Callable[[Weights, Any, Any], "Found"]
+# The last argument multiplies the learning rate; None leaves it.
+WholeStep = Callable[[Weights, Any, Any, Any], "Found"]
 
 
 class Found(NamedTuple):
@@ -51,18 +55,22 @@ def make_step(
     world: World,
     compile: bool,
     precision: Precision | None = None,
+    sharpness: float | None = None,
 ) -> Step:
     """Return the step ``(state, batch, key) -> (weights, loss)``."""
     scales = precision is not None and precision.dtype is not None
     target = _target_of(with_next_state(objective))
     if world.size > 1:
         target = _with_own_noise(target, world)
-    differentiate = _gradients_of(target)
+    differentiate = _gradients_of(target, sharpness)
     if world.size > 1:
         differentiate = _together(differentiate, world)
     whole = (_scaled_step if scales else _whole_step)(differentiate, optimizer)
     parts = Parts(
-        target=lambda *given: target(*given)[0],
+        targets=(
+            lambda *given: target(*given)[0],
+            *([] if sharpness is None else [_nearby(target, sharpness)]),
+        ),
         following=lambda *given: target(*given)[1][1],
         gradients=lambda *given: differentiate(*given)[1],
         optimizer=optimizer,
@@ -84,8 +92,22 @@ def _target_of(stateful: Callable[..., Any]) -> Target:
     return target
 
 
-def _gradients_of(target: Target) -> Differentiate:
+def _nearby(target: Target, sharpness: float) -> Target:
+    """Return the target at the place where sharpness-aware gradients are taken."""
     differentiate = value_and_grad(target, has_aux=True)
+
+    def run(model: Any, *given: Any) -> Any:
+        _, gradients = differentiate(tree.map(stop_gradient, model), *given)
+        return target(apply_updates(model, uphill(gradients, sharpness)), *given)[0]
+
+    return run
+
+
+def _gradients_of(target: Target, sharpness: float | None) -> Differentiate:
+    if sharpness is None:
+        differentiate = value_and_grad(target, has_aux=True)
+    else:
+        differentiate = sharpness_aware(target, sharpness, has_aux=True)
 
     def run(model: Any, batch: Any, key: Any, scale: Any) -> Any:
         (_, aside), gradients = differentiate(model, batch, key, scale)
@@ -117,10 +139,11 @@ def _together(differentiate: Differentiate, world: World) -> Differentiate:
 
 
 def _whole_step(differentiate: Differentiate, optimizer: Optimizer) -> WholeStep:
-    def whole_step(weights: Weights, batch: Any, key: Any) -> Found:
+    def whole_step(weights: Weights, batch: Any, key: Any, rate: Any) -> Found:
         model, optimizer_state = weights
         (loss, following), gradients = differentiate(model, batch, key, None)
-        updates, optimizer_state = optimizer.update(gradients, optimizer_state, model)
+        with rates_multiplied(rate):
+            updates, optimizer_state = optimizer.update(gradients, optimizer_state, model)
         model = take_state(apply_updates(model, updates), following)
         finite = are_finite([loss, *tree.leaves(gradients), *tree.leaves(model)])
         return Found(Weights(model, optimizer_state), loss, finite)
@@ -131,11 +154,12 @@ def _whole_step(differentiate: Differentiate, optimizer: Optimizer) -> WholeStep
 def _scaled_step(differentiate: Differentiate, optimizer: Optimizer) -> WholeStep:
     """Return a step that is skipped, and the scale lowered, if a gradient is not finite."""
 
-    def whole_step(weights: Weights, batch: Any, key: Any) -> Found:
+    def whole_step(weights: Weights, batch: Any, key: Any, rate: Any) -> Found:
         model, state = weights
         (loss, aside), gradients = differentiate(model, batch, key, state.scale)
         good = are_finite(tree.leaves(gradients))
-        updates, optimizer_state = optimizer.update(gradients, state.optimizer, model)
+        with rates_multiplied(rate):
+            updates, optimizer_state = optimizer.update(gradients, state.optimizer, model)
         # What is not finite reaches neither averages nor parameters.
         stepped = take_state(apply_updates(model, updates), aside)
         model = chosen(good, stepped, model)
@@ -149,7 +173,7 @@ def _scaled_step(differentiate: Differentiate, optimizer: Optimizer) -> WholeSte
 
 def _as_it_is(whole: WholeStep, parts: Parts) -> Step:
     def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:
-        found = whole(state.weights, batch, key)
+        found = whole(state.weights, batch, key, None if state.rate == 1 else state.rate)
         if not bool(found.finite):
             raise explained(state, parts, batch, key, found.loss, found.weights.model)
         return found.weights, float(found.loss)
@@ -161,7 +185,9 @@ def _compiled(whole: WholeStep, eager: Step) -> Step:
     run = while_it_compiles(whole, "steps")
 
     def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:
-        found = run(state.weights, batch, key)
+        # An array, so that another rate is no other program.
+        rate = None if state.rate == 1 else scalar_beside(state.model, state.rate, "float64")
+        found = run(state.weights, batch, key, rate)
         if not bool(found.finite):
             return eager(state, batch, key)  # which says what is not finite
         return found.weights, float(found.loss)

@@ -90,7 +90,8 @@ class _Search:
         return None
 
     def _start(self, name: str) -> Any:
-        substitutes.set({})  # A derivative within is an op of this one.
+        # A derivative within is an op of this one; what is compiled runs op by op.
+        substitutes.set({None: None})
         return _Blaming(name, self)
 
     def look(self, trace: Any, op: Any, arrays: Any, outs: Any) -> Any:
