@@ -30,6 +30,7 @@ INTERNAL = {
     "convolution_transpose",
     "count_singular_values",
     "direction",
+    "ellipem1",
     "erfc_integral",
     "euclidean_norm",
     "exprel_moment",

@@ -38,6 +38,10 @@ def _softplus(x):
     return mpmath.log1p(mpmath.exp(x))
 
 
+def _dawson(x):
+    return mpmath.sqrt(mpmath.pi) / 2 * mpmath.exp(-x * x) * mpmath.erfi(x)
+
+
 def _bent(x):
     return 2 * mpmath.sqrt(2 / mpmath.pi) * (x + mpmath.mpf(0.044715) * x**3)
 
@@ -61,6 +65,12 @@ FUNCTIONS = {
     "erf": (gx.special.erf, mpmath.erf, both_signs(FAR[:-2])),
     "erfc": (gx.special.erfc, mpmath.erfc, both_signs(FAR[:-2])),
     "ndtr": (gx.special.ndtr, _probability, both_signs(FAR[:-2])),
+    "dawsn": (gx.special.dawsn, _dawson, both_signs((1e-8, 1e-3, 0.5, 1.0, 8.0, 15.0, 30.0))),
+    "ellipkm1": (
+        gx.special.ellipkm1,
+        lambda p: mpmath.ellipk(1 - p),
+        (1e-30, 1e-20, 1e-8, 1e-3, 0.1, 0.5, 0.999, 2.0),
+    ),
     "exp": (gx.exp, mpmath.exp, both_signs(FAR)),
     "expm1": (gx.expm1, mpmath.expm1, both_signs(FAR)),
     "log": (gx.log, mpmath.log, POSITIVE),

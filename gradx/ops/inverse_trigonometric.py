@@ -52,7 +52,7 @@ def _bell(x):
 # Infinite at the ends of the domain, without a warning.
 _ASIN = {"x": lambda g, x: quotient(g, _root(x))}
 _ACOS = {"x": lambda g, x: quotient(-g, _root(x))}
-_ACOSH = {"x": lambda g, x: quotient(g, sqrt(x - 1) * sqrt(-(-x - 1)))}
+_ACOSH = {"x": lambda g, x: quotient(quotient(g, sqrt(x - 1)), sqrt(-(-x - 1)))}
 
 
 @primitive(vjp=_ASIN, jvp=_ASIN, samples=_within_one, elementwise=True)

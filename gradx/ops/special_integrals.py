@@ -5,7 +5,7 @@ import math
 from gradx.core.op import elementwise
 from gradx.core.samples import Sample, single_arrays, single_within
 from gradx.ops.arithmetic import multiply, where
-from gradx.ops.comparison import equal, less
+from gradx.ops.comparison import equal, greater, less
 from gradx.ops.exponential import exp, log1p
 from gradx.ops.signs import abs
 from gradx.ops.special import erf
@@ -72,7 +72,21 @@ def spence(xp, x, /):
     return through_numpy("spence", x)
 
 
-@elementwise(partials={"x": lambda x, out: 1 - 2 * x * out}, samples=_signed)
+# Above, the asymptotic series is used, whose terms then fall below the last digit.
+TAIL_ABOVE, TAIL_TERMS = 7.0, 26
+
+
+def _slope_of_dawson(x, out):
+    """Return ``1 - 2 * x * out``, which would cancel where ``x`` is large."""
+    far = greater(abs(x), TAIL_ABOVE)
+    large = where(far, x, TAIL_ABOVE)
+    u, tail = 0.5 / large / large, 0.0
+    for k in range(TAIL_TERMS, 0, -1):
+        tail = (2 * k - 1) * u * (1 + tail)
+    return where(far, -tail, 1 - 2 * where(far, 0.0, x) * out)
+
+
+@elementwise(partials={"x": _slope_of_dawson}, samples=_signed)
 def dawsn(xp, x, /):
     """Compute Dawson's integral: ``exp(-x**2)`` times that of ``exp(t**2)`` from 0 to ``x``."""
     return through_numpy("dawsn", x)
@@ -115,7 +129,29 @@ def ellipk(xp, m, /):
     return through_numpy("ellipk", m)
 
 
-@elementwise(partials={"p": lambda p: -_slope_of_first(1 - p)}, samples=_inside)
+def _by_complement(p, formula, slope):
+    """Return ``formula`` of a small ``p``, else ``slope`` of ``1 - p``, both with the sign of p."""
+    small = less(p, 0.5)
+    return where(small, formula(where(small, p, 0.25)), -slope(1 - where(small, 0.75, p)))
+
+
+def _slope_of_first_by_complement(p):
+    formula = lambda p: (p * ellipkm1(p) - ellipem1(p)) / (2 * (1 - p)) / p
+    return _by_complement(p, formula, _slope_of_first)
+
+
+def _slope_of_second_by_complement(p):
+    formula = lambda p: (ellipkm1(p) - ellipem1(p)) / (2 * (1 - p))
+    return _by_complement(p, formula, _slope_of_second)
+
+
+@elementwise(partials={"p": _slope_of_second_by_complement}, samples=_inside)
+def ellipem1(xp, p, /):
+    """Compute ``ellipe(1 - p)``, whose derivative grows as ``p`` vanishes."""
+    return through_numpy("ellipe", 1 - p)
+
+
+@elementwise(partials={"p": _slope_of_first_by_complement}, samples=_inside)
 def ellipkm1(xp, p, /):
     """Compute ``ellipk(1 - p)``, accurately where ``p`` is small."""
     return through_numpy("ellipkm1", p)
