@@ -134,12 +134,34 @@ FUNCTIONS = {
     "two outputs": lambda x: (x * 2.0, gx.sum(x, axis=1)),
     "integers": lambda x: gx.astype(x, "int64") + 1,
     "not equal": lambda x: gx.logical_not(x != 0),
+    "softmax over two axes": lambda x: nn.softmax(x, axis=(1, 2)),
+    "softmax over all": lambda x: nn.softmax(x, axis=None) + nn.log_softmax(x, axis=None),
+    "taken of all": lambda x: gx.take(x, np.asarray([1, 39, 7])),
+    "place among all": lambda x: gx.argmax(x, keepdims=True),
+    "added at an index": lambda x: gx.scatter_add(x, x[:, 0], (slice(None), -1)),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_computes_the_same(name, tmp_path):
     assert_exported(tmp_path / "f.onnx", FUNCTIONS[name], SEQUENCE)
+
+
+@pytest.mark.parametrize("f", [gx.flip, lambda x: gx.permute_dims(x, ()), lambda x: gx.pad(x, 2)])
+def test_a_number_is_moved_as_it_is(f, tmp_path):
+    assert_exported(tmp_path / "f.onnx", f, drawn(), dynamic=False)
+
+
+def test_nothing_has_the_shape_it_is_given(tmp_path):
+    f = lambda x: gx.reshape(x[:, :0], (0, 8))
+
+    assert_exported(tmp_path / "f.onnx", f, SEQUENCE, dynamic=False)
+
+
+@pytest.mark.parametrize("f", [gx.var, nn.softmax, nn.log_softmax])
+def test_no_axes_are_refused(f, tmp_path):
+    with pytest.raises(NotImplementedError, match="over no axes"):
+        gx.onnx.export(tmp_path / "f.onnx", lambda x: f(x, axis=()), SEQUENCE)
 
 
 def test_double_precision_is_kept(tmp_path):

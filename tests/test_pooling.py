@@ -110,6 +110,45 @@ def test_maximum_goes_to_those_that_are_it_evenly(shape, kernel, settings, backe
     np.testing.assert_allclose(backend.to_numpy(to_x), expected_to_x, atol=1e-14)
 
 
+# Length, kernel, stride, padding.
+CEILED = [(7, 3, 2, 0), (7, 2, 2, 0), (8, 3, 3, 1), (6, 3, 2, 1), (4, 1, 3, 0)]
+POOLS = [
+    (gx.max_pool, "max_pool", {}, {}),
+    (gx.avg_pool, "avg_pool", {}, {}),
+    (gx.avg_pool, "avg_pool", {"count_padding": False}, {"count_include_pad": False}),
+]
+
+
+@pytest.mark.parametrize(("pool", "name", "ours", "theirs"), POOLS)
+@pytest.mark.parametrize(("length", "kernel", "stride", "padding"), CEILED)
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_windows_that_reach_beyond_are_those_of_torch(
+    ndim, length, kernel, stride, padding, pool, name, ours, theirs
+):
+    torch = pytest.importorskip("torch")
+    x = drawn((2, 2, *[length, 5, 6][:ndim]))
+    sizes = {"stride": (stride, 2, 1)[:ndim], "padding": (padding, 1, 0)[:ndim], "ceil_mode": True}
+    kernel = (kernel, 2, 3)[:ndim]
+    given = torch.tensor(x, requires_grad=True)
+    expected = getattr(torch.nn.functional, f"{name}{ndim}d")(given, kernel, **sizes, **theirs)
+    (expected**2).sum().backward()
+
+    f = lambda x: pool(x, kernel, **sizes, **ours)
+
+    np.testing.assert_allclose(f(x), expected.detach().numpy(), rtol=1e-12)
+    gradient = gx.grad(lambda x: gx.sum(f(x) ** 2))(x)
+    np.testing.assert_allclose(gradient, given.grad.numpy(), rtol=1e-12, atol=1e-14)
+
+
+def test_axis_shorter_than_the_kernel_is_one_window_if_it_may_reach_beyond():
+    x = np.asarray([[[1.0, 5.0]]])
+
+    assert gx.max_pool(x, 3, stride=2, ceil_mode=True).tolist() == [[[5.0]]]
+    assert gx.avg_pool(x, 3, stride=2, ceil_mode=True).tolist() == [[[3.0]]]
+    with pytest.raises(ShapeError, match="reaches over 4 elements of axis 2, which has 2"):
+        gx.max_pool(x, 4, stride=2, ceil_mode=True)
+
+
 @every_case
 def test_average_is_shared_by_all_of_the_window(shape, kernel, settings, backend):
     x = drawn(shape)

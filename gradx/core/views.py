@@ -109,7 +109,7 @@ def rebind(tensor: Tensor, updated: Tensor) -> None:
         _become(view, view.links.op.run((base,), view.links.params))
 
 
-def is_number(tensor: Tensor) -> bool:
+def is_number(tensor: Any) -> bool:
     """Tell whether the array library has a number here, which nothing is written into.
 
     A sum or an element of NumPy's is one: ``total += 1`` makes another, and whoever else
@@ -157,7 +157,7 @@ def _become(tensor: Tensor, updated: Tensor) -> None:
     tensor.value, tensor.trace, tensor.payload = updated.value, updated.trace, updated.payload
 
 
-def _keep_memory(tensor: Tensor, updated: Tensor) -> None:
+def _keep_memory(tensor: Tensor, updated: Any) -> None:
     """Make a number an array again where one is overwritten: NumPy's numbers have no views."""
     if updated.shape != ():
         return

@@ -17,9 +17,16 @@ class MaxPool(Module):
     kernel: Any = static()
     stride: Any = static(None)
     padding: Any = static(0)
+    ceil_mode: bool = static(False)
 
     def __call__(self, x: Any) -> Any:
-        return pooling.max_pool(x, self.kernel, stride=self.stride, padding=self.padding)
+        return pooling.max_pool(
+            x,
+            self.kernel,
+            stride=self.stride,
+            padding=self.padding,
+            ceil_mode=self.ceil_mode,
+        )
 
 
 class AvgPool(Module):
@@ -34,6 +41,7 @@ class AvgPool(Module):
     stride: Any = static(None)
     padding: Any = static(0)
     count_padding: bool = static(True)
+    ceil_mode: bool = static(False)
 
     def __call__(self, x: Any) -> Any:
         return pooling.avg_pool(
@@ -42,4 +50,5 @@ class AvgPool(Module):
             stride=self.stride,
             padding=self.padding,
             count_padding=self.count_padding,
+            ceil_mode=self.ceil_mode,
         )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from gradx.onnx.nodes import Call, ExportError, Writer, shape_of
+from gradx.ops.slicing import expanded
 
 LAST = 2**62  # beyond the end of every axis
 
@@ -14,12 +15,16 @@ def _matmul(call: Call) -> str:
 def _shaped(kind: str) -> Writer:
     def write(call: Call) -> str:
         sizes = call.nodes.sizes(call.shape, call.other.outputs[0].shape, call.rows)
+        if kind == "Reshape" and 0 in call.shape:  # which is to mean 0, not what there was before
+            return call.add(kind, call.inputs[0], sizes, allowzero=1)
         return call.add(kind, call.inputs[0], sizes)
 
     return write
 
 
 def _permute(call: Call) -> str:
+    if not call.shape:
+        return call.add("Identity")
     axes = [axis % len(call.shape) for axis in call.param("axes")]
     return call.add("Transpose", perm=axes)
 
@@ -38,14 +43,18 @@ def _concat(call: Call) -> str:
 
 def _flip(call: Call) -> str:
     axes = axes_of(call)
+    if not axes:
+        return call.add("Identity")
     starts, ends, steps = [-1] * len(axes), [-LAST] * len(axes), [-1] * len(axes)
     vectors = map(call.nodes.integers, (starts, ends, axes, steps))
     return call.add("Slice", *call.inputs, *vectors)
 
 
 def _take(call: Call) -> str:
-    axis = call.param("axis")
-    return call.add("Gather", axis=0 if axis is None else axis)
+    axis, (x, places) = call.param("axis"), call.inputs
+    if axis is None:
+        x, axis = call.add("Reshape", x, call.nodes.integers([-1])), 0
+    return call.add("Gather", x, places, axis=axis)
 
 
 def _getitem(call: Call) -> str:
@@ -91,21 +100,29 @@ def _bounds(row: tuple[int, slice]) -> tuple[int, int, int, int]:
 
 def _scatter(call: Call) -> str:
     """Zeros around: where ``scatter`` puts a block, as padding does."""
-    places = zip(call.equation.params["shape"], call.equation.params["key"], strict=True)
-    others = zip(call.other.params["shape"], call.other.params["key"], strict=True)
-    pads, same = [list(map(_pads, rows)) for rows in (places, others)]
+    pads, same = (_pads(equation.params) for equation in (call.equation, call.other))
     if pads != same:
         raise ExportError("scatter: where it puts things depends on the number of rows")
+    if not pads:
+        return call.add("Identity")
+    x, key = call.inputs[0], expanded(call.equation.params["key"], len(pads))
+    if new := [axis for axis, part in enumerate(key) if isinstance(part, int)]:
+        x = call.add("Unsqueeze", x, call.nodes.integers(new))
     before, after = zip(*pads, strict=True)
-    return call.add("Pad", *call.inputs, call.nodes.integers([*before, *after]))
+    return call.add("Pad", x, call.nodes.integers([*before, *after]))
 
 
-def _pads(row: tuple[int, Any]) -> tuple[int, int]:
-    length, part = row
-    if not isinstance(part, slice) or part.step not in (None, 1):
-        raise ExportError(f"scatter: the key {part!r}")
-    start, stop, _ = part.indices(length)
-    return start, length - stop
+def _pads(params: dict[str, Any]) -> list[tuple[int, int]]:
+    """Return how many zeros lie before and after the block, along each axis."""
+    pads = []
+    for part, length in zip(
+        expanded(params["key"], len(params["shape"])), params["shape"], strict=False
+    ):
+        if part is None or (isinstance(part, slice) and part.step not in (None, 1)):
+            raise ExportError(f"scatter: the key {part!r}")
+        start, stop, _ = _as_slice(part).indices(length)
+        pads.append((start, length - stop))
+    return pads
 
 
 def axes_of(call: Call) -> list[int]:
@@ -128,6 +145,8 @@ def _reduction(kind: str) -> Writer:
 
 def _variance(call: Call) -> str:
     """Write the mean of squared deviations, times n / (n - correction)."""
+    if not axes_of(call):
+        raise ExportError(f"{call.equation.op.name}: over no axes")
     nodes, axes = call.nodes, call.nodes.integers(axes_of(call))
     deviations = call.add("Sub", *call.inputs, call.add("ReduceMean", *call.inputs, axes))
     squares = call.add("Mul", deviations, deviations)
@@ -146,16 +165,30 @@ def _deviation(call: Call) -> str:
 
 def _place(kind: str) -> Writer:
     def write(call: Call) -> str:
-        axis, x = call.param("axis"), call.inputs[0]
-        if axis is None:
-            x, axis = call.add("Reshape", x, call.nodes.integers([-1])), 0
-        return call.add(kind, x, axis=axis, keepdims=int(call.param("keepdims")))
+        axis, keepdims = call.param("axis"), int(call.param("keepdims"))
+        if axis is not None:
+            return call.add(kind, axis=axis, keepdims=keepdims)
+        flat = call.add("Reshape", *call.inputs, call.nodes.integers([-1]))
+        place = call.add(kind, flat, axis=0, keepdims=0)
+        ones = call.nodes.integers([1] * len(call.shape))
+        return call.add("Reshape", place, ones) if keepdims else place
 
     return write
 
 
-def _along(kind: str) -> Writer:
-    return lambda call: call.add(kind, axis=call.param("axis"))
+def _softmax(call: Call) -> str:
+    if type(call.param("axis")) is int:
+        return call.add("Softmax", axis=call.param("axis"))
+    return call.add("Exp", _log_softmax(call))
+
+
+def _log_softmax(call: Call) -> str:
+    if type(call.param("axis")) is int:
+        return call.add("LogSoftmax", axis=call.param("axis"))
+    if not axes_of(call):
+        raise ExportError(f"{call.equation.op.name}: over no axes")
+    total = call.add("ReduceLogSumExp", *call.inputs, call.nodes.integers(axes_of(call)))
+    return call.add("Sub", *call.inputs, total)
 
 
 STRUCTURE: dict[str, Writer] = {
@@ -166,7 +199,7 @@ STRUCTURE: dict[str, Writer] = {
     "expand_dims": _shaped("Reshape"),
     "flip": _flip,
     "getitem": _getitem,
-    "log_softmax": _along("LogSoftmax"),
+    "log_softmax": _log_softmax,
     "logsumexp": _reduction("ReduceLogSumExp"),
     "matmul": _matmul,
     "matrix_transpose": _matrix_transpose,
@@ -177,7 +210,7 @@ STRUCTURE: dict[str, Writer] = {
     "prod": _reduction("ReduceProd"),
     "reshape": _shaped("Reshape"),
     "scatter": _scatter,
-    "softmax": _along("Softmax"),
+    "softmax": _softmax,
     "squeeze": _shaped("Reshape"),
     "std": _deviation,
     "sum": _reduction("ReduceSum"),

@@ -14,6 +14,7 @@ from gradx.errors import ShapeError
 from gradx.ops.creation import place_of
 from gradx.ops.windows import (
     Windows,
+    padded_lengths,
     per_axis,
     placed,
     reads,
@@ -207,16 +208,18 @@ def _pools(draw):
     yield Sample((draw(1, 1, 4), 2))
     yield Sample((draw(1, 2, 2, 2, 3), (2, 1, 2)))
     yield Sample((draw(0, 1, 4), 2))
+    yield Sample((x, (2, 4)), {"padding": ((0, 1), 1), "stride": (3, 3), "ceil_mode": True})
 
 
 @composed(samples=_pools)
-def max_pool(x, kernel, *, stride=None, padding=0):
+def max_pool(x, kernel, *, stride=None, padding=0, ceil_mode=False):
     """Find the largest element of each window on the spatial axes of ``x``.
 
     ``x`` is ``(samples, channels, *spatial)`` with one to three spatial axes. ``kernel``, the
     length of a window, and ``stride``, from one window to the next and ``kernel`` unless
     given, are a number or one for each axis; ``padding``, which is never the largest, is
-    as in ``conv``. Elements that tie share the derivative evenly.
+    as in ``conv``. Elements that tie share the derivative evenly. Elements at the end that
+    are too few for a window are left out, or with ``ceil_mode=True`` are one by themselves.
 
     Raises:
         ValueError: the kernel is larger than the padded array, or there is so much
@@ -226,25 +229,29 @@ def max_pool(x, kernel, *, stride=None, padding=0):
     >>> x = np.asarray([[[1.0, 3.0, 2.0, 2.0]]])
     >>> gx.max_pool(x, 2)
     array([[[3., 2.]]])
+    >>> gx.max_pool(x, 3, ceil_mode=True)
+    array([[[3., 2.]]])
     >>> gx.grad(lambda x: gx.sum(gx.max_pool(x, 2)))(x)
     array([[[0. , 1. , 0.5, 0.5]]])
     """
-    kernel, windows = _placed_windows("max_pool", x, kernel, stride, padding)
+    kernel, windows = _placed_windows("max_pool", x, kernel, stride, padding, ceil_mode)
     _require_elements("max_pool", x, kernel, windows, padding)
     return maximum_of_windows(x, kernel=kernel, **windows)
 
 
 def _averages(draw):
     yield from _pools(draw)
-    yield Sample((draw(1, 1, 3, 4), 3), {"padding": 1, "stride": 2, "count_padding": False})
+    x = draw(1, 1, 3, 4)
+    yield Sample((x, 3), {"padding": 1, "stride": 2, "count_padding": False})
+    yield Sample((x, 2), {"padding": (1, 0), "stride": 3, "ceil_mode": True})
 
 
 @composed(samples=_averages)
-def avg_pool(x, kernel, *, stride=None, padding=0, count_padding=True):
+def avg_pool(x, kernel, *, stride=None, padding=0, count_padding=True, ceil_mode=False):
     """Average the elements of each window on the spatial axes of ``x``.
 
     Arguments are those of ``max_pool``. Padding counts as zeros, or not at all with
-    ``count_padding=False``.
+    ``count_padding=False``. What lies beyond it, in ``ceil_mode``, does not count.
 
     >>> import numpy as np, gradx as gx
     >>> x = np.asarray([[[1.0, 3.0, 2.0]]])
@@ -253,17 +260,24 @@ def avg_pool(x, kernel, *, stride=None, padding=0, count_padding=True):
     >>> gx.avg_pool(x, 2, padding=[(0, 1)], count_padding=False)
     array([[[2., 2.]]])
     """
-    kernel, windows = _placed_windows("avg_pool", x, kernel, stride, padding)
+    kernel, windows = _placed_windows("avg_pool", x, kernel, stride, padding, ceil_mode)
     total = sum_of_windows(x, kernel=kernel, **windows)
-    if count_padding:
+    if count_padding and not ceil_mode:
         return total * (1 / math.prod(kernel))
-    _require_elements("avg_pool", x, kernel, windows, padding)
+    lengths = x.shape[2:]
+    if count_padding:
+        lengths = padded_lengths(
+            "avg_pool", lengths, kernel, stride=windows["stride"], padding=padding
+        )
+        windows["before"] = (0,) * len(kernel)
+    else:
+        _require_elements("avg_pool", x, kernel, windows, padding)
     space, device = place_of(x)
-    ones = space.ones((1, 1, *x.shape[2:]), dtype=total.dtype, device=device)
+    ones = space.ones((1, 1, *lengths), dtype=total.dtype, device=device)
     return total * (1 / sum_of_windows(ones, kernel=kernel, **windows))
 
 
-def _placed_windows(name, x, kernel, stride, padding):
+def _placed_windows(name, x, kernel, stride, padding, ceil_mode):
     """Return the kernel, and what pooling ops take beside it."""
     count = spatial_axes(name, x)
     kernel = per_axis(name, "kernel", kernel, count)
@@ -273,6 +287,7 @@ def _placed_windows(name, x, kernel, stride, padding):
         kernel,
         stride=kernel if stride is None else stride,
         padding=padding,
+        ceil_mode=ceil_mode,
     )
     settings = {"outputs": windows.outputs, "stride": windows.stride, "before": windows.before}
     return kernel, settings

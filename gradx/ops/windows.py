@@ -26,25 +26,50 @@ class Windows(NamedTuple):
 
 
 def windows_over(
-    name: str, lengths: Lengths, kernel: Lengths, *, stride: Any, padding: Any, dilation: Any = 1
+    name: str,
+    lengths: Lengths,
+    kernel: Lengths,
+    *,
+    stride: Any,
+    padding: Any,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
 ) -> Windows:
-    """Place as many windows as fit on axes of ``lengths``, each with its padding."""
+    """Place as many windows as fit on axes of ``lengths``, each with its padding.
+
+    In ``ceil_mode`` a last one may reach beyond, as long as it begins before the padding's end.
+    """
     stride = per_axis(name, "stride", stride, len(lengths))
     dilation = per_axis(name, "dilation", dilation, len(lengths))
     reaches = reaches_of(kernel, dilation)
-    if isinstance(padding, str) and padding != "valid":
-        pairs = _named_padding(name, padding, lengths, reaches, stride)
-    else:
-        pairs = padding_pairs(name, padding, len(lengths))
+    pairs = _pairs(name, padding, lengths, reaches, stride)
     outputs = []
     for axis, (length, reach, pair) in enumerate(zip(lengths, reaches, pairs, strict=True)):
-        if length + sum(pair) < reach:
+        spare = length + sum(pair) - reach
+        count = (-(-spare // stride[axis]) if ceil_mode else spare // stride[axis]) + 1
+        if count < 1:
             raise ShapeError(
                 f"{name}: the kernel reaches over {reach} elements of axis {axis + 2}, which "
                 f"has {length} and padding {pair}: more padding or a smaller kernel is needed"
             )
-        outputs.append((length + sum(pair) - reach) // stride[axis] + 1)
+        begins_outside = (count - 1) * stride[axis] >= length + pair[0]
+        outputs.append(count - 1 if ceil_mode and begins_outside else count)
     return Windows(tuple(outputs), stride, tuple(before for before, _ in pairs), dilation)
+
+
+def padded_lengths(
+    name: str, lengths: Lengths, kernel: Lengths, *, stride: Any, padding: Any
+) -> Lengths:
+    """Return how long the axes are with their padding."""
+    stride = per_axis(name, "stride", stride, len(lengths))
+    pairs = _pairs(name, padding, lengths, kernel, stride)
+    return tuple(length + sum(pair) for length, pair in zip(lengths, pairs, strict=True))
+
+
+def _pairs(name, padding, lengths, reaches, stride):
+    if isinstance(padding, str) and padding != "valid":
+        return _named_padding(name, padding, lengths, reaches, stride)
+    return padding_pairs(name, padding, len(lengths))
 
 
 def reaches_of(kernel: Lengths, dilation: Lengths) -> Lengths:
