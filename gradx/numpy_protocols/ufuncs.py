@@ -121,6 +121,7 @@ UFUNCS: dict[Any, Any] = {
     np.bitwise_xor: ew.bitwise_xor,
     np.cbrt: lambda x: _special().cbrt(x),
     np.ceil: ew.ceil,
+    np._core.umath.clip: ew.clip,  # of arrays, their method: a.clip(t, 1)
     np.conjugate: ew.conj,
     np.copysign: ew.copysign,
     np.cos: ew.cos,
