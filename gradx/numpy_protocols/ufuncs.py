@@ -121,7 +121,6 @@ UFUNCS: dict[Any, Any] = {
     np.bitwise_xor: ew.bitwise_xor,
     np.cbrt: lambda x: _special().cbrt(x),
     np.ceil: ew.ceil,
-    np._core.umath.clip: ew.clip,  # of arrays, their method: a.clip(t, 1)
     np.conjugate: ew.conj,
     np.copysign: ew.copysign,
     np.cos: ew.cos,
@@ -192,6 +191,8 @@ UFUNCS: dict[Any, Any] = {
     np.trunc: ew.trunc,
     np.vecdot: vecdot,
     np.vecmat: _vecmat,
+    # That of arrays' own method, which has no public name: a.clip(t, 1).
+    import_module("numpy._core.umath").clip: ew.clip,
 }
 
 # What those with axes of their own take beside arrays.
