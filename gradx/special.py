@@ -22,12 +22,12 @@ from gradx.ops.special_bessel_any import k0 as k0
 from gradx.ops.special_bessel_any import k0e as k0e
 from gradx.ops.special_bessel_any import k1 as k1
 from gradx.ops.special_bessel_any import k1e as k1e
-from gradx.ops.special_bessel_any import kv as kn
+from gradx.ops.special_bessel_any import kn as kn
 from gradx.ops.special_bessel_any import kv as kv
 from gradx.ops.special_bessel_any import kve as kve
 from gradx.ops.special_bessel_any import y0 as y0
 from gradx.ops.special_bessel_any import y1 as y1
-from gradx.ops.special_bessel_any import yv as yn
+from gradx.ops.special_bessel_any import yn as yn
 from gradx.ops.special_bessel_any import yv as yv
 from gradx.ops.special_beta import bdtr as bdtr
 from gradx.ops.special_beta import bdtrc as bdtrc

@@ -124,3 +124,14 @@ def test_dimension_of_the_multivariate_gamma_function_is_a_count():
         special.multigammaln(x, 0)
     with pytest.raises(DTypeError, match=r"multigammaln: d is a whole number, got 1\.5"):
         special.multigammaln(x, 1.5)
+
+
+@pytest.mark.filterwarnings("ignore:floating point number truncated")
+@pytest.mark.parametrize("name", ["kn", "yn", "expn"])
+@pytest.mark.parametrize("order", [2, 2.9, np.asarray([0.0, 1.7, 3.2, 2.0])])
+def test_order_that_is_no_integer_is_cut_off(name, order):
+    f = lambda x: getattr(special, name)(order, x)
+    points = 1 + POINTS
+
+    np.testing.assert_allclose(f(points), getattr(scipy.special, name)(order, points), rtol=1e-14)
+    gx.testing.check_derivatives(f, points)

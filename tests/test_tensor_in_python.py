@@ -1,6 +1,7 @@
 """Tensors in Python's own functions and its standard library."""
 
 import copy
+import math
 import pickle
 
 import numpy as np
@@ -49,6 +50,16 @@ def test_in_compares_numbers():
     found = []
     gx.grad(lambda x: (found.append((1.1 in x, 7.0 in x)), gx.sum(x))[1])(X)
     assert found == [(True, False)]
+
+
+def test_round_to_digits_is_flat_and_to_a_whole_number_is_refused():
+    x = np.float64(2.718)
+
+    assert gx.jvp(lambda x: round(x, 1) * x, (x,), (x,)) == (round(x, 1) * x, round(x, 1) * x)
+    assert gx.jvp(lambda x: round(x > 2) * x + math.trunc(x > 1), (x,), (x,)) == (x + 1, x)
+    for whole in (round, math.trunc):
+        with pytest.raises(gx.errors.TrackedError, match=rf"{whole.__name__}\(\) of a Tensor"):
+            gx.grad(whole)(x)
 
 
 def test_a_number_is_formatted():

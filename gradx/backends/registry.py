@@ -50,7 +50,8 @@ def backend_of(array_type: type) -> Backend:
     backend = find_backend(array_type)
     if backend is None:
         raise NotAnArrayError(
-            f"expected an array, got {array_type.__name__!r}: convert it with gx.asarray(...)"
+            f"expected an array, got {array_type.__name__!r}: convert it with "
+            + ("x.toarray()" if hasattr(array_type, "toarray") else "gx.asarray(...)")
         )
     return backend
 

@@ -129,7 +129,7 @@ FUNCTIONS: dict[Any, Any] = {
     np.atleast_1d: _each(at_least_1d),
     np.atleast_2d: _each(at_least_2d),
     np.atleast_3d: _each(at_least_3d),
-    np.broadcast_arrays: lambda *args: broadcast_arrays(*args),
+    np.broadcast_arrays: lambda *args: broadcast_arrays(*map(array_of, args)),
     np.broadcast_to: lambda array, shape: broadcast_to(array, shape),
     np.copy: lambda a, order="K": copy_of(a),
     np.expand_dims: _expand_dims,

@@ -4,6 +4,7 @@
 what is computed from such a copy would silently have no derivative.
 """
 
+import math
 from typing import Any
 
 from gradx.core.arrays import read_for
@@ -35,6 +36,24 @@ def _swapped_divmod(self: Tensor, other: Any) -> tuple[Any, Any]:
     return ew.floor_divide(other, self), ew.remainder(other, self)
 
 
+def _round(self: Any, digits: int | None = None) -> Any:
+    """Round as Python's ``round`` does a number: to a whole one, unless it is told digits."""
+    if digits is None:
+        return round(_number_in(self, "round()"))
+    return ew.round(self * 10.0**digits) / 10.0**digits
+
+
+def _cut_off(self: Any) -> int:
+    return math.trunc(_number_in(self, "math.trunc()"))
+
+
+def _number_in(self, what):
+    if without_constants(self) is not self:
+        return self.value.item()
+    read_for(self, what)
+    raise self.trace.refusal(what)
+
+
 def _contains(self: Tensor, value: Any) -> bool:
     return bool(any_of(ew.equal(self, value)))
 
@@ -53,4 +72,6 @@ PYTHON_PROTOCOLS: dict[str, Any] = {
     "__format__": _format,
     "__rdivmod__": _swapped_divmod,
     "__reduce_ex__": _pickle,
+    "__round__": _round,
+    "__trunc__": _cut_off,
 }

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from gradx.core.arrays import is_kind, read_for, untracked
+from gradx.core.call import Tensor
 from gradx.numpy_protocols.arranging import array_of, chosen_axes
 from gradx.numpy_protocols.refusals import unknown
 from gradx.ops import elementwise as ew
@@ -13,6 +14,8 @@ from gradx.ops.searching import count_nonzero
 from gradx.ops.shapes import astype, moveaxis, permute_dims, reshape
 from gradx.ops.sorting import sort
 from gradx.ops.statistical import any
+
+NUMBERS = {int, float, Tensor}
 
 # Methods that return one of the elements: it keeps its precision.
 PICKING = {"closest_observation", "higher", "inverted_cdf", "lower", "nearest"}
@@ -34,14 +37,15 @@ def _quantile(
     if weights is not None:
         raise unknown("np.quantile", ["method", "weights"])
     a, weak = array_of(a), isinstance(q, int | float)
-    q = np.asarray(q, dtype=float)
+    q = astype(q, np.float64) if type(q) is Tensor else np.asarray(q, dtype=float)
     axes = sorted(chosen_axes(axis, a.ndim))
     rest = [i for i in range(a.ndim) if i not in axes]
     lengths = [a.shape[i] for i in rest]
     x = reshape(permute_dims(a, (*rest, *axes)), (*lengths, -1))
     if method not in PICKING and not (weak and is_kind(a, "real floating")):
         x = astype(x, np.result_type(untracked(x), np.float64))
-    result = reshape(_between(sort(x, axis=-1), q.reshape(-1), method, nan), (*lengths, *q.shape))
+    found = _between(sort(x, axis=-1), reshape(q, (-1,)), method, nan)
+    result = reshape(found, (*lengths, *q.shape))
     for axis_of_q in range(q.ndim):
         result = moveaxis(result, len(rest) + axis_of_q, axis_of_q)
     if keepdims:
@@ -73,6 +77,8 @@ def _places(count, q, method):
     """Return between which of ``count`` sorted elements NumPy finds quantiles: it is asked."""
     if method == "linear":
         return ew.multiply(ew.clip(count - 1, 0), q)
+    if type(q) is Tensor:
+        raise unknown("np.quantile", ["method", "q"])
     count = read_for(count, "a quantile beside NaNs")
     places = np.zeros((*count.shape[:-1], q.size))
     for n in np.unique(count[count > 0]):
@@ -81,8 +87,7 @@ def _places(count, q, method):
 
 
 def _percentile(a, q, *args, **kwargs):
-    part = q / 100 if isinstance(q, int | float) else np.asarray(q) / 100
-    return _quantile(a, part, *args, **kwargs)
+    return _quantile(a, (q if type(q) in NUMBERS else array_of(q)) / 100, *args, **kwargs)
 
 
 def _median(a, axis=None, out=None, overwrite_input=False, keepdims=False, *, nan=False):

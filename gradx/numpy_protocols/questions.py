@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from gradx.core.arrays import read_for, untracked
+from gradx.core.call import Tensor
 from gradx.errors import ShapeError
 from gradx.numpy_protocols.arranging import array_of, flat
 from gradx.numpy_protocols.constants import as_constants
@@ -13,6 +14,7 @@ from gradx.ops import elementwise as ew
 from gradx.ops.joining import stack
 from gradx.ops.searching import argmax, argmin, count_nonzero, nonzero, searchsorted
 from gradx.ops.sets import isin
+from gradx.ops.shapes import astype, broadcast_to
 from gradx.ops.sorting import argsort
 from gradx.ops.statistical import all
 
@@ -77,6 +79,13 @@ def _like(function):
     return like
 
 
+def _full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
+    if type(fill_value) is not Tensor:
+        return _like(np.full_like)(a, fill_value, dtype, order, shape=shape, device=device)
+    filled = broadcast_to(fill_value, tuple(a.shape) if shape is None else shape)
+    return astype(filled, untracked(a).dtype if dtype is None else dtype)
+
+
 def _of_dtype(function):
     """Ask NumPy about what the plain array is, not about its numbers; or for a text of it."""
     return _asked(function, untracked)
@@ -126,7 +135,7 @@ FUNCTIONS: dict[Any, Any] = {
     np.digitize: _digitize,
     np.empty_like: _like(np.empty_like),
     np.flatnonzero: lambda a: nonzero(flat(a))[0],
-    np.full_like: _like(np.full_like),
+    np.full_like: _full_like,
     np.iscomplex: lambda x: ew.not_equal(ew.imag(x), 0),
     np.isclose: _isclose,
     np.isin: _isin,

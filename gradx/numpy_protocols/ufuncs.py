@@ -191,6 +191,8 @@ UFUNCS: dict[Any, Any] = {
     np.trunc: ew.trunc,
     np.vecdot: vecdot,
     np.vecmat: _vecmat,
+    # That of arrays' own method, which has no public name: a.clip(t, 1).
+    import_module("numpy._core.umath").clip: ew.clip,
 }
 
 # What those with axes of their own take beside arrays.

@@ -4,10 +4,10 @@ Each derivative is made of the neighbouring orders: DLMF 10.6.1 and 10.29.1. Nob
 formula for a derivative with respect to the order.
 """
 
-from gradx.core.op import elementwise
+from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample, single_arrays
 from gradx.ops.signs import sign
-from gradx.ops.special_host import refusing, through_numpy
+from gradx.ops.special_host import refusing, through_numpy, whole_part
 
 
 def _orders(draw):
@@ -62,6 +62,18 @@ def iv(xp, v, x, /):
 def kv(xp, v, x, /):
     """Compute the modified Bessel function of the second kind and of order ``v``."""
     return through_numpy("kv", v, x)
+
+
+@composed(samples=_orders)
+def yn(n, x, /):
+    """Compute ``yv(n, x)``, the order cut off to an integer."""
+    return yv(whole_part(n), x)
+
+
+@composed(samples=_orders)
+def kn(n, x, /):
+    """Compute ``kv(n, x)``, the order cut off to an integer."""
+    return kv(whole_part(n), x)
 
 
 @elementwise(

@@ -3,6 +3,7 @@
 NumPy's and CuPy's arrays do not come here: their backends have kernels.
 """
 
+import math
 from typing import Any
 
 from gradx.backends import backend_for_device
@@ -10,6 +11,7 @@ from gradx.core.arrays import backend_for
 from gradx.core.explain import mixed_places
 from gradx.errors import TrackedError
 from gradx.ops.creation import zeros_like
+from gradx.ops.rounding import trunc
 
 NUMBERS = {bool, int, float}
 
@@ -34,6 +36,11 @@ def beside(value: Any, like: Any) -> Any:
 def side_by_side(x: Any, y: Any) -> tuple[Any, Any]:
     """Return two inputs of an op, of which one may be a number, as arrays: for rules."""
     return beside(x, y), beside(y, x)
+
+
+def whole_part(n: Any) -> Any:
+    """Return the whole part of an order, which SciPy takes where it is a real number."""
+    return trunc(n) if hasattr(n, "dtype") else math.trunc(n)
 
 
 def refusing(op: str, name: str) -> Any:

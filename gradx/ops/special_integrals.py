@@ -9,7 +9,7 @@ from gradx.ops.comparison import equal, greater, less
 from gradx.ops.exponential import exp, log1p
 from gradx.ops.signs import abs
 from gradx.ops.special import erf
-from gradx.ops.special_host import refusing, side_by_side, through_numpy
+from gradx.ops.special_host import refusing, side_by_side, through_numpy, whole_part
 
 _inside = single_within(0.3, 0.6)
 _signed = single_within(-2.5, 3.5)
@@ -35,6 +35,7 @@ def _orders(draw):
 
 def _lower_order(n, x):
     """Return the function of order ``n - 1``, which of order -1 is elementary."""
+    n = whole_part(n)
     lowest = equal(n, 0) if hasattr(n, "shape") else n == 0
     if lowest is True:
         return exp(-x) * (x + 1) / (x * x)
