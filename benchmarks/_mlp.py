@@ -1,31 +1,31 @@
-"""One training step of an MLP 784-256-128-10: batch 128, ReLU, cross entropy, Adam, float32."""
+"""One training step of an MLP: batch 128, ReLU, cross entropy, Adam, float32; in two sizes."""
 
 from collections.abc import Callable
 from importlib import import_module
 from itertools import pairwise
 from typing import Any
 
-SIZES = (784, 256, 128, 10)
+WORKS = {"MLP step": (784, 256, 128, 10), "wide MLP step": (784, 512, 512, 10)}
 BATCH = 128
 RATE, BETA1, BETA2, EPS = 1e-3, 0.9, 0.999, 1e-8
-WORK = "MLP step"
-Works = dict[str, Callable[[int], Any]]
+Sizes = tuple[int, ...]
+Work = Callable[[int], Any]
 
 
-def data() -> tuple[Any, Any, list[tuple[Any, Any]]]:
+def data(sizes: Sizes) -> tuple[Any, Any, list[tuple[Any, Any]]]:
     """Return inputs, labels and initial (weight, bias) pairs, the same in every process."""
     np = import_module("numpy")
     draws = np.random.default_rng(0)
-    x = draws.normal(size=(BATCH, SIZES[0])).astype(np.float32)
-    y = draws.integers(0, SIZES[-1], size=BATCH)
+    x = draws.normal(size=(BATCH, sizes[0])).astype(np.float32)
+    y = draws.integers(0, sizes[-1], size=BATCH)
     params = [
         ((draws.normal(size=(n, m)) / n**0.5).astype(np.float32), np.zeros(m, np.float32))
-        for n, m in pairwise(SIZES)
+        for n, m in pairwise(sizes)
     ]
     return x, y, params
 
 
-def stepping(step: Callable[[], Any]) -> Works:
+def stepping(step: Callable[[], Any]) -> Work:
     """Return the work: ``step()`` trains once and returns the loss before it."""
 
     def run(n):
@@ -33,13 +33,13 @@ def stepping(step: Callable[[], Any]) -> Works:
             loss = step()
         return float(loss)
 
-    return {WORK: run}
+    return run
 
 
-def numpy() -> Works:
+def numpy(sizes: Sizes) -> Work:
     """NumPy by hand: the derivative written out, Adam in place."""
     np = import_module("numpy")
-    x, y, layers = data()
+    x, y, layers = data(sizes)
     params = [array for layer in layers for array in layer]
     means = [np.zeros_like(p) for p in params]
     squares = [np.zeros_like(p) for p in params]
@@ -79,11 +79,11 @@ def numpy() -> Works:
     return stepping(step)
 
 
-def _step() -> tuple[Any, list[Any]]:
+def step_of(sizes: Sizes) -> tuple[Any, list[Any]]:
     """Return gradx's step, with its layers, loss and optimizer, and what to call it with."""
     gx = import_module("gradx")
     nn, optim = import_module("gradx.nn"), import_module("gradx.optim")
-    x, y, layers = data()
+    x, y, layers = data(sizes)
     keys = gx.random.split(gx.random.key(0), len(layers))
     linears = [nn.Linear(*w.shape, key=key) for (w, _), key in zip(layers, keys, strict=True)]
     model = nn.Sequential(linears[0], nn.relu, linears[1], nn.relu, linears[2])
@@ -103,9 +103,9 @@ def _step() -> tuple[Any, list[Any]]:
     return whole, [model, state, x, y]
 
 
-def gradx(compiled: bool = False) -> Works:
+def gradx(sizes: Sizes, compiled: bool = False) -> Work:
     """gradx, uncompiled."""
-    whole, (model, state, x, y) = _step()
+    whole, (model, state, x, y) = step_of(sizes)
     if compiled:
         whole = import_module("gradx").compile(whole, donate=("model", "state"))
 
@@ -117,21 +117,24 @@ def gradx(compiled: bool = False) -> Works:
     return stepping(step)
 
 
-def gradx_compiled() -> Works:
+def gradx_compiled(sizes: Sizes) -> Work:
     """gradx, the whole step compiled, its parameters and state given up to it."""
-    return gradx(compiled=True)
+    return gradx(sizes, compiled=True)
 
 
 def profiles() -> dict[str, Any]:
     """Return where the time of the compiled step goes."""
-    whole, arguments = _step()
-    return {WORK: import_module("gradx").profile(whole, *arguments)}
+    found = {}
+    for work, sizes in WORKS.items():
+        whole, arguments = step_of(sizes)
+        found[work] = import_module("gradx").profile(whole, *arguments)
+    return found
 
 
-def torch(**options: Any) -> Works:
+def torch(sizes: Sizes, **options: Any) -> Work:
     """PyTorch, eager."""
     torch = import_module("torch")
-    x, y, layers = data()
+    x, y, layers = data(sizes)
     x, y = torch.from_numpy(x), torch.from_numpy(y)
     linears = []
     for w, b in layers:
@@ -152,9 +155,9 @@ def torch(**options: Any) -> Works:
     return stepping(step)
 
 
-def torch_fused() -> Works:
+def torch_fused(sizes: Sizes) -> Work:
     """PyTorch with its fused Adam."""
-    return torch(fused=True)
+    return torch(sizes, fused=True)
 
 
 def _adam(np, params, state, grads):
@@ -170,13 +173,13 @@ def _adam(np, params, state, grads):
     return params, (means, squares, done)
 
 
-def autograd() -> Works:
+def autograd(sizes: Sizes) -> Work:
     """The library autograd, Adam by hand."""
     import_module("autograd")
     np = import_module("autograd.numpy")
     differential = import_module("autograd.differential_operators")
     logsumexp = import_module("autograd.scipy.special").logsumexp
-    x, y, layers = data()
+    x, y, layers = data(sizes)
     params = [array for layer in layers for array in layer]
     rows = np.arange(BATCH)
     state = ([np.zeros_like(p) for p in params], [np.zeros_like(p) for p in params], 0)
@@ -199,12 +202,12 @@ def autograd() -> Works:
     return stepping(step)
 
 
-def mygrad() -> Works:
+def mygrad(sizes: Sizes) -> Work:
     """MyGrad, Adam by hand."""
     np, mg = import_module("numpy"), import_module("mygrad")
     cross_entropy = import_module("mygrad.nnet.losses").softmax_crossentropy
     relu = import_module("mygrad.nnet.activations").relu
-    x, y, layers = data()
+    x, y, layers = data(sizes)
     params = [array for layer in layers for array in layer]
     state = ([np.zeros_like(p) for p in params], [np.zeros_like(p) for p in params], 0)
 
@@ -221,11 +224,11 @@ def mygrad() -> Works:
     return stepping(step)
 
 
-def jax() -> Works:
+def jax(sizes: Sizes) -> Work:
     """JAX, the whole step compiled."""
     jax = import_module("jax")
     np = jax.numpy
-    x, y, layers = data()
+    x, y, layers = data(sizes)
     params = [np.asarray(array) for layer in layers for array in layer]
     rows = np.arange(BATCH)
     state = ([np.zeros_like(p) for p in params], [np.zeros_like(p) for p in params], 0)
@@ -248,13 +251,17 @@ def jax() -> Works:
     return stepping(step)
 
 
+def _in_sizes(make: Callable[[Sizes], Work]) -> Callable[[], dict[str, Work]]:
+    return lambda: {work: make(sizes) for work, sizes in WORKS.items()}
+
+
 SYSTEMS = {
-    "numpy": numpy,
-    "gradx": gradx,
-    "gradx compiled": gradx_compiled,
-    "torch": torch,
-    "torch fused": torch_fused,
-    "autograd": autograd,
-    "mygrad": mygrad,
-    "jax jit": jax,
+    "numpy": _in_sizes(numpy),
+    "gradx": _in_sizes(gradx),
+    "gradx compiled": _in_sizes(gradx_compiled),
+    "torch": _in_sizes(torch),
+    "torch fused": _in_sizes(torch_fused),
+    "autograd": _in_sizes(autograd),
+    "mygrad": _in_sizes(mygrad),
+    "jax jit": _in_sizes(jax),
 }

@@ -87,8 +87,29 @@ def test_the_documentation_has_a_place_for_the_table(asked):
 def test_all_that_is_asked_is_measured(asked):
     names = importlib.import_module("peers").SUITES.values()
     suites = [importlib.import_module(name) for name in names]
-    systems = {suite.WORK: set(suite.SYSTEMS) for suite in suites}
+    systems = {
+        work: set(suite.SYSTEMS)
+        for suite in (*suites, importlib.import_module("_first_call"))
+        for work in getattr(suite, "WORKS", None) or [suite.WORK]
+    }
 
     for one in asked.ASKED:
         assert {asked.OURS, *one.peers} <= systems[one.work]
     assert all(hasattr(suite, "profiles") for suite in suites)
+
+
+def test_what_is_asked_in_seconds_is_told_beside_what_was_measured(asked):
+    small = [
+        record("gradx compiled", [3e5, 4e5, 9e5], asked.FIRST_CALL),
+        record("gradx compiled", [1.5, 1.5, 9.0], asked.REPLAY),
+        record("numpy", [1.0, 1.0, 1.0], asked.REPLAY),
+    ]
+
+    text = asked.written(f"{asked.BEGIN}{asked.END}", small, SHARES, "")
+
+    assert "first call of the MLP step, on one core: 0.40 s (asked: under 0.5)." in text
+    assert "an equation, on one core: 0.50 us (asked: under 1)." in text
+
+
+def test_the_page_says_how_many_rounds_there_were(asked):
+    assert "medians of 5 rounds" in asked.machine(5)

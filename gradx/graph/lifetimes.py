@@ -41,6 +41,7 @@ def plan(graph: Graph, may_write: Callable[[Equation], bool]) -> Layout:
     roots = _roots(graph)
     ends = _ends(graph, roots)
     returned = {root for x in graph.outputs if type(x) is Variable for root in roots.get(x, {x})}
+    read = {x for ending in ends.values() for x in ending}
     free: list[int] = []
     for position, equation in enumerate(graph.equations):
         ending = [x for x in ends.get(position, ()) if x in layout.slots]
@@ -60,11 +61,7 @@ def plan(graph: Graph, may_write: Callable[[Equation], bool]) -> Layout:
                     in_place.append(holder)
         free += [layout.slots[x] for x in ending if x not in in_place]
         # Written, and read by nobody.
-        free += [
-            layout.slots[x]
-            for x in equation.outputs
-            if x in layout.slots and x not in {y for rest in ends.values() for y in rest}
-        ]
+        free += [layout.slots[x] for x in equation.outputs if x in layout.slots and x not in read]
     return layout
 
 

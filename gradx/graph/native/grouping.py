@@ -16,6 +16,7 @@ from gradx.graph.ir import Graph
 from gradx.graph.lifetimes import bytes_of
 from gradx.graph.native.analysis import ALIGNED_AGAIN, REDUCTIONS, analyse
 from gradx.graph.native.expanding import expanded
+from gradx.graph.native.likeness import remembering_likes
 from gradx.graph.native.operations import FILLED, SUPPORTED, UnsupportedError
 from gradx.graph.native.places import MOVED
 from gradx.graph.native.slicing import sliced
@@ -47,6 +48,26 @@ class _Cluster:
         self.first, self.last = min(places), max(places)
         self.views = views  # copies of views, which others may have too
         self.plain = plain  # nothing but elementwise ops of one shape
+        self.mask = _mask(places)
+        self._outside: int | None = None
+
+    def outside(self, sources: list[int]) -> int:
+        """Return the mask of what it reads from and does not hold, given that of each place."""
+        if self._outside is None:
+            members = self.places | self.views
+            read = 0
+            for place in members:
+                read |= sources[place]
+            self._outside = read & ~_mask(members)
+        return self._outside
+
+
+def _mask(places: set[int]) -> int:
+    """Return a set of places as a number with a bit for each: quicker where there are many."""
+    mask = 0
+    for place in places:
+        mask |= 1 << place
+    return mask
 
 
 class Loops(NamedTuple):
@@ -65,7 +86,8 @@ class Loops(NamedTuple):
 
 def grouped(graph: Graph) -> Graph:
     """Make groups of the equations that have a loop of machine code together."""
-    loops = Loops(_computes, _has_loop, _is_slow, frozenset(MOVED), MOST_KEPT)
+    has_loop = remembering_likes(_has_loop)
+    loops = Loops(_computes, has_loop, _is_slow, frozenset(MOVED), MOST_KEPT)
     return in_loops(sliced(expanded(graph)), loops)
 
 
@@ -81,6 +103,7 @@ class _Grouping:
         self.sources = [
             {self.made_at[x] for x in e.variables if x in self.made_at} for e in self.equations
         ]
+        self.source_masks = [_mask(places) for places in self.sources]
         self.cluster_of = {
             i: _Cluster({i}, set(), self._plain(i)) for i in range(len(self.sources))
         }
@@ -187,20 +210,16 @@ class _Grouping:
 
     def _is_interrupted(self, cluster: _Cluster) -> bool:
         """Tell whether something outside reads from a group what the group reads from it."""
-        inside = cluster.places | cluster.views
-        horizon = self._horizon(cluster.first)
-        pending = [s for place in inside for s in self.sources[place] if s not in inside]
-        seen: set[int] = set()
+        later = -1 << self._horizon(cluster.first)
+        pending = seen = cluster.outside(self.source_masks) & later
         while pending:
-            place = pending.pop()
-            if place in cluster.places:
+            if pending & cluster.mask:
                 return True
-            if place in seen or place < horizon:
-                continue
-            around = self.cluster_of[place]
-            members = around.places | around.views
-            seen |= {place, *around.places}
-            pending += [s for p in members for s in self.sources[p] if s not in members]
+            around = self.cluster_of[pending.bit_length() - 1]
+            seen |= around.mask
+            new = around.outside(self.source_masks) & later & ~seen
+            seen |= new
+            pending = (pending | new) & ~around.mask
         return False
 
     def _horizon(self, place: int) -> int:

@@ -13,6 +13,7 @@ from gradx.backends.native.storage import user_store
 from gradx.graph.ir import Graph, GroupKernel
 from gradx.graph.native.analysis import Plan, analyse
 from gradx.graph.native.kernel import Kernel
+from gradx.graph.native.likeness import remembering_likes
 from gradx.graph.native.operations import UnsupportedError
 from gradx.graph.native.scopes import size_of
 from gradx.graph.native.writing import write
@@ -172,6 +173,7 @@ def lanes_of(plan: Plan) -> int:
     return compiler.VECTOR_BYTES // max(4, narrowest)
 
 
+@remembering_likes
 def compile_group(graph: Graph) -> GroupKernel | None:
     """Make a kernel of the graph of a group; None where there is no loop for it.
 

@@ -30,8 +30,8 @@ def call_key(equation: Equation) -> Hashable:
     try:
         key = (
             id(equation.op),
-            tuple(map(_exact, equation.inputs)),
-            tuple([(name, _exact(value)) for name, value in sorted(equation.params.items())]),
+            tuple(map(exact, equation.inputs)),
+            tuple([(name, exact(value)) for name, value in sorted(equation.params.items())]),
         )
         hash(key)
     except TypeError:  # a list or an array among the parameters
@@ -39,11 +39,12 @@ def call_key(equation: Equation) -> Hashable:
     return key
 
 
-def _exact(value: Any) -> Hashable:
+def exact(value: Any) -> Hashable:
+    """Return what two arguments share if and only if a program cannot tell them apart."""
     # 1, 1.0 and True are equal, and 0.0 and -0.0; they are not the same argument. A slice has no
     # hash before Python 3.12.
     if isinstance(value, tuple):
-        return tuple(map(_exact, value))
+        return tuple(map(exact, value))
     if isinstance(value, slice):
         return (slice, value.start, value.stop, value.step)
     return (type(value), repr(value)) if type(value) in (float, complex) else (type(value), value)
