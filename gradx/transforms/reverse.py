@@ -104,7 +104,8 @@ class Reverse(Trace):
             else:
                 y = held(y)
         try:
-            out = op.implementations[type(x), type(y)](x, y)
+            types = type(x) if type(x) is type(y) else (type(x), type(y))
+            out = op.implementations[types](x, y)
         except MISSED:
             out = op.call(x, y)
         all_edges = op.all_edges
