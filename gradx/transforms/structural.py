@@ -172,13 +172,9 @@ def follow(
     if selects or (op.name in MOVING and live is not None):
         through = ones_like(_real_part(g)) if live is None else live
         if leaves_out and type(factor) is Tensor:
-            reached = where(equal(taken_as_constant(factor), 0), 0.0, through)
+            live = where(equal(taken_as_constant(factor), 0), 0.0, through)
         else:
-            reached = rule.apply(beside(through, saved), *saved)
-        if live is not None and (by_constant or op.name in ("maximum", "minimum")):
-            # A NaN that the rule keeps does not make what is dead alive.
-            reached = where(equal(live, 0), 0.0, reached)
-        live = _indicator(reached)
+            live = _reached(op, rule, saved, through, live, by_constant)
     elif not (op.elementwise or harmless) and (live is not None or leaves_out or _skips(op, part)):
         live = _after_mixing(part, rule, saved, g, live, leaves_out)
     if live is None or (harmless and not op.elementwise and not selects):
@@ -188,6 +184,14 @@ def follow(
     if may_hold_nan(part) or (is_differentiated(part) and not selects):
         part = where(equal(live, 0), 0.0, part)
     return part, live
+
+
+def _reached(op, rule, saved, through, live, by_constant):
+    reached = rule.apply(beside(through, saved), *saved)
+    if live is not None and (by_constant or op.name in ("maximum", "minimum")):
+        # A NaN that the rule keeps does not make what is dead alive.
+        reached = where(equal(live, 0), 0.0, reached)
+    return _indicator(reached)
 
 
 def _skips(op, part):
