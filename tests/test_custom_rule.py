@@ -89,6 +89,19 @@ def test_name_of_an_op_gives_it_nothing_of_the_op():
         assert np.isnan(gx.grad(lambda x: gx.sum(root(x) ** 2))(np.asarray([0.0, 1.0]))[0])
 
 
+def test_function_is_called_with_arrays_only():
+    given = []
+
+    @gx.custom_rule(partials={"x": 2.0})
+    def twice(x):
+        given.append(type(x))
+        return 2 * x
+
+    twice(X)
+
+    assert given == [np.ndarray]
+
+
 def test_dead_branches_stay_dead():
     root = gx.custom_rule(partials={"x": lambda out: 0.5 / out})(lambda x: gx.sqrt(x))
     f = lambda x: gx.sum(gx.where(x > 0, root(x), 0.0))

@@ -109,6 +109,11 @@ WRONG_CALLS = {
         TypeError,
         r"has_aux=True expects a pair \(value, anything\), got Tensor",
     ),
+    "auxiliary value of a tangent that is not there": (
+        lambda: gx.jvp(lambda x: x, (single,), (single,), has_aux=True),
+        TypeError,
+        r"jvp of <lambda>: has_aux=True expects a pair \(value, anything\), got Tensor",
+    ),
     "cotangent of another shape": (
         lambda: gx.vjp(lambda x: x * x, single)[1](np.ones(3)),
         ValueError,

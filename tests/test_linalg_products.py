@@ -75,7 +75,7 @@ def test_chain_is_multiplied_in_the_cheapest_order(monkeypatch):
         return np.matmul(x, y)
 
     implementations = gx.core.op.OPS["matmul"].implementations
-    monkeypatch.setitem(implementations, (np.ndarray, np.ndarray), counted)
+    monkeypatch.setitem(implementations, np.ndarray, counted)
     linalg.multi_dot([np.ones((50, 2)), np.ones((2, 50)), np.ones((50, 1))])
 
     assert shapes == [((2, 50), (50, 1)), ((50, 2), (2, 1))]

@@ -67,7 +67,8 @@ def _call_binary(op, takes_lists=False):
                 return trace.apply_binary(op, x, y)
             if type(y) is Tensor:
                 return y.trace.apply_binary(op, x, y)
-            return (implementations.get((type(x), type(y))) or resolve((x, y)))(x, y)
+            types = type(x) if type(x) is type(y) else (type(x), type(y))
+            return (implementations.get(types) or resolve((x, y)))(x, y)
         except EXPLAINED as error:
             if takes_lists and (pair := _with_a_list(x, y)):
                 return call(*pair)

@@ -17,6 +17,8 @@ from gradx.errors import (
 )
 
 EXPLAINED = (TypeError, ValueError, IndexError, AttributeError, MemoryError, OverflowError)
+# An implementation is not known yet, or refuses: calling the op finds it, or says why.
+MISSED = (KeyError, *EXPLAINED)
 LONGEST = 200  # characters of a value that an error shows
 
 

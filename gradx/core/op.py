@@ -83,7 +83,7 @@ class Op:
         self.results: type | None = None  # the NamedTuple of an op with several outputs
         self.signature = _read_signature(forward)
         self.visible, self.defaults = _visible_signature(forward)
-        # By the type of the one array, or by the types of all arrays.
+        # By the types of all arrays; by that one type, which is found faster, if they have one.
         self.implementations: dict[Any, Function] = {}
 
     def resolve(self, arrays: tuple[Any, ...]) -> Function:
@@ -96,9 +96,11 @@ class Op:
             if other is not backend:
                 raise mixed_places(self.name, [backend.name, other.name])
         function = self.on(backend)
-        one_array = len(self.signature.inputs) == 1 and not self.signature.variadic
-        key = type(arrays[0]) if one_array else tuple(map(type, arrays))
-        return self.implementations.setdefault(key, function)
+        kinds = tuple(map(type, arrays))
+        self.implementations[kinds] = function
+        if len(set(kinds)) == 1:
+            self.implementations[kinds[0]] = function
+        return function
 
     def on(self, backend: Backend) -> Function:
         """Return the implementation on one array library: a function of plain arrays."""

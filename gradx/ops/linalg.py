@@ -38,14 +38,15 @@ def _as_rows(x):
     return reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
 
 
-def _matmul_x(g, y, x_shape):
+def _matmul_x(g, y):
     if len(y.shape) == 1:
         return multiply(expand_dims(g, -1), y)
-    if len(x_shape) == 1:
+    if len(g.shape) < len(y.shape):  # x is a vector
         return getitem(matmul(y, expand_dims(g, -1)), (..., 0))
-    if len(y.shape) == 2 and len(x_shape) > 2:
+    if len(y.shape) == 2 and len(g.shape) > 2:
         # One large product is twice as fast as many small ones.
-        return reshape(matmul(_as_rows(g), matrix_transpose(y)), x_shape)
+        rows = matmul(_as_rows(g), matrix_transpose(y))
+        return reshape(rows, (*g.shape[:-1], y.shape[0]))
     return matmul(g, matrix_transpose(y))
 
 

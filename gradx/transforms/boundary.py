@@ -109,6 +109,15 @@ def detach_tree(trace: Trace, values: Any) -> Any:
     return tree.map(lambda leaf: leave(trace, leaf)[0], values)
 
 
+def split_aux(result: Any, label: str) -> tuple[Any, Any]:
+    """Return what a function with ``has_aux`` returned, which must be a pair."""
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise DTypeError(
+            f"{label}: has_aux=True expects a pair (value, anything), got {type(result).__name__}"
+        )
+    return result
+
+
 def require_match(given: Any, expected: Any, what: str) -> Any:
     """Return ``given`` as an array of the library of ``expected`` and its shape, or raise."""
     if type(given) is type(expected) and given.shape == expected.shape:

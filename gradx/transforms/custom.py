@@ -83,7 +83,7 @@ class CustomOp(Op):
 
     __slots__ = ()
 
-    def _implementation(self, backend):
+    def on(self, backend):
         return partial(self.forward, backend.xp)
 
 

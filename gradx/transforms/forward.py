@@ -6,7 +6,7 @@ from typing import Any
 from gradx.core import tree
 from gradx.core.arrays import backend_for
 from gradx.core.call import Tensor
-from gradx.core.explain import describe
+from gradx.core.explain import MISSED, describe
 from gradx.core.trace import Trace
 from gradx.core.views import freeze, held, new_tensor
 from gradx.errors import DTypeError, ShapeError
@@ -15,15 +15,16 @@ from gradx.ops.elementwise import add
 from gradx.ops.shapes import conform
 from gradx.transforms.boundary import (
     as_array,
+    detach_tree,
     is_differentiable,
     label_of,
     leave,
     own,
     require_match,
+    split_aux,
 )
 from gradx.transforms.constants import constant, constants, is_discrete
 from gradx.transforms.honesty import PRODUCTS, apply_rule
-from gradx.transforms.reverse import MISSED
 from gradx.transforms.structural import HOLLOW, follow, join, match, of_seed, reached_in
 
 
@@ -180,10 +181,10 @@ def jvp(
     try:
         out, aux = f(*tree.unflatten(structure, starts)), None
         if has_aux:
-            out, aux = out
+            out, aux = split_aux(out, label)
         results, out_structure = tree.flatten(out)
         pairs = [leave(trace, result) for result in results]
-        aux = tree.map(lambda leaf: leave(trace, leaf)[0], aux)
+        aux = detach_tree(trace, aux)
     finally:
         trace.end()
     values = [as_array(value) for value, _ in pairs]

@@ -23,6 +23,7 @@ from gradx.transforms.boundary import (
     own,
     require_differentiable,
     require_match,
+    split_aux,
 )
 from gradx.transforms.honesty import is_differentiated
 from gradx.transforms.reverse import Reverse, propagate
@@ -90,7 +91,7 @@ def value_and_grad(
             replaced[i] = primal
         try:
             result = f(*replaced, **kwargs)
-            loss, aux = _split_aux(result, label) if has_aux else (result, None)
+            loss, aux = split_aux(result, label) if has_aux else (result, None)
             value, node = leave(trace, loss)
             if has_aux:
                 aux = detach_tree(trace, aux)
@@ -136,7 +137,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     try:
         out, aux = f(*tree.unflatten(structure, starts)), None
         if has_aux:
-            out, aux = _split_aux(out, label)
+            out, aux = split_aux(out, label)
             # The caller may write to it, too, before it pulls back.
             aux = tree.map(_copied_if_array, detach_tree(trace, aux))
         results, out_structure = tree.flatten(out)
@@ -216,14 +217,6 @@ def _leaf_name(trace, f, args, positions, index):
             return f"{trace.name}: argument {position}{name}"
         count += len(paths)
     return f"{trace.name}: an argument"
-
-
-def _split_aux(result, label):
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise DTypeError(
-            f"{label}: has_aux=True expects a pair (value, anything), got {type(result).__name__}"
-        )
-    return result
 
 
 def _require_scalar(value, holomorphic, label):

@@ -10,7 +10,7 @@ from typing import Any
 
 from gradx.core.arrays import backend_for, reading_stalls
 from gradx.core.call import Tensor
-from gradx.core.explain import EXPLAINED
+from gradx.core.explain import MISSED
 from gradx.core.trace import Trace
 from gradx.core.views import held
 from gradx.errors import TapeError
@@ -31,8 +31,6 @@ from gradx.transforms.structural import (
 )
 
 next_serial = count().__next__
-# The implementation is not known yet, or refuses: calling the op finds it, or says why.
-MISSED = (KeyError, *EXPLAINED)
 
 
 class Node:
@@ -105,7 +103,8 @@ class Reverse(Trace):
             else:
                 y = held(y)
         try:
-            out = op.implementations[type(x), type(y)](x, y)
+            types = type(x) if type(x) is type(y) else (type(x), type(y))
+            out = op.implementations[types](x, y)
         except MISSED:
             out = op.call(x, y)
         all_edges = op.all_edges

@@ -88,15 +88,17 @@ def may_matter(nodes: list[Any], seeds: Collection[Any]) -> bool:
     """
     if any(map(_may_hold_zero, seeds)):
         return True
+    ops = {node.op.name for node in nodes if node.edges}
     unread = any(map(reading_stalls, seeds))
     picking = MASKING if unread else PICKING
     # There may be a NaN to begin with, in what where or an index left out.
-    leaves_out = any(_leaves_out_what_ops_made(node, picking) for node in nodes)
-    if is_harmless(nodes):  # All other derivatives are finite.
+    leaves_out = not ops.isdisjoint(picking) and any(
+        _leaves_out_what_ops_made(node, picking) for node in nodes
+    )
+    if ops <= HARMLESS or is_harmless(nodes):  # All other derivatives are finite.
         return leaves_out and (unread or may_meet_nan(nodes))
     if leaves_out:
         return True
-    ops = {node.op.name for node in nodes if node.edges}
     if not ops.isdisjoint(SELECTING - CHOOSING) or any(map(_is_scaled_by_constant, nodes)):
         return True
     met = False
@@ -116,9 +118,7 @@ def may_be_scaled_to_infinity(node: Any) -> bool:
 
 
 def _leaves_out_what_ops_made(node, picking):
-    if not node.edges or node.op.name not in picking:
-        return False
-    return any(edge[0].edges for edge in node.edges)
+    return node.edges and node.op.name in picking and any(edge[0].edges for edge in node.edges)
 
 
 def constant_factor(node: Any) -> Any:
@@ -196,13 +196,9 @@ def follow(
     if selects or (op.name in MOVING and live is not None):
         through = ones_like(_real_part(g)) if live is None else live
         if leaves_out and type(factor) is Tensor:
-            reached = where(equal(taken_as_constant(factor), 0), 0.0, through)
+            live = where(equal(taken_as_constant(factor), 0), 0.0, through)
         else:
-            reached = rule.apply(beside(through, saved), *saved)
-        if live is not None and (by_constant or op.name in ("maximum", "minimum")):
-            # A NaN that the rule keeps does not make what is dead alive.
-            reached = where(equal(live, 0), 0.0, reached)
-        live = _indicator(reached)
+            live = _reached(op, rule, saved, through, live, by_constant)
     elif not (op.elementwise or harmless) and (live is not None or leaves_out or _skips(op, part)):
         live = _after_mixing(part, rule, saved, g, live, leaves_out)
     if live is None or (harmless and not op.elementwise and not selects):
@@ -212,6 +208,14 @@ def follow(
     if may_hold_nan(part) or (is_differentiated(part) and not selects):
         part = where(equal(live, 0), 0.0, part)
     return part, live
+
+
+def _reached(op, rule, saved, through, live, by_constant):
+    reached = rule.apply(beside(through, saved), *saved)
+    if live is not None and (by_constant or op.name in ("maximum", "minimum")):
+        # A NaN that the rule keeps does not make what is dead alive.
+        reached = where(equal(live, 0), 0.0, reached)
+    return _indicator(reached)
 
 
 def _skips(op, part):
