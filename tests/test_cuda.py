@@ -319,6 +319,27 @@ def test_cupy_multiplies_vectors_without_cublas(machine):
         backend.kernels["vecdot"](backend.xp, put[0], put[0][:, :2])
 
 
+SYSTEMS = [((2, 3, 3), (3, 4)), ((3, 3), (2, 3, 4)), ((2, 1, 3, 3), (5, 3, 2)), ((2, 3, 3), (3,))]
+
+
+@pytest.mark.parametrize(("matrices", "sides"), SYSTEMS)
+def test_stacks_of_systems_broadcast_for_cupy_which_does_not(matrices, sides, machine, monkeypatch):
+    backend, _ = backends.backend_for_device("cuda")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=matrices), rng.normal(size=sides)
+    put = [to_device(one, "cuda") for one in (x, y)]
+
+    def strict(x, y):
+        assert y.ndim == 1 or x.shape[:-1] == y.shape[:-1]
+        return np.linalg.solve(x, y)
+
+    monkeypatch.setattr(backend.xp.linalg, "solve", strict)
+
+    out = backend.kernels["solve"](backend.xp, *put)
+
+    assert np.allclose(out.get(), np.linalg.solve(x, y))
+
+
 def test_info_says_why_cuda_cannot_be_used(no_wheels, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "cupy", None)
 

@@ -185,6 +185,15 @@ def vecdot(xp, x, y, /, *, axis=-1):
     return products.sum(axis=axis, dtype=products.dtype)
 
 
+@BACKEND.kernel("solve")
+def solve(xp, x, y, /):
+    """Broadcast stacks: CuPy wants as many matrices of one as of the other."""
+    if y.ndim > 1 and x.shape[:-2] != y.shape[:-2]:
+        stack = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+        x, y = (xp.broadcast_to(one, (*stack, *one.shape[-2:])) for one in (x, y))
+    return xp.linalg.solve(x, y)
+
+
 @BACKEND.kernel("matmul")
 def matmul(xp, x, y, /):
     """Multiply by cuBLASLt, which can be captured and copies no transposed stack."""
