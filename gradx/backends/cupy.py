@@ -31,6 +31,7 @@ from gradx.backends.cuda_kernels import (
 from gradx.backends.cuda_kernels.launching import is_capturing
 from gradx.errors import DeviceError, ShapeError
 
+MOST_JOINED = 8  # arrays that CuPy joins by copying one after another
 CREATE = ("arange", "empty", "eye", "full", "linspace", "ones", "zeros")
 CREATE_LIKE = ("asarray", "empty_like", "full_like", "ones_like", "zeros_like")
 
@@ -183,6 +184,18 @@ def vecdot(xp, x, y, /, *, axis=-1):
         raise ShapeError(f"vecdot: {x.shape} and {y.shape} differ along axis {axis}")
     products = xp.conj(x) * y
     return products.sum(axis=axis, dtype=products.dtype)
+
+
+@BACKEND.kernel("concat")
+def concat(xp, /, *arrays, axis=0):
+    """Join a few at a time in a capture: for more CuPy copies a table of them from the host."""
+    if len(arrays) <= MOST_JOINED or not is_capturing():
+        return xp.concat(arrays, axis=axis)
+    if axis is None:
+        arrays, axis = tuple([x.reshape(-1) for x in arrays]), 0
+    starts = range(0, len(arrays), MOST_JOINED)
+    parts = [xp.concat(arrays[i : i + MOST_JOINED], axis=axis) for i in starts]
+    return concat(xp, *parts, axis=axis)
 
 
 @BACKEND.kernel("solve")
