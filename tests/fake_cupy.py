@@ -331,6 +331,17 @@ def make_cupyx() -> ModuleType:
     """Return the stand-in for CuPy's other package."""
     cupyx = ModuleType("cupyx")
     cupyx.empty_pinned = np.empty
+    cupyx.linalg = "ignore"
+
+    @contextmanager
+    def errstate(*, linalg):
+        before, cupyx.linalg = cupyx.linalg, linalg
+        try:
+            yield
+        finally:
+            cupyx.linalg = before
+
+    cupyx.errstate = errstate
     return cupyx
 
 

@@ -340,6 +340,23 @@ def test_stacks_of_systems_broadcast_for_cupy_which_does_not(matrices, sides, ma
     assert np.allclose(out.get(), np.linalg.solve(x, y))
 
 
+@pytest.mark.parametrize("name", ["cholesky", "inv", "solve"])
+def test_matrix_without_an_inverse_or_a_factor_raises_as_on_the_cpu(name, machine, monkeypatch):
+    backend, _ = backends.backend_for_device("cuda")
+    put = [to_device(np.zeros((2, 2)), "cuda")] * (1 + (name == "solve"))
+
+    def silent(x, *others):
+        if sys.modules["cupyx"].linalg == "raise":
+            raise np.linalg.LinAlgError("Error reported by cuSOLVER")
+        return x
+
+    monkeypatch.setattr(backend.xp.linalg, name, silent)
+
+    with pytest.raises(ValueError, match="Error reported by cuSOLVER"):
+        backend.kernels[name](backend.xp, *put)
+    assert sys.modules["cupyx"].linalg == "ignore"
+
+
 def test_info_says_why_cuda_cannot_be_used(no_wheels, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "cupy", None)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import array_api_compat.cupy as compat
 import cupy
+import cupyx
 import numpy as np
 
 from gradx.backends import companions, cublaslt, cuda_prefetch
@@ -198,13 +199,33 @@ def concat(xp, /, *arrays, axis=0):
     return concat(xp, *parts, axis=axis)
 
 
+# NVIDIA's solvers raise nothing: what they leave of a matrix that has no inverse, or no factor,
+# are numbers that mean nothing. They cannot be captured, so to wait for them and look is possible.
+
+
 @BACKEND.kernel("solve")
 def solve(xp, x, y, /):
-    """Broadcast stacks: CuPy wants as many matrices of one as of the other."""
+    """Broadcast stacks, too: CuPy wants as many matrices of one as of the other."""
     if y.ndim > 1 and x.shape[:-2] != y.shape[:-2]:
         stack = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
         x, y = (xp.broadcast_to(one, (*stack, *one.shape[-2:])) for one in (x, y))
-    return xp.linalg.solve(x, y)
+    with cupyx.errstate(linalg="raise"):
+        return xp.linalg.solve(x, y)
+
+
+@BACKEND.kernel("inv")
+def inv(xp, x, /):
+    """Invert, and look whether there is an inverse."""
+    with cupyx.errstate(linalg="raise"):
+        return xp.linalg.inv(x)
+
+
+@BACKEND.kernel("cholesky")
+def cholesky(xp, x, /, *, upper=False):
+    """Factorize, and look whether the matrix is positive definite."""
+    with cupyx.errstate(linalg="raise"):
+        lower = xp.linalg.cholesky(x)
+    return xp.conj(xp.matrix_transpose(lower)) if upper else lower
 
 
 @BACKEND.kernel("matmul")
