@@ -103,7 +103,9 @@ def suite(seconds: float) -> dict[str, Any]:
     command = [sys.executable, "-u", "-m", "pytest", "-v", "-k", "cupy", "--backend=cupy"]
     # What other libraries warn of here is no failure of ours.
     command += ["-p", "no:cacheprovider", "--tb=short", "-o", "filterwarnings=default"]
-    command += ["-p", "_gpu_failures", "--maxfail=300", "tests"]
+    command += ["-p", "_gpu_failures", "--maxfail=300", "--continue-on-collection-errors", "tests"]
+    if find_spec("pytest_timeout") is not None:
+        command += ["--timeout=120"]
     if find_spec("xdist") is not None:
         command += ["-n", str(max(1, (os.cpu_count() or 1) * 3 // 4))]
     paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])

@@ -46,7 +46,7 @@ def as_rows(names):
 def loss(model, rows, *, key, train):
     """Return the mean over all letters of names: what follows its end is not asked."""
     before, after = rows[:, :-1], rows[:, 1:]
-    asked = (before != STOP) | (gx.arange(before.shape[1]) == 0)
+    asked = (before != STOP) | (gx.arange(before.shape[1], device=before.device) == 0)
     return gx.sum(nn.cross_entropy(model(before), after, "none") * asked) / gx.sum(asked)
 
 

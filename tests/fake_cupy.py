@@ -83,7 +83,8 @@ def make_cupy(machine: Machine) -> dict[str, ModuleType]:
     for name in ("arange", "array", "empty", "eye", "full", "linspace", "ones", "zeros"):
         setattr(cupy, name, on_current_device(getattr(np, name), cupy.ndarray))
     for name in ("concat", "concatenate"):
-        setattr(cupy, name, on_current_device(getattr(np, name), cupy.ndarray))
+        join = on_current_device(getattr(np, name), cupy.ndarray)
+        setattr(cupy, name, without_tables(join, machine))
     for name in ("empty_like", "full_like", "ones_like", "zeros_like"):
         setattr(cupy, name, on_current_device(getattr(np, name), cupy.ndarray))
     cupy.asarray = make_asarray(cupy.ndarray, machine)
@@ -292,6 +293,17 @@ def on_current_device(create, array_type):
     return created
 
 
+def without_tables(join, machine: Machine):
+    """Refuse to join over eight arrays in a capture: CuPy copies their addresses to the GPU."""
+
+    def joined(arrays, *args, **parameters):
+        if machine.capturing and len(arrays) > 8:
+            raise FakeRuntimeError("the current stream is capturing, so H2D is disallowed")
+        return join(arrays, *args, **parameters)
+
+    return joined
+
+
 def own(array, array_type, machine: Machine):
     """Return a fake array that is no view, as one that CuPy has made."""
     if machine.capacity is not None and machine.used + array.nbytes > machine.capacity:
@@ -319,6 +331,17 @@ def make_cupyx() -> ModuleType:
     """Return the stand-in for CuPy's other package."""
     cupyx = ModuleType("cupyx")
     cupyx.empty_pinned = np.empty
+    cupyx.linalg = "ignore"
+
+    @contextmanager
+    def errstate(*, linalg):
+        before, cupyx.linalg = cupyx.linalg, linalg
+        try:
+            yield
+        finally:
+            cupyx.linalg = before
+
+    cupyx.errstate = errstate
     return cupyx
 
 

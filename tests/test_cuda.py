@@ -319,6 +319,44 @@ def test_cupy_multiplies_vectors_without_cublas(machine):
         backend.kernels["vecdot"](backend.xp, put[0], put[0][:, :2])
 
 
+SYSTEMS = [((2, 3, 3), (3, 4)), ((3, 3), (2, 3, 4)), ((2, 1, 3, 3), (5, 3, 2)), ((2, 3, 3), (3,))]
+
+
+@pytest.mark.parametrize(("matrices", "sides"), SYSTEMS)
+def test_stacks_of_systems_broadcast_for_cupy_which_does_not(matrices, sides, machine, monkeypatch):
+    backend, _ = backends.backend_for_device("cuda")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=matrices), rng.normal(size=sides)
+    put = [to_device(one, "cuda") for one in (x, y)]
+
+    def strict(x, y):
+        assert y.ndim == 1 or x.shape[:-1] == y.shape[:-1]
+        return np.linalg.solve(x, y)
+
+    monkeypatch.setattr(backend.xp.linalg, "solve", strict)
+
+    out = backend.kernels["solve"](backend.xp, *put)
+
+    assert np.allclose(out.get(), np.linalg.solve(x, y))
+
+
+@pytest.mark.parametrize("name", ["cholesky", "inv", "solve"])
+def test_matrix_without_an_inverse_or_a_factor_raises_as_on_the_cpu(name, machine, monkeypatch):
+    backend, _ = backends.backend_for_device("cuda")
+    put = [to_device(np.zeros((2, 2)), "cuda")] * (1 + (name == "solve"))
+
+    def silent(x, *others):
+        if sys.modules["cupyx"].linalg == "raise":
+            raise np.linalg.LinAlgError("Error reported by cuSOLVER")
+        return x
+
+    monkeypatch.setattr(backend.xp.linalg, name, silent)
+
+    with pytest.raises(ValueError, match="Error reported by cuSOLVER"):
+        backend.kernels[name](backend.xp, *put)
+    assert sys.modules["cupyx"].linalg == "ignore"
+
+
 def test_info_says_why_cuda_cannot_be_used(no_wheels, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "cupy", None)
 

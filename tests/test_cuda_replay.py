@@ -114,6 +114,16 @@ def test_replay_runs_nothing_of_python(cuda, monkeypatch):
     assert_close(cuda.get(out), gx.nn.softmax(drawn(3, seed=1).astype(float)) * 2)
 
 
+@pytest.mark.parametrize("axis", [0, 1, None])
+def test_many_arrays_are_joined_in_a_capture(axis, cuda):
+    arrays = [drawn(2, 3, seed=i) for i in range(70)]
+    joined = gx.compile(lambda *xs: gx.concat([x + 1 for x in xs], axis=axis))
+
+    out = joined(*map(cuda.put, arrays))
+
+    assert np.array_equal(cuda.get(out), np.concat(arrays, axis=axis) + 1)
+
+
 def test_result_that_is_kept_is_not_overwritten(cuda):
     double = gx.compile(lambda x: x * 2)
     first = double(cuda.put(np.ones(3)))

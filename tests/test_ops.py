@@ -18,6 +18,7 @@ from gradx.core.arrays import as_dtype, is_kind
 from gradx.core.op import COMPOSED, OPS, Composed
 from gradx.errors import TrackedError
 from gradx.testing import check_derivatives
+from tests.freedom import in_one_way
 
 for module in pkgutil.iter_modules(gradx.ops.__path__, "gradx.ops."):
     importlib.import_module(module.name)
@@ -127,6 +128,10 @@ def reference(op, sample):
     return op.forward(xp, *arrays, **(defaults | params))
 
 
+# Of numbers drawn in single precision: a GPU has its own logarithm and cosine.
+RELATIVE = {("cupy", "float32"): 1e-6}
+
+
 @every_sample
 def test_backends_agree_with_numpy(op, sample, backend):
     arrays = [convert(array, backend) for array in sample.arrays]
@@ -138,8 +143,10 @@ def test_backends_agree_with_numpy(op, sample, backend):
 
     expected = flat(xp_numpy(), reference(op, sample))
     assert [a.shape for a in actual] == [e.shape for e in expected]
-    for a, e in zip(actual, expected, strict=True):
-        np.testing.assert_allclose(a, e, rtol=1e-12, atol=1e-14)
+    pairs = zip(in_one_way(op.name, actual), in_one_way(op.name, expected), strict=True)
+    for a, e in pairs:
+        relative = RELATIVE.get((backend.name, a.dtype.name), 1e-12)
+        np.testing.assert_allclose(a, e, rtol=relative, atol=1e-14)
 
 
 def xp_numpy():

@@ -13,6 +13,7 @@ from typing import Any
 
 import array_api_compat.cupy as compat
 import cupy
+import cupyx
 import numpy as np
 
 from gradx.backends import companions, cublaslt, cuda_prefetch
@@ -31,6 +32,7 @@ from gradx.backends.cuda_kernels import (
 from gradx.backends.cuda_kernels.launching import contiguous, is_capturing
 from gradx.errors import DeviceError, ShapeError
 
+MOST_JOINED = 8  # arrays that CuPy joins by copying one after another
 CREATE = ("arange", "empty", "eye", "full", "linspace", "ones", "zeros")
 CREATE_LIKE = ("asarray", "empty_like", "full_like", "ones_like", "zeros_like")
 
@@ -184,6 +186,47 @@ def vecdot(xp, x, y, /, *, axis=-1):
         raise ShapeError(f"vecdot: {x.shape} and {y.shape} differ along axis {axis}")
     products = xp.conj(x) * y
     return products.sum(axis=axis, dtype=products.dtype)
+
+
+@BACKEND.kernel("concat")
+def concat(xp, /, *arrays, axis=0):
+    """Join a few at a time in a capture: for more CuPy copies a table of them from the host."""
+    if len(arrays) <= MOST_JOINED or not is_capturing():
+        return xp.concat(arrays, axis=axis)
+    if axis is None:
+        arrays, axis = tuple([x.reshape(-1) for x in arrays]), 0
+    starts = range(0, len(arrays), MOST_JOINED)
+    parts = [xp.concat(arrays[i : i + MOST_JOINED], axis=axis) for i in starts]
+    return concat(xp, *parts, axis=axis)
+
+
+# NVIDIA's solvers raise nothing: what they leave of a matrix that has no inverse, or no factor,
+# are numbers that mean nothing. They cannot be captured, so to wait for them and look is possible.
+
+
+@BACKEND.kernel("solve")
+def solve(xp, x, y, /):
+    """Broadcast stacks, too: CuPy wants as many matrices of one as of the other."""
+    if y.ndim > 1 and x.shape[:-2] != y.shape[:-2]:
+        stack = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+        x, y = (xp.broadcast_to(one, (*stack, *one.shape[-2:])) for one in (x, y))
+    with cupyx.errstate(linalg="raise"):
+        return xp.linalg.solve(x, y)
+
+
+@BACKEND.kernel("inv")
+def inv(xp, x, /):
+    """Invert, and look whether there is an inverse."""
+    with cupyx.errstate(linalg="raise"):
+        return xp.linalg.inv(x)
+
+
+@BACKEND.kernel("cholesky")
+def cholesky(xp, x, /, *, upper=False):
+    """Factorize, and look whether the matrix is positive definite."""
+    with cupyx.errstate(linalg="raise"):
+        lower = xp.linalg.cholesky(x)
+    return xp.conj(xp.matrix_transpose(lower)) if upper else lower
 
 
 @BACKEND.kernel("matmul")
