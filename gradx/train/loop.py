@@ -36,13 +36,13 @@ from gradx.train.sources import (
     set_apart,
     training_source,
 )
-from gradx.train.state import Result, State, Weights
+from gradx.train.state import Model, Result, State, Weights
 from gradx.train.step import Step, make_step
 from gradx.transforms.boundary import name_of
 
 
 def fit(
-    model: Any,
+    model: Model,
     loss: Callable[..., Any],
     optimizer: Optimizer,
     data: Any,
@@ -61,7 +61,7 @@ def fit(
     precision: str | None = None,
     resume: Any = None,
     world: World | None = None,
-) -> Result:
+) -> Result[Model]:
     """Train ``model`` for ``epochs`` and return a ``Result`` with ``.model`` and ``.history``.
 
     ``model`` is a tree of floating-point arrays; it is not changed.
@@ -174,7 +174,7 @@ class Run:
     device: Any
     settings: Mapping[str, Any]
 
-    def train(self, model: Any, epochs: int, resume: Any = None) -> Result:
+    def train(self, model: Model, epochs: int, resume: Any = None) -> Result[Model]:
         """Go through the epochs until they are over or somebody stops."""
         weights = Weights(model, self.optimizer.init(model))
         history = History(self._columns(), self.settings)

@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from gradx.train.history import History
+
+Model = TypeVar("Model")
 
 
 class Weights(NamedTuple):
@@ -50,14 +52,14 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class Result(Generic[Model]):
     """What ``fit`` returns: the trained ``model``, and how it came about.
 
     ``history`` has the numbers of each epoch, ``optimizer_state`` is where the optimizer stands,
     ``stopped`` the reason somebody gave for ending training, ``None`` if nobody did.
     """
 
-    model: Any
+    model: Model
     history: History
     optimizer_state: Any
     stopped: str | None
