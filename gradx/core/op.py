@@ -13,7 +13,7 @@ how much must be said for both derivative modes to follow:
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec
 
 from gradx.backends import Backend, backend_for_device, backend_of, current_device
 from gradx.core.call import Tensor, make_calls
@@ -33,6 +33,7 @@ from gradx.core.rules import (
 from gradx.core.samples import SampleSet
 from gradx.errors import GradxError
 
+P = ParamSpec("P")
 Declare = Callable[[Function], Function]
 # How to put a changed view back into its base: ``view(base, changed, params)``.
 # "transpose": by the op's own transpose; "read-only": never; None: not a view.
@@ -226,7 +227,7 @@ class Composed(NamedTuple):
     samples: SampleSet
 
 
-def composed(*, samples: SampleSet) -> Callable[[Function], Function]:
+def composed(*, samples: SampleSet) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
     """List a function made of other ops; what it cannot use it names."""
 
     def declare(function):

@@ -11,10 +11,11 @@ from typing import Any
 from weakref import ref
 
 from gradx.backends import backend_of
+from gradx.core.surface import Surface
 from gradx.errors import ShapeError, TrackedError
 
 
-class Tensor:
+class Tensor(Surface):
     """An array seen by a transform, with the operators, attributes and methods of an array.
 
     Transforms make it of the arguments of their functions, ``gx.tensor`` to explore by hand.

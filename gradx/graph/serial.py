@@ -6,9 +6,10 @@ JSON lacks, slices, tuples and arrays are written as objects of one key.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
-from math import inf, nan
+from math import inf, isfinite, nan
+from types import EllipsisType, NoneType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,23 +77,27 @@ def _written(equation: Equation, put: Callable[..., Any], declare: Callable[...,
 
 def encoded(value: Any) -> Any:
     """Return a parameter, a literal or a constant as JSON has it."""
-    if value is None or type(value) in (bool, int, str):
-        return value
-    if type(value) is float:
-        return value if value - value == 0 else {"float": repr(value)}
-    if type(value) is complex:
-        return {"complex": [encoded(value.real), encoded(value.imag)]}
-    if type(value) is slice:
-        return {"slice": [encoded(part) for part in (value.start, value.stop, value.step)]}
-    if value is Ellipsis:
-        return {"ellipsis": True}
-    if isinstance(value, tuple | list):
-        return {type(value).__name__: [encoded(part) for part in value]}
-    if is_array(value):
-        host = np.asarray(backend_of(type(value)).to_numpy(value))
-        flat = [encoded(element) for element in host.reshape(-1).tolist()]
-        return {"array": [host.dtype.name, list(host.shape), flat]}
-    raise DTypeError(f"to_json: {describe(value)} has no form in JSON")
+    if type(value) in _ENCODERS:
+        return _ENCODERS[type(value)](value)
+    if not is_array(value):
+        raise DTypeError(f"to_json: {describe(value)} has no form in JSON")
+    host = np.asarray(backend_of(type(value)).to_numpy(value))
+    return {"array": [host.dtype.name, list(host.shape), _all(host.reshape(-1).tolist())]}
+
+
+def _all(values: Iterable[Any]) -> list[Any]:
+    return [encoded(value) for value in values]
+
+
+_ENCODERS: dict[type, Callable[[Any], Any]] = {
+    **dict.fromkeys((NoneType, bool, int, str), lambda value: value),
+    float: lambda value: value if isfinite(value) else {"float": repr(value)},
+    complex: lambda value: {"complex": _all((value.real, value.imag))},
+    slice: lambda value: {"slice": _all((value.start, value.stop, value.step))},
+    EllipsisType: lambda value: {"ellipsis": True},
+    tuple: lambda value: {"tuple": _all(value)},
+    list: lambda value: {"list": _all(value)},
+}
 
 
 def decoded(value: Any) -> Any:

@@ -25,12 +25,13 @@ Self = TypeVar("Self", bound="Module")
 def static(default: Any = MISSING) -> Any:
     """Declare a field that is a setting of the layer, not a parameter.
 
-    Trees of modules compare settings by ``==``, and no transform looks into them.
+    Trees of modules compare settings by ``==``, and no transform looks into them. Type checkers
+    know of a default that is given by name.
 
     >>> import numpy as np, gradx as gx
     >>> class Shift(gx.nn.Module):
     ...     amount: object
-    ...     unit: str = gx.nn.static("m")
+    ...     unit: str = gx.nn.static(default="m")
     >>> Shift(np.asarray(1.0))
     Shift(amount=float64 (), unit='m')
     """
@@ -54,7 +55,7 @@ class Module:
     >>> import numpy as np, gradx as gx
     >>> class Scale(gx.nn.Module):
     ...     factor: object
-    ...     power: int = gx.nn.static(1)
+    ...     power: int = gx.nn.static(default=1)
     ...     def __call__(self, x):
     ...         return x * self.factor**self.power
     >>> scale = Scale(np.asarray([1.0, 2.0]), power=2)

@@ -122,16 +122,7 @@ def join(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> Schedule:
     >>> [join([constant(1.0), exponential(1.0, 0.5)], [2])(n) for n in range(4)]
     [1.0, 1.0, 1.0, 0.5]
     """
-    for what, value in (("schedules", schedules), ("boundaries", boundaries)):
-        if not isinstance(value, Sequence) or isinstance(value, str):
-            raise DTypeError(f"join: {what}={value!r}, expected a list of them")
-    for schedule in schedules:
-        if not callable(schedule):
-            raise DTypeError(
-                f"join: {schedule!r} is no schedule: gx.optim.schedules.constant makes it one"
-            )
-    for boundary in boundaries:
-        require_number("join: a boundary", boundary)
+    _require_parts(schedules, boundaries)
     if len(boundaries) != len(schedules) - 1 or not _increase(boundaries):
         raise ShapeError(
             f"join: {len(schedules)} schedules and boundaries {list(boundaries)!r}: expected one "
@@ -145,6 +136,19 @@ def join(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> Schedule:
         return value
 
     return rate
+
+
+def _require_parts(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> None:
+    for what, value in (("schedules", schedules), ("boundaries", boundaries)):
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            raise DTypeError(f"join: {what}={value!r}, expected a list of them")
+    for schedule in schedules:
+        if not callable(schedule):
+            raise DTypeError(
+                f"join: {schedule!r} is no schedule: gx.optim.schedules.constant makes it one"
+            )
+    for boundary in boundaries:
+        require_number("join: a boundary", boundary)
 
 
 def _increase(boundaries: Sequence[int]) -> bool:

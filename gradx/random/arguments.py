@@ -39,7 +39,7 @@ def checked_key(key: Any) -> Any:
     """Return ``key`` for an op: a NumPy array, or the Tensor of a transform, as of ``vmap``."""
     if type(key) is not Tensor:
         return as_key(key)
-    if key.shape != (2,) or not is_kind(key, "unsigned integer"):  # type: ignore[attr-defined]
+    if key.shape != (2,) or not is_kind(key, "unsigned integer"):
         raise ShapeError(
             f"expected one key from gx.random.key(seed), of dtype uint64 and shape (2,), "
             f"got {describe(key)}"

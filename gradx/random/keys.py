@@ -83,7 +83,7 @@ def fold_in(key: Any, data: Any) -> np.ndarray:
     key = checked_key(key)
     if type(data) is not Tensor:
         return folded_key(key, _as_counter("data", data))
-    if data.shape != () or not is_kind(data, "integral"):  # type: ignore[attr-defined]
+    if data.shape != () or not is_kind(data, "integral"):
         raise DTypeError(f"data: expected an integer, got {describe(data)}")
     return folded_key(key, data)
 

@@ -11,7 +11,7 @@ from gradx.nn.module import Module
 from gradx.saving.layout import as_bytes, make_header
 from gradx.saving.layouts import FIELDS, IGNORED, SAME, Arrays, Layout, known, layout_of
 from gradx.saving.reading import read_file
-from gradx.saving.trees import as_path, as_written, into_tree, named_leaves
+from gradx.saving.trees import Tree, as_path, as_written, into_tree, named_leaves
 from gradx.saving.writing import write_atomically
 
 SHOWN = 8  # names in a message
@@ -25,7 +25,7 @@ class Place(NamedTuple):
     layout: Layout
 
 
-def load_state_dict(path: Any, like: Any, names: Mapping[str, str] | None = None) -> Any:
+def load_state_dict(path: Any, like: Tree, names: Mapping[str, str] | None = None) -> Tree:
     """Return ``like`` with the parameters of a PyTorch model of the same layers, in a file.
 
     The file is what ``safetensors.torch.save_file(module.state_dict(), path)`` writes. A layer

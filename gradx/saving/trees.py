@@ -8,7 +8,7 @@ structure, and all settings of layers, come from the tree that is loaded into.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from gradx.saving.layout import ARRAY_DIGESTS, HEADER_DIGEST, NAMES, as_bytes, m
 from gradx.saving.reading import read_file
 from gradx.saving.writing import write_atomically
 
+Tree = TypeVar("Tree")
 NUMBERS = (bool, int, float, complex)
 SINGLE = "array"  # the name of a tree that is one array
 
@@ -50,6 +51,14 @@ def save(path: Any, tree: Any, *, metadata: Mapping[str, str] | None = None) -> 
     arrays = {name: as_written(name, leaf) for name, leaf in named_leaves(tree).items()}
     parts = (as_bytes(array) for array in arrays.values())
     write_atomically(as_path("save", path), [make_header(arrays, metadata), *parts])
+
+
+@overload
+def load(path: Any, like: None = None, *, verify: bool = True) -> dict[str, np.ndarray]: ...
+
+
+@overload
+def load(path: Any, like: Tree, *, verify: bool = True) -> Tree: ...
 
 
 def load(path: Any, like: Any = None, *, verify: bool = True) -> Any:

@@ -37,13 +37,13 @@ from gradx.train.sources import (
     set_apart,
     training_source,
 )
-from gradx.train.state import Result, State, Weights, in_row_order
+from gradx.train.state import Model, Result, State, Weights, in_row_order
 from gradx.train.step import Step, make_step
 from gradx.transforms.boundary import name_of
 
 
 def fit(
-    model: Any,
+    model: Model,
     loss: Callable[..., Any],
     optimizer: Optimizer,
     data: Any,
@@ -63,7 +63,7 @@ def fit(
     sharpness: float | None = None,
     resume: Any = None,
     world: World | None = None,
-) -> Result:
+) -> Result[Model]:
     """Train ``model`` for ``epochs`` and return a ``Result`` with ``.model`` and ``.history``.
 
     ``model`` is a tree of floating-point arrays; it is not changed.
@@ -181,7 +181,7 @@ class Run:
     device: Any
     settings: Mapping[str, Any]
 
-    def train(self, model: Any, epochs: int, resume: Any = None) -> Result:
+    def train(self, model: Model, epochs: int, resume: Any = None) -> Result[Model]:
         """Go through the epochs until they are over or somebody stops."""
         weights = Weights(model, self.optimizer.init(model))
         history = History(self._columns(), self.settings)

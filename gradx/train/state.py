@@ -2,11 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from gradx.core import tree
 from gradx.core.arrays import backend_for, is_array
 from gradx.train.history import History
+
+Model = TypeVar("Model")
 
 
 class Weights(NamedTuple):
@@ -61,14 +63,14 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class Result(Generic[Model]):
     """What ``fit`` returns: the trained ``model``, and how it came about.
 
     ``history`` has the numbers of each epoch, ``optimizer_state`` is where the optimizer stands,
     ``stopped`` the reason somebody gave for ending training, ``None`` if nobody did.
     """
 
-    model: Any
+    model: Model
     history: History
     optimizer_state: Any
     stopped: str | None

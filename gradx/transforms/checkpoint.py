@@ -9,7 +9,7 @@ its structural zeros and derivatives of derivatives need no second thought.
 
 from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary, ref
 
 from gradx.core import tree
@@ -19,6 +19,9 @@ from gradx.core.views import freeze, held, new_tensor
 from gradx.transforms.boundary import copied, label_of, leave
 from gradx.transforms.constants import constant
 from gradx.transforms.reverse import Reverse
+
+P = ParamSpec("P")
+Returned = TypeVar("Returned")
 
 # The segment of each tape whose results are in memory.
 _replayed: WeakKeyDictionary[Any, ref[Any]] = WeakKeyDictionary()
@@ -141,7 +144,7 @@ class Checkpointing(Trace):
         return type(x) is Tensor and x.trace is self.segment.tape
 
 
-def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
+def checkpoint(f: Callable[P, Returned]) -> Callable[P, Returned]:
     """Return a function like ``f`` whose intermediate results are computed twice, not kept.
 
     The gradient of a program keeps what its rules need of every step. Of a

@@ -7,7 +7,7 @@ enough: each is linear, and the other's transpose.
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from gradx.core.arrays import is_array
 from gradx.core.call import Tensor
@@ -23,11 +23,12 @@ from gradx.transforms.grad import vjp as pull_back
 
 Function = Callable[..., Any]
 Rules = Mapping[str, Any]
+Given = TypeVar("Given", bound=Callable[..., Any])
 
 
 def custom_rule(
     *, partials: Rules | None = None, vjp: Rules | None = None, jvp: Rules | None = None
-) -> Callable[[Function], Function]:
+) -> Callable[[Given], Given]:
     """Return a decorator that gives a function derivative rules of your own.
 
     The function takes arrays by position and settings by keyword only, and

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from functools import partial, wraps
-from typing import Any
+from typing import Any, ParamSpec
 
 from gradx.core import tree
 from gradx.core.arrays import is_array, is_kind
@@ -29,14 +29,15 @@ from gradx.transforms.honesty import is_differentiated
 from gradx.transforms.reverse import Reverse, propagate
 
 Function = Callable[..., Any]
+P = ParamSpec("P")
 
 
 def grad(
-    f: Function,
+    f: Callable[P, Any],
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
-) -> Function:
+) -> Callable[P, Any]:
     """Return a function that computes the gradient of ``f``.
 
     ``f`` returns a real scalar (with ``has_aux``, a pair of it and anything else,
@@ -65,11 +66,11 @@ def grad(
 
 
 def value_and_grad(
-    f: Function,
+    f: Callable[P, Any],
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
-) -> Function:
+) -> Callable[P, tuple[Any, Any]]:
     """Return a function that computes ``f`` and its gradient, as ``grad`` describes it.
 
     >>> import numpy as np, gradx as gx

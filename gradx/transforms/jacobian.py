@@ -13,7 +13,7 @@ from gradx.ops.shapes import permute_dims, reshape
 from gradx.transforms.batching import vmap
 from gradx.transforms.boundary import label_of, require_differentiable
 from gradx.transforms.forward import jvp
-from gradx.transforms.grad import argument_positions, grad, require_argnums, vjp
+from gradx.transforms.grad import P, argument_positions, grad, require_argnums, vjp
 from gradx.transforms.linearize import transpose
 
 # Basis vectors that go through the linear map at once.
@@ -21,8 +21,8 @@ CHUNK = 64
 
 
 def jacobian(
-    f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, chunk_size: int | None = None
-) -> Callable[..., Any]:
+    f: Callable[P, Any], argnums: int | tuple[int, ...] = 0, *, chunk_size: int | None = None
+) -> Callable[P, Any]:
     """Return a function that computes all derivatives of ``f``.
 
     Of an output of shape ``(m...)`` by an input of shape ``(n...)`` the result
@@ -70,7 +70,7 @@ def jacobian(
     return jacobian_of
 
 
-def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
+def hessian(f: Callable[P, Any], argnums: int = 0) -> Callable[P, Any]:
     """Return a function that computes all second derivatives of a scalar function.
 
     They are by the argument at position ``argnums``; if that has shape ``(n...)``, the result
