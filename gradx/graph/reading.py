@@ -104,7 +104,7 @@ class _Walk:
         elif isinstance(x, type):
             self.kind(type(x))
             self.kind(x)
-        elif type(x) is Tensor or find_backend(type(x)) is not None:
+        elif _is_array(type(x)):
             if hasattr(x, "tobytes"):
                 self.guards.watch(x)
         else:
@@ -162,7 +162,7 @@ class _Walk:
             self._arguments(x)
         elif isinstance(x, dict):
             self._arguments(x.values())
-        elif type(x) is not Tensor and find_backend(type(x)) is None:
+        elif not _is_array(type(x)):
             self.kind(type(x))
             settings = _settings(type(x))
             for name, part in _dictionary(x).items():
@@ -331,3 +331,7 @@ def _is_library_module(name: str) -> bool:
         return True
     file = getattr(sys.modules.get(name), "__file__", None)
     return file is not None and os.path.abspath(file).startswith(LIBRARIES)
+
+
+def _is_array(kind: type) -> bool:
+    return kind is Tensor or find_backend(kind) is not None
