@@ -162,9 +162,9 @@ class _Walk:
             self._arguments(x)
         elif isinstance(x, dict):
             self._arguments(x.values())
-        elif not _is_array(type(x)):
-            self.kind(type(x))
-            settings = _settings(type(x))
+        elif not _is_array(cls := x.__class__):
+            self.kind(cls)
+            settings = _settings(cls)
             for name, part in _dictionary(x).items():
                 look = self.value if name in settings else self.argument
                 look(part)
