@@ -418,6 +418,8 @@ def test_lengths_whose_squares_leave_the_range_are_right(size):
     np.testing.assert_allclose(norm(x), 5 * size, rtol=1e-15)
     np.testing.assert_allclose(derivative(norm, x), [0.6, -0.8], rtol=1e-15)
     np.testing.assert_allclose(derivative(statistical.std, x), [0.5, -0.5], rtol=1e-15)
+    np.testing.assert_allclose(gx.compile(gx.grad(gx.std))(x), [0.5, -0.5], rtol=1e-15)
+    np.testing.assert_allclose(gx.compile(gx.grad(norm))(x), [0.6, -0.8], rtol=1e-15)
     np.testing.assert_allclose(gx.hessian(norm)(x)[0, 0] * size, 0.128, rtol=1e-12)
     spread = gx.hessian(statistical.std)(size * np.asarray([3.0, -4.0, 1.0]))[0] * size
     np.testing.assert_allclose(spread, [0.03629093, 0.01451637, -0.0508073], rtol=1e-6)

@@ -6,6 +6,7 @@ That values and derivatives agree with finite differences is tested with all ops
 import math
 import sys
 
+import mpmath
 import numpy as np
 import pytest
 import scipy.integrate
@@ -55,7 +56,8 @@ def test_derivatives_of_bessel_functions_are_those_of_scipy(order, x):
 def test_scaled_bessel_functions_do_not_overflow(x):
     i0e, i1e = special.i0e(np.asarray(x)), special.i1e(np.asarray(x))
 
-    assert derivatives(special.i0e, x, 2)[1] == i1e - np.sign(x) * i0e
+    slope = derivatives(special.i0e, x, 2)[1]
+    np.testing.assert_allclose(slope, i1e - np.sign(x) * i0e, atol=np.spacing(i0e))
     assert all(map(math.isfinite, derivatives(special.i1e, x)))
 
 
@@ -188,3 +190,35 @@ def test_functions_say_what_to_install_where_scipy_is_missing(monkeypatch):
 
     with pytest.raises(gx.MissingPackageError, match=r"gammaln: .*pip install scipy"):
         kernels_of("scipy.special", "pip install scipy")["gammaln"](np, np.ones(2))
+
+
+# Name -> the same of mpmath's numbers, and where formulas with differences would cancel.
+CANCELLING = {
+    "i0e": (lambda x: mpmath.exp(-abs(x)) * mpmath.besseli(0, x), (-1e4, 0.5, 2.0, 25.0, 1e8)),
+    "i1e": (lambda x: mpmath.exp(-abs(x)) * mpmath.besseli(1, x), (-1e4, 0.5, 2.0, 25.0, 1e8)),
+    "k0e": (lambda x: mpmath.exp(x) * mpmath.besselk(0, x), (1e-3, 0.5, 2.0, 25.0, 1e4)),
+    "k1e": (lambda x: mpmath.exp(x) * mpmath.besselk(1, x), (1e-3, 0.5, 2.0, 25.0, 1e4)),
+    "rgamma": (mpmath.rgamma, (-20.0, -5.0, -2.5, -1 - 2.0**-20, -1.0, -1e-8, 0.0, 1e-20, 3.0)),
+    "spence": (lambda x: mpmath.polylog(2, 1 - x), (1e-20, 1e-8, 1e-3, 0.6, 1 - 2.0**-20, 1.5)),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", CANCELLING)
+def test_two_derivatives_are_right_to_a_few_roundings_where_formulas_cancel(name, dtype):
+    exact, points = CANCELLING[name]
+    function, precision = getattr(gx.special, name), float(np.finfo(dtype).eps)
+
+    for x in np.asarray(points, dtype):
+        point = np.asarray(x)
+        with mpmath.workdps(80):
+            center = mpmath.mpf(float(x))
+            h = (abs(center) or 1) * mpmath.mpf(10) ** -16
+            below, at, above = [mpmath.re(exact(center + n * h)) for n in (-1, 0, 1)]
+            first, second = float((above - below) / (2 * h)), float((above - 2 * at + below) / h**2)
+        tolerance = 30 * precision
+        found = gx.grad(function)(point)
+        np.testing.assert_allclose(found, first, tolerance, tolerance * abs(x * second))
+        curved = [gx.grad(gx.grad(function))(point)]
+        curved.append(gx.jvp(gx.grad(function), (point,), (np.ones_like(point),))[1])
+        np.testing.assert_allclose(curved, second, tolerance)

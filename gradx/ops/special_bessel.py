@@ -7,6 +7,7 @@ computed by recurrences in the direction in which they are stable.
 from gradx.core.op import elementwise
 from gradx.core.samples import Sample, single_within
 from gradx.ops.signs import sign
+from gradx.ops.special_bessel_far import slope_of_first_kind
 from gradx.ops.special_host import through_numpy
 
 # Below, recurrences between orders are run downwards, from an order at which they have
@@ -34,19 +35,29 @@ def i1(xp, x, /):
     return through_numpy("i1", x)
 
 
-@elementwise(partials={"x": lambda x, out: i1e(x) - sign(x) * out}, samples=_far)
+@elementwise(
+    partials={"x": lambda x, out: slope_of_first_kind(_slope_of_i0e, x, out, 0)}, samples=_far
+)
 def i0e(xp, x, /):
     """Compute ``exp(-abs(x)) * i0(x)``, without overflow; the derivative at 0 is 0."""
     return through_numpy("i0e", x)
 
 
 @elementwise(
-    partials={"x": lambda x, out: _mean(i0e(x), bessel_scaled(x, order=2)) - sign(x) * out},
+    partials={"x": lambda x, out: slope_of_first_kind(_slope_of_i1e, x, out, 1)},
     samples=_far,
 )
 def i1e(xp, x, /):
     """Compute ``exp(-abs(x)) * i1(x)``, without overflow."""
     return through_numpy("i1e", x)
+
+
+def _slope_of_i0e(x, out):
+    return i1e(x) - sign(x) * out
+
+
+def _slope_of_i1e(x, out):
+    return _mean(i0e(x), bessel_scaled(x, order=2)) - sign(x) * out
 
 
 def _mean(x, y):

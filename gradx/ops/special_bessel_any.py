@@ -7,6 +7,7 @@ formula for a derivative with respect to the order.
 from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample, single_arrays
 from gradx.ops.signs import sign
+from gradx.ops.special_bessel_far import slope_of_second_kind
 from gradx.ops.special_host import refusing, through_numpy, whole_part
 
 
@@ -133,13 +134,25 @@ def k1(xp, x, /):
     return through_numpy("k1", x)
 
 
-@elementwise(partials={"x": lambda x, out: out - k1e(x)}, samples=single_arrays)
+@elementwise(
+    partials={
+        "x": lambda x, out: slope_of_second_kind(lambda x, out: out - k1e(x), x, out, 0),
+    },
+    samples=single_arrays,
+)
 def k0e(xp, x, /):
     """Compute ``exp(x) * k0(x)``, without underflow."""
     return through_numpy("k0e", x)
 
 
-@elementwise(partials={"x": lambda x, out: out - 0.5 * (k0e(x) + kve(2, x))}, samples=single_arrays)
+def _slope_of_k1e(x, out):
+    return out - 0.5 * (k0e(x) + kve(2, x))
+
+
+@elementwise(
+    partials={"x": lambda x, out: slope_of_second_kind(_slope_of_k1e, x, out, 1)},
+    samples=single_arrays,
+)
 def k1e(xp, x, /):
     """Compute ``exp(x) * k1(x)``, without underflow."""
     return through_numpy("k1e", x)

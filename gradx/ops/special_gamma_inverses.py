@@ -6,7 +6,8 @@ from gradx.core.op import composed, constant, elementwise
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays
 from gradx.errors import DTypeError, ShapeError
 from gradx.ops.arithmetic import add, multiply, quotient, where
-from gradx.ops.comparison import equal, less, less_equal, logical_and
+from gradx.ops.comparison import less
+from gradx.ops.rounding import remainder, round
 from gradx.ops.special_beta import like
 from gradx.ops.special_gamma import (
     digamma,
@@ -17,7 +18,7 @@ from gradx.ops.special_gamma import (
     power_density,
 )
 from gradx.ops.special_host import refusing, side_by_side, through_numpy
-from gradx.ops.trigonometric import cos
+from gradx.ops.trigonometric import cos, sin
 
 
 def _probabilities(draw):
@@ -62,12 +63,15 @@ def _anywhere(draw):
     yield Sample((draw(2) * 0 - 2.0,))
 
 
-def _slope_of_reciprocal(x, out):
-    """Return the derivative, which at the poles of gamma is a factorial with a sign."""
-    pole = logical_and(equal(out, 0), less_equal(x, 0))
-    elsewhere = where(pole, 1.0, x)
-    there = cos(math.pi * x) * gamma(1 - where(pole, x, 0.0))
-    return where(pole, there, -rgamma(elsewhere) * digamma(elsewhere))
+def _slope_of_reciprocal(x):
+    """Return the derivative; where gamma has its poles, of ``sin(pi * x) * gamma(1 - x) / pi``."""
+    left = less(x, 0.5)
+    low, high = where(left, x, 0.0), where(left, 1.0, x)
+    whole = round(low)
+    angle, turn = math.pi * (low - whole), 1 - 2 * remainder(whole, 2.0)
+    mirrored = turn * gamma(1 - low)
+    reflected = mirrored * (cos(angle) - sin(angle) * digamma(1 - low) / math.pi)
+    return where(left, reflected, -rgamma(high) * digamma(high))
 
 
 @elementwise(partials={"x": _slope_of_reciprocal}, samples=single_arrays)

@@ -9,6 +9,7 @@ from gradx.ops.comparison import equal, greater, less
 from gradx.ops.exponential import exp, log1p
 from gradx.ops.signs import abs
 from gradx.ops.special import erf
+from gradx.ops.special_entropy import xlogy
 from gradx.ops.special_host import refusing, side_by_side, through_numpy, whole_part
 
 _inside = single_within(0.3, 0.6)
@@ -67,7 +68,14 @@ def log_ratio(u):
     return where(near, series, log1p(large) / large)
 
 
-@elementwise(partials={"x": lambda x: -log_ratio(x - 1)}, samples=single_arrays)
+def _slope_of_spence(x):
+    """Return ``log(x) / (1 - x)``, smooth at 1."""
+    low = less(x, 0.5)
+    near_zero = where(low, x, 0.25)
+    return where(low, xlogy(1.0, near_zero) / (1 - near_zero), -log_ratio(where(low, 0.0, x - 1)))
+
+
+@elementwise(partials={"x": _slope_of_spence}, samples=single_arrays)
 def spence(xp, x, /):
     """Compute Spence's function: the integral of ``log(t) / (1 - t)`` from 1 to ``x``."""
     return through_numpy("spence", x)
