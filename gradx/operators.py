@@ -87,10 +87,10 @@ def _in_place(op, sign):
     """Rebind the Tensor to the result of ``op``, as NumPy would overwrite it."""
 
     def write(x, y):
-        updated = op(x, y)
-        if is_number(x):
+        updated, shape = op(x, y), x.shape
+        if not shape and is_number(x):
             return updated
-        if updated.shape != x.shape:
+        if updated.shape != shape:
             raise ShapeError(f"{sign}: {describe(x)} cannot hold a result of shape {updated.shape}")
         if updated.dtype != x.dtype and any(is_kind(updated, k) and is_kind(x, k) for k in KINDS):
             updated = astype(updated, x.dtype)

@@ -112,7 +112,7 @@ def test_settings_are_not_parameters_and_are_shown():
 
     assert len(gx.core.tree.leaves(layer)) == 2
     assert "stride=2" in repr(layer)
-    assert repr(nn.MaxPool(2)) == "MaxPool(kernel=2, stride=None, padding=0)"
+    assert repr(nn.MaxPool(2)) == "MaxPool(kernel=2, stride=None, padding=0, ceil_mode=False)"
     assert gx.core.tree.leaves(nn.AvgPool((2, 2), stride=1)) == []
 
 

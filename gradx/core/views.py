@@ -111,15 +111,13 @@ def rebind(tensor: Tensor, updated: Tensor) -> None:
 
 
 def is_number(tensor: Any) -> bool:
-    """Tell whether the array library has a number here, which nothing is written into.
+    """Tell whether what has no axes is a number to the array library: nothing is written into it.
 
     A sum or an element of NumPy's is one: ``total += 1`` makes another, and whoever else
     has the old one keeps it.
     """
     array, links = _innermost(tensor).value, tensor.links
-    if tensor.shape != () or not backend_of(type(array)).gives_numbers:
-        return False
-    if links is not None and links.frozen is not None:
+    if not backend_of(type(array)).gives_numbers or (links is not None and links.frozen):
         return False
     if array.shape == ():
         return not hasattr(array, "__setitem__")
@@ -154,14 +152,13 @@ def _live_views(root: Tensor) -> list[tuple[Any, Tensor]]:
 
 
 def _become(tensor: Tensor, updated: Tensor) -> None:
-    _keep_memory(tensor, updated)
+    if not updated.value.shape:
+        _keep_memory(tensor, updated)
     tensor.value, tensor.trace, tensor.payload = updated.value, updated.trace, updated.payload
 
 
 def _keep_memory(tensor: Tensor, updated: Any) -> None:
     """Make a number an array again where one is overwritten: NumPy's numbers have no views."""
-    if updated.shape != ():
-        return
     old, new = _innermost(tensor), _innermost(updated)
     if type(new.value) is not type(old.value):
         new.value = backend_of(type(old.value)).xp.asarray(new.value)
