@@ -36,14 +36,15 @@ def _quantile(
     """Interpolate between the sorted elements; with ``nan``, leave those out that are NaN."""
     if weights is not None:
         raise unknown("np.quantile", ["method", "weights"])
-    a, weak = array_of(a), isinstance(q, int | float)
-    q = astype(q, np.float64) if type(q) is Tensor else np.asarray(q, dtype=float)
+    a, weak = array_of(a), type(q) in (int, float)
+    q = array_of(q)
+    q = q if is_kind(q, "real floating") else astype(q, np.float64)
     axes = sorted(chosen_axes(axis, a.ndim))
     rest = [i for i in range(a.ndim) if i not in axes]
     lengths = [a.shape[i] for i in rest]
     x = reshape(permute_dims(a, (*rest, *axes)), (*lengths, -1))
     if method not in PICKING and not (weak and is_kind(a, "real floating")):
-        x = astype(x, np.result_type(untracked(x), np.float64))
+        x = astype(x, np.result_type(untracked(x), untracked(q)))
     found = _between(sort(x, axis=-1), reshape(q, (-1,)), method, nan)
     result = reshape(found, (*lengths, *q.shape))
     for axis_of_q in range(q.ndim):
