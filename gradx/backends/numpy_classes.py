@@ -36,7 +36,7 @@ def _are_labels(logits: Any, labels: Any) -> bool:
     if logits.dtype.kind != "f" or labels.dtype.kind not in "iu" or not labels.size:
         return False
     fits = logits.shape[:-1] == labels.shape and bool(logits.ndim)
-    return fits and bool(0 <= labels.min() and labels.max() < logits.shape[-1])
+    return fits and bool(labels.min() >= 0 and labels.max() < logits.shape[-1])
 
 
 def _largest(rows: Any) -> Any:
