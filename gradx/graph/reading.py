@@ -316,7 +316,7 @@ def _dictionary(x: Any) -> Any:
 
 
 @functools.cache
-def _settings(cls: type) -> set[str]:
+def _settings(cls: Any) -> set[str]:
     """Return the fields of a module that are settings: the same where its graph is."""
     fields = getattr(cls, "__dataclass_fields__", {})
     return {field.name for field in fields.values() if "static" in field.metadata}

@@ -159,7 +159,7 @@ def _told_apart(value: Any) -> Hashable:
     if isinstance(value, frozenset):
         return (type(value), frozenset(map(_told_apart, value)))
     if _compares_fields(type(value)):
-        parts = [getattr(value, f.name) for f in dataclasses.fields(value) if f.compare]  # type: ignore[arg-type]
+        parts = [getattr(value, f.name) for f in dataclasses.fields(value) if f.compare]
         return (type(value), value, tuple(map(_told_apart, parts)))
     return (type(value), value)
 
