@@ -163,8 +163,9 @@ class _Walk:
         elif isinstance(x, dict):
             self._arguments(x.values())
         elif type(x) is not Tensor and find_backend(type(x)) is None:
-            self.kind(type(x))
-            settings = _settings(type(x))
+            kind: Any = type(x)
+            self.kind(kind)
+            settings = _settings(kind)
             for name, part in _dictionary(x).items():
                 look = self.value if name in settings else self.argument
                 look(part)
@@ -316,7 +317,7 @@ def _dictionary(x: Any) -> Any:
 
 
 @functools.cache
-def _settings(cls: Any) -> set[str]:
+def _settings(cls: type) -> set[str]:
     """Return the fields of a module that are settings: the same where its graph is."""
     fields = getattr(cls, "__dataclass_fields__", {})
     return {field.name for field in fields.values() if "static" in field.metadata}
