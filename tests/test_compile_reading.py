@@ -363,3 +363,12 @@ def test_what_is_left_alone_captures_nothing_anew():
             compiled(X)
 
     assert next(iter(compiled.programs.values())) is program
+
+
+def test_names_of_keyword_arguments_are_not_taken_for_globals(monkeypatch):
+    compiled = gx.compile(lambda x, axis: gx.sum(x * axis, keepdims=True))
+    for number in range(3):
+        monkeypatch.setitem(globals(), "keepdims", number)
+        compiled(X, 2.0)
+
+    assert compiled._captures == {next(iter(compiled.programs)): 1}

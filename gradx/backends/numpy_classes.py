@@ -11,6 +11,8 @@ from gradx.backends.base import Kernel
 from gradx.backends.labels import check_labels
 from gradx.backends.scratch import lent
 
+SHORT = 32  # elements of a row
+
 
 def class_mask(xp: Any, labels: Any, /, *, classes: int, out: Any = None) -> Any:
     """Compare each label with the number of each class."""
@@ -19,13 +21,29 @@ def class_mask(xp: Any, labels: Any, /, *, classes: int, out: Any = None) -> Any
 
 def softmax_cross_entropy(xp: Any, logits: Any, labels: Any, /, *, out: Any = None) -> Any:
     """Add up exponentials in memory that is lent."""
-    check_labels(np, logits, labels)
-    places = np.expand_dims(labels, -1)
-    with lent(logits.shape, logits.dtype) as shifted:
-        np.subtract(logits, np.max(logits, axis=-1, keepdims=True), out=shifted)
-        chosen = np.take_along_axis(shifted, places, axis=-1)
+    if not _are_labels(logits, labels):
+        check_labels(np, logits, labels)
+    rows = logits.reshape(-1, logits.shape[-1])
+    with lent(rows.shape, logits.dtype) as shifted:
+        np.subtract(rows, _largest(rows), out=shifted)
+        chosen = shifted[np.arange(len(rows)), labels.reshape(-1)]
         total = np.log(np.add.reduce(np.exp(shifted, out=shifted), axis=-1))
-        return np.subtract(total, np.squeeze(chosen, axis=-1), out=out)
+        return np.subtract(total.reshape(labels.shape), chosen.reshape(labels.shape), out=out)
+
+
+def _are_labels(logits: Any, labels: Any) -> bool:
+    """Tell whether there is a label for each row, in a few calls; ``check_labels`` says why not."""
+    if logits.dtype.kind != "f" or labels.dtype.kind not in "iu" or not labels.size:
+        return False
+    fits = logits.shape[:-1] == labels.shape and bool(logits.ndim)
+    return fits and bool(labels.min() >= 0 and labels.max() < logits.shape[-1])
+
+
+def _largest(rows: Any) -> Any:
+    """Return the largest element of each row: of short ones, going down columns is quicker."""
+    if rows.shape[-1] > SHORT:
+        return np.maximum.reduce(rows, axis=-1, keepdims=True)
+    return np.maximum.reduce(np.ascontiguousarray(rows.T), axis=0)[:, None]
 
 
 KERNELS: dict[str, Kernel] = {

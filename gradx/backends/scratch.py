@@ -27,7 +27,7 @@ def lent(shape: tuple[int, ...], dtype: Any) -> Iterator[Any]:
     dtype = np.dtype(dtype)
     size = prod(shape) * dtype.itemsize
     memory = _take(size + LINE)
-    start = -memory.ctypes.data % LINE
+    start = -memory.__array_interface__["data"][0] % LINE
     try:
         yield memory[start : start + size].view(dtype).reshape(shape)
     finally:

@@ -34,8 +34,8 @@ LIBRARIES = (
 )
 # What reads attributes that the code need not name.
 READS_ALL = {"__dict__", "asdict", "astuple", "getattr", "vars"}
-# What finds out whether there is an attribute: it may come to be later.
-ASKS = {"getattr", "hasattr"}
+# What takes the name of an attribute as a text: one that is not there may come to be.
+BY_TEXT = READS_ALL | {"hasattr"}
 ENVIRONMENT = {"environ", "getenv"}
 
 
@@ -88,8 +88,8 @@ class _Walk:
     def __init__(self) -> None:
         self.guards = Guards()
         self.seen: dict[int, Any] = {}  # which also keeps them alive, so that no id is used again
-        self.words: set[str] = set()  # all names and texts in the user's code
-        self.texts: set[str] = set()  # the texts among them that may name attributes
+        self.words: set[str] = set()  # all names in the user's code, attributes among them
+        self.texts: set[str] = set()  # all texts there that may be names of attributes
         self.spaces: list[_Space] = []
         self.classes: set[type] = set()
 
@@ -104,7 +104,7 @@ class _Walk:
         elif isinstance(x, type):
             self.kind(type(x))
             self.kind(x)
-        elif _is_array(type(x)):
+        elif type(x) is Tensor or find_backend(type(x)) is not None:
             if hasattr(x, "tobytes"):
                 self.guards.watch(x)
         else:
@@ -162,9 +162,10 @@ class _Walk:
             self._arguments(x)
         elif isinstance(x, dict):
             self._arguments(x.values())
-        elif not _is_array(cls := x.__class__):
-            self.kind(cls)
-            settings = _settings(cls)
+        elif type(x) is not Tensor and find_backend(type(x)) is None:
+            kind: Any = type(x)
+            self.kind(kind)
+            settings = _settings(kind)
             for name, part in _dictionary(x).items():
                 look = self.value if name in settings else self.argument
                 look(part)
@@ -207,8 +208,8 @@ class _Walk:
         return self.words.intersection(itertools.chain(attributes, *of_classes)) | self._asked()
 
     def _asked(self) -> set[str]:
-        """Return what may come to be an attribute, and be noticed."""
-        return self.texts if self.words & ASKS else set()
+        """Return the attributes that code may read, or ask for, by a text."""
+        return self.texts if self.words & BY_TEXT else set()
 
     def _function(self, x: types.FunctionType) -> None:
         self._cells(x)
@@ -218,10 +219,11 @@ class _Walk:
             return
         self.guards.functions.append((x, x.__code__, x.__defaults__))
         self.spaces.append(_Space(x, vars(x)))
-        texts = set(_texts(x.__code__.co_consts))
-        words = set(_words(x.__code__)) | texts
+        words, texts = set(_words(x.__code__)), set(_texts(x.__code__.co_consts))
         self.words |= words
         self.texts |= texts
+        if "globals" in words:
+            words |= texts
         if words & ENVIRONMENT:
             self.value(os.environ)
         for name in words.intersection(x.__globals__):
@@ -331,7 +333,3 @@ def _is_library_module(name: str) -> bool:
         return True
     file = getattr(sys.modules.get(name), "__file__", None)
     return file is not None and os.path.abspath(file).startswith(LIBRARIES)
-
-
-def _is_array(kind: type) -> bool:
-    return kind is Tensor or find_backend(kind) is not None
