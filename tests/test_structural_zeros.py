@@ -11,8 +11,10 @@ import pytest
 
 import gradx as gx
 from gradx.core.op import OPS
+from gradx.transforms import moderate
 from gradx.transforms.reach import reached_by
-from gradx.transforms.structural import MOVING, SELECTING, SMOOTH
+from gradx.transforms.reverse import Reverse
+from gradx.transforms.structural import HARMLESS, MOVING, SELECTING, SMOOTH
 from tests.test_ops import drawing, is_floating
 
 # The functions' own: log(0) and 2 / 0. Their derivatives add none.
@@ -307,3 +309,19 @@ def test_what_is_left_out_of_a_smooth_tape_of_any_size_is_dead(what, size):
 
     np.testing.assert_array_equal(np.isnan(gradient), np.zeros(size, dtype=bool))
     np.testing.assert_array_equal(gradient[-8:], np.zeros(8))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", sorted(HARMLESS - moderate.OVERFLOWING))
+def test_what_a_smooth_op_keeps_of_moderate_numbers_meets_no_nan(name, monkeypatch):
+    monkeypatch.setattr(moderate, "LARGE", 0)
+    op, tape = OPS[name], Reverse("a test")
+
+    for sample in op.samples(drawing(seed=0)):
+        given = sample.arrays[0] if op.signature.variadic else sample.arrays
+        watched = [tape.watch(x) if is_floating(x) else x for x in given]
+        arguments = [watched] if op.signature.variadic else watched
+        out = op.call(*arguments, **sample.params)
+
+        assert type(out) is gx.Tensor
+        assert out.payload is None or not moderate.may_meet_nan([out.payload])

@@ -4,7 +4,7 @@ A tape of smooth ops meets a NaN or an infinity only if there is one in what its
 there is none, no zero needs to be followed, and the tape is freed while it is walked.
 """
 
-from math import prod
+from math import inf, prod
 from typing import Any
 
 from gradx.core import tree
@@ -37,9 +37,9 @@ def _are_moderate(kept):
 
 def _is_moderate(x):
     """Tell whether all numbers in ``x`` are finite, and so are products of three of them."""
-    if not is_array(x):
-        return x == x and abs(x) < float("inf")
-    if not is_kind(x, FLOATING):
+    if type(x) in (float, complex):
+        return abs(x) < inf
+    if not is_array(x) or not is_kind(x, FLOATING):
         return True
     x = untracked(x)
     backend = backend_for(x)
