@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -151,9 +152,10 @@ def sanitizer() -> dict[str, Any]:
     tool = shutil.which("compute-sanitizer", path=f"{os.environ['PATH']}:/usr/local/cuda/bin")
     if tool is None:
         return {"left out": "compute-sanitizer is not installed (it comes with the CUDA toolkit)"}
-    step = [sys.executable, str(Path(__file__)), "small_step", os.devnull, "60"]
-    command = [tool, "--tool", "memcheck", "--error-exitcode", "9", *step]
-    found = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with tempfile.TemporaryDirectory() as folder:
+        step = [sys.executable, str(Path(__file__)), "small_step", f"{folder}/record.json", "60"]
+        command = [tool, "--tool", "memcheck", "--error-exitcode", "9", *step]
+        found = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print(found.stdout)
     errors = [line for line in found.stdout.splitlines() if "ERROR SUMMARY" in line]
     return {"passed": found.returncode == 0, "said": errors or found.stdout.splitlines()[-5:]}

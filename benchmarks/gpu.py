@@ -85,6 +85,7 @@ class Part:
         self.name = name
         self.record: dict[str, Any] = {"failed": "time ran out before it began"}
         self._written, self._log = folder / f"{name}.json", folder / f"{name}.log"
+        self._found: dict[str, Any] = {}
         self._process: subprocess.Popen[Any] | None = None
         self._began = self._limit = 0.0
 
@@ -115,7 +116,8 @@ class Part:
             reason = f"not done after {self._limit:.0f} s; see gpu.log"
         elif code is not None:
             reason = f"it ended with status {code} and no whole record; see gpu.log"
-        record = read(self._written)
+        self._found = read(self._written) or self._found  # half a record is none
+        record = dict(self._found)
         # One that is whole counts, however its process ended.
         self.record = record if record.pop("done", False) else {"failed": reason} | record
         return code is None and not late

@@ -92,6 +92,18 @@ def test_part_that_fails_or_hangs_takes_no_other_with_it(script, monkeypatch, tm
     assert len(capsys.readouterr().out.splitlines()) == 5
 
 
+def test_part_that_is_ended_while_it_writes_leaves_what_it_wrote_before(
+    script, monkeypatch, tmp_path
+):
+    half = f"{WRITES}json.dumps({{'a': 1}})); time.sleep(2); open(sys.argv[1], 'w').write('{{'); "
+    playing(script, monkeypatch, {"half": half + "time.sleep(60)"})
+
+    script.main(["--out", str(tmp_path)])
+
+    record = json.loads((tmp_path / "gpu.json").read_text())["half"]
+    assert record == {"failed": "not done after 6 s; see gpu.log", "a": 1}
+
+
 def test_parts_that_only_check_run_at_once_after_all_others(script, monkeypatch, tmp_path):
     programs = {"first": MEETS, "second": MEETS, "measured": GOOD}
     playing(script, monkeypatch, programs, together={"first", "second"})
