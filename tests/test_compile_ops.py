@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import gradx as gx
 from gradx.core import tree
+from gradx.core.arrays import is_array
 from gradx.core.op import COMPOSED
 from gradx.errors import CaptureError
 from tests.programs import make_program, run
@@ -61,9 +62,7 @@ def capture_elsewhere(compiled, arrays, backend):
 
 
 def _filled(x, number, backend):
-    if isinstance(x, bool | int | float | complex):
-        return x
-    return backend.xp.full_like(x, number)
+    return backend.xp.full_like(x, number) if is_array(x) else x
 
 
 @every_sample

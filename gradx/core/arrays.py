@@ -6,6 +6,8 @@ from gradx.backends import Backend, backend_of, find_backend
 from gradx.core.trace import capturing
 from gradx.core.views import Tensor
 
+PYTHON_SCALARS = {bool, int, float, complex}
+
 # The kinds of dtypes that arrays have derivatives in.
 FLOATING = ("real floating", "complex floating")
 
@@ -28,6 +30,11 @@ def read_for(x: Any, what: str) -> Any:
     while type(x) is Tensor:
         x = x.trace.plain(x, what)
     return x
+
+
+def is_number(x: Any) -> bool:
+    """Tell whether ``x`` is a Python number, or stands for one in a captured graph."""
+    return type(x) in PYTHON_SCALARS or (type(x) is Tensor and x.trace.holds_number(x))
 
 
 def reading_stalls(x: Any) -> bool:

@@ -16,6 +16,7 @@ from functools import partial, wraps
 from typing import Any, NamedTuple, ParamSpec
 
 from gradx.backends import Backend, backend_for_device, backend_of, current_device
+from gradx.core.arrays import PYTHON_SCALARS
 from gradx.core.call import Tensor, make_calls
 from gradx.core.explain import EXPLAINED, explain_composed, mixed_places
 from gradx.core.rules import (
@@ -41,8 +42,6 @@ View = Function | str | None
 
 OPS: dict[str, "Op"] = {}
 COMPOSED: dict[str, "Composed"] = {}
-
-PYTHON_SCALARS = {bool, int, float, complex}
 
 
 class Op:

@@ -71,6 +71,10 @@ class Trace:
         """Return ``x`` as an array: in a captured graph it may stand for a Python number."""
         return x
 
+    def holds_number(self, x: Any) -> bool:
+        """Tell whether ``x`` stands for a Python number."""
+        return False
+
     def example(self, x: Any) -> Any:
         """Return what lies beneath ``x``, of the shape that ``x`` has."""
         return x.value

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from gradx.backends import canonical_device, numpy_dtype
+from gradx.backends import canonical_device, current_device, default_device, numpy_dtype
 from gradx.core import tree
-from gradx.core.arrays import backend_for, is_array, untracked
+from gradx.core.arrays import PYTHON_SCALARS, backend_for, is_array, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
-from gradx.core.op import OPS, PYTHON_SCALARS
+from gradx.core.op import OPS
 from gradx.core.trace import Trace, capturing
 from gradx.core.views import new_tensor, without_constants
 from gradx.errors import CaptureError, TapeError
@@ -45,13 +45,16 @@ class Capture(Trace):
         self.constants: dict[int, Constant] = {}
         self.holds_tensors = False  # a constant belongs to a transform around
         self.layout_matters = False  # a write in place reached a view, or did not
+        self.device: str | None = None  # that of the first array, where numbers become arrays
 
     def watch(self, value: Any, name: str, donated: bool = False) -> Tensor:
         """Make an input of an array or a Python number."""
         if type(value) in NUMBERS:
             variable = Variable((), DTYPES[type(value)], weak=True, name=name)
             return new_tensor(np.asarray(value), self, variable)
-        return new_tensor(value, self, replace(variable_like(value, name), donated=donated))
+        variable = replace(variable_like(value, name), donated=donated)
+        self.device = self.device or variable.device
+        return new_tensor(value, self, variable)
 
     def lift(self, constant):
         return new_tensor(constant, self, self._variable(constant))
@@ -83,11 +86,15 @@ class Capture(Trace):
     def as_array(self, x):
         return self._strong(x)
 
+    def holds_number(self, x):
+        return x.payload.weak
+
     def _strong(self, x):
         """Return a captured Python number as a 0-d array of the graph."""
         if type(x) is not Tensor or not x.payload.weak:
             return x
-        value = as_array(x.value.item())
+        with default_device(self.device or current_device()):
+            value = as_array(x.value.item())
         variable = variable_like(value)
         op = OPS["number_as_array"]
         self.equations.append(Equation(op, (x.payload,), {}, (variable,), user_line()))

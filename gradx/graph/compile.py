@@ -16,9 +16,8 @@ from typing import Any, NamedTuple, TypeVar, overload
 import numpy as np
 
 from gradx.core import tree
-from gradx.core.arrays import untracked
+from gradx.core.arrays import PYTHON_SCALARS, untracked
 from gradx.core.call import Tensor
-from gradx.core.op import PYTHON_SCALARS
 from gradx.core.trace import substitutes
 from gradx.graph.capture import Capture, captures, graph_of, is_input
 from gradx.graph.executors import executor_for

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+from gradx.backends import default_device
 from gradx.graph.equations import Group, Variable
 from gradx.graph.weak import OPERATORS, computed_by_python
 from gradx.ops.creation import ones_like
+from gradx.transforms.boundary import as_array
 from gradx.transforms.honesty import is_differentiated
 
 
@@ -26,5 +28,8 @@ def _interpret_one(equation, values):
         return (OPERATORS[equation.op.name](*values),)
     if equation.op.name == "taken_as_constant" and is_differentiated(values[0]):
         return (ones_like(values[0]),)  # it varies now, so a zero is a value like others
+    if equation.op.name == "number_as_array":
+        with default_device(equation.device):
+            return (as_array(values[0]),)
     out = equation.op.run(values, equation.params)
     return tuple(out) if equation.op.results else (out,)

@@ -2,6 +2,7 @@
 
 import math
 
+from gradx.core.arrays import is_number
 from gradx.core.op import elementwise, primitive
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays
 from gradx.ops.arithmetic import where
@@ -93,7 +94,9 @@ def sigmoid_slope(xp, x, /):
 
 def _share_of_sum(x, y):
     """Return ``exp(x) / (exp(x) + exp(y))``; half where both are the same infinity."""
-    if type(y) in (bool, int, float):
+    if is_number(x):
+        x = x + zeros_like(y)
+    if is_number(y):
         y = y + zeros_like(x)
     level = logical_and(equal(x, y), isinf(x))
     return sigmoid(where(level, 0.0, x) - where(level, 0.0, y))

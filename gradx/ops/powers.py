@@ -11,7 +11,7 @@ from gradx.core.op import elementwise, primitive
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays
 from gradx.ops.arithmetic import divide, quotient, where
 from gradx.ops.comparison import equal, isinf, logical_and, logical_or
-from gradx.ops.creation import zeros_like
+from gradx.ops.creation import ones_like, zeros_like
 from gradx.ops.exponential import log
 from gradx.ops.signs import sign
 
@@ -54,7 +54,7 @@ def _power_by_x(x, y):
     if type(y) not in NUMBERS:
         # x**(y - 1) does not matter where y is 0, unless it is infinite.
         both_zero = logical_and(equal(x, 0), equal(y, 0))
-        return y * quiet_pow(x, where(both_zero, 1, y - 1))
+        return y * quiet_pow(x, where(both_zero, ones_like(x), y - 1))
     if y in (0, 1):
         return y
     return y * x if y == 2 else y * quiet_pow(x, y - 1)

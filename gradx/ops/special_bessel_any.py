@@ -68,13 +68,13 @@ def kv(xp, v, x, /):
 @composed(samples=_orders)
 def yn(n, x, /):
     """Compute ``yv(n, x)``, the order cut off to an integer."""
-    return yv(whole_part(n), x)
+    return yv(whole_part(n, x), x)
 
 
 @composed(samples=_orders)
 def kn(n, x, /):
     """Compute ``kv(n, x)``, the order cut off to an integer."""
-    return kv(whole_part(n), x)
+    return kv(whole_part(n, x), x)
 
 
 @elementwise(

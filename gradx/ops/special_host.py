@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from gradx.backends import backend_for_device
-from gradx.core.arrays import backend_for
+from gradx.core.arrays import backend_for, is_number
 from gradx.core.explain import mixed_places
 from gradx.errors import TrackedError
 from gradx.ops.creation import zeros_like
@@ -30,7 +30,7 @@ def through_numpy(op: str, *arrays: Any) -> Any:
 
 def beside(value: Any, like: Any) -> Any:
     """Return ``value``, an array, or a number as an array like ``like``: for rules."""
-    return value + zeros_like(like) if type(value) in NUMBERS else value
+    return value + zeros_like(like) if is_number(value) else value
 
 
 def side_by_side(x: Any, y: Any) -> tuple[Any, Any]:
@@ -38,9 +38,9 @@ def side_by_side(x: Any, y: Any) -> tuple[Any, Any]:
     return beside(x, y), beside(y, x)
 
 
-def whole_part(n: Any) -> Any:
+def whole_part(n: Any, x: Any) -> Any:
     """Return the whole part of an order, which SciPy takes where it is a real number."""
-    return trunc(n) if hasattr(n, "dtype") else math.trunc(n)
+    return math.trunc(n) if type(n) in NUMBERS else trunc(beside(n, x))
 
 
 def refusing(op: str, name: str) -> Any:

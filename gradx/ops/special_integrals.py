@@ -36,7 +36,7 @@ def _orders(draw):
 
 def _lower_order(n, x):
     """Return the function of order ``n - 1``, which of order -1 is elementary."""
-    n = whole_part(n)
+    n = whole_part(n, x)
     lowest = equal(n, 0) if hasattr(n, "shape") else n == 0
     if lowest is True:
         return exp(-x) * (x + 1) / (x * x)

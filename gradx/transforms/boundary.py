@@ -9,10 +9,9 @@ from typing import Any
 
 from gradx.backends import backend_for_device, backend_of, current_device
 from gradx.core import tree
-from gradx.core.arrays import FLOATING, backend_for, is_array, is_kind, untracked
+from gradx.core.arrays import FLOATING, PYTHON_SCALARS, backend_for, is_array, is_kind, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
-from gradx.core.op import PYTHON_SCALARS
 from gradx.core.trace import Ended, Trace
 from gradx.core.views import new_tensor, without_constants
 from gradx.errors import DTypeError, ShapeError, TapeError

@@ -11,9 +11,15 @@ then an honest NaN.
 from collections.abc import Collection
 from typing import Any
 
-from gradx.core.arrays import backend_for, is_kind, reading_stalls, untracked
+from gradx.core.arrays import (
+    PYTHON_SCALARS,
+    backend_for,
+    is_kind,
+    is_number,
+    reading_stalls,
+    untracked,
+)
 from gradx.core.call import Tensor
-from gradx.core.op import PYTHON_SCALARS
 from gradx.core.trace import capturing
 from gradx.core.views import without_constants
 from gradx.ops.arithmetic import add, where
@@ -196,6 +202,8 @@ def follow(
     if selects or (op.name in MOVING and live is not None):
         through = ones_like(_real_part(g)) if live is None else live
         if leaves_out and type(factor) is Tensor:
+            if is_number(factor):
+                factor = add(factor, zeros_like(through))
             live = where(equal(taken_as_constant(factor), 0), 0.0, through)
         else:
             live = _reached(op, rule, saved, through, live, by_constant)

@@ -17,7 +17,7 @@ import numpy as np
 from gradx.backends.cuda_kernels.launching import contiguous, launch
 from gradx.backends.cuda_kernels.prelude import COMMON, THREADS, blocks_for
 from gradx.backends.cuda_kernels.rows import REDUCE, grid_for
-from gradx.core.op import PYTHON_SCALARS
+from gradx.core.arrays import PYTHON_SCALARS
 from gradx.graph.cuda.expressions import (
     COMPARISONS,
     COMPUTED,

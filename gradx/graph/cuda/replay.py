@@ -21,7 +21,7 @@ from gradx.backends.cuda_kernels.copies import copy_all
 from gradx.backends.cuda_kernels.launching import contiguous, rehearsing
 from gradx.backends.cuda_memory import ProgramPool
 from gradx.backends.settings import current_matmul_precision, is_deterministic
-from gradx.core.op import PYTHON_SCALARS
+from gradx.core.arrays import PYTHON_SCALARS
 from gradx.errors import GradxError
 from gradx.graph.cuda.calls import Call
 from gradx.graph.cuda.group import compile_group
