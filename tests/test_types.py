@@ -11,7 +11,7 @@ PROGRAM = Path(__file__).with_name("typed_program.py")
 # Of Python's and NumPy's protocols, which no program writes.
 UNSAID = {"__array_function__", "__array_ufunc__", "__contains__", "__copy__", "__deepcopy__"}
 UNSAID |= {"__divmod__", "__format__", "__getattr__", "__hash__", "__rdivmod__", "__reduce_ex__"}
-UNSAID |= {"__repr__", "__str__"}
+UNSAID |= {"__repr__", "__str__", "__trunc__"}
 
 
 def test_typed_program_runs(tmp_path, monkeypatch):

@@ -97,8 +97,8 @@ def _same_dict(found: Any, copy: Any) -> bool:
 
 def _size(x: Any) -> float:
     """Return the size in bytes of what is in a buffer: infinity, if ``x`` is none."""
-    if hasattr(type(x), "dtype"):
-        return x.nbytes
+    if hasattr(type(x), "tobytes") and hasattr(type(x), "nbytes"):
+        return x.nbytes  # also of an array whose dtype no buffer has
     try:
         return memoryview(x).nbytes
     except TypeError:
