@@ -40,7 +40,7 @@ nitpick_ignore_regex = [
     (
         r"py:class",
         r"gradx\.(backends\.settings|data\.rows|dtypes|graph\.\w+|inspection|nn\.module"
-        r"|nn\.summary|train\.state)\.\w+",
+        r"|nn\.summary|saving\.trees|train\.state|transforms\.(checkpoint|custom))\.\w+",
     ),
 ]
 
