@@ -7,6 +7,7 @@ infinite derivative there, ``x**0`` and ``hypot`` have 0.
 import cmath
 import math
 
+from gradx.core.arrays import PYTHON_SCALARS
 from gradx.core.op import elementwise, primitive
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays
 from gradx.ops.arithmetic import divide, quotient, where
@@ -14,8 +15,6 @@ from gradx.ops.comparison import equal, isinf, logical_and, logical_or
 from gradx.ops.creation import ones_like, zeros_like
 from gradx.ops.exponential import log
 from gradx.ops.signs import sign
-
-NUMBERS = {bool, int, float, complex}
 
 
 def _signed(draw):
@@ -51,7 +50,7 @@ def sqrt(xp, x, /):
 
 def _power_by_x(x, y):
     """Return ``y * x**(y - 1)``, and 0 where ``y`` is 0, at 0 too."""
-    if type(y) not in NUMBERS:
+    if type(y) not in PYTHON_SCALARS:
         # x**(y - 1) does not matter where y is 0, unless it is infinite.
         both_zero = logical_and(equal(x, 0), equal(y, 0))
         return y * quiet_pow(x, where(both_zero, ones_like(x), y - 1))
@@ -62,7 +61,7 @@ def _power_by_x(x, y):
 
 def _power_by_y(x, y, out):
     """Return ``x**y * log(x)``, and 0 where ``x`` is 0."""
-    if type(x) not in NUMBERS:
+    if type(x) not in PYTHON_SCALARS:
         return out * log(where(equal(x, 0), 1.0, x))
     if type(x) is complex:
         return out * (cmath.log(x) if x else 0.0)
@@ -91,7 +90,7 @@ def pow(xp, x, y, /):
 @elementwise(partials=_POWER, samples=_powers)
 def quiet_pow(xp, x, y, /):
     """Raise to a power where 0 to a negative one is expected: infinite, without a warning."""
-    if type(x) in NUMBERS:
+    if type(x) in PYTHON_SCALARS:
         return xp.pow(x, y)
     if _is_complex(xp, x, y):
         return xp.pow(x, y)
@@ -101,14 +100,14 @@ def quiet_pow(xp, x, y, /):
 
 def _is_complex(xp, *values):
     return any(
-        type(v) is complex if type(v) in NUMBERS else xp.isdtype(v.dtype, "complex floating")
+        type(v) is complex if type(v) in PYTHON_SCALARS else xp.isdtype(v.dtype, "complex floating")
         for v in values
     )
 
 
 def part_of_length(x, length):
     """Return ``x / length``: 0 where the length is 0, the sign of ``x`` where that is infinite."""
-    if type(x) in NUMBERS:
+    if type(x) in PYTHON_SCALARS:
         x = x + zeros_like(length)
     special = logical_or(equal(length, 0), isinf(x))
     return where(special, sign(x), divide(x, where(special, 1.0, length)))

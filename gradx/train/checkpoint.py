@@ -16,7 +16,7 @@ from gradx.errors import CheckpointError, ShapeError
 from gradx.random.arguments import as_integer
 from gradx.saving.reading import read_file
 from gradx.saving.trees import as_path, into_tree, save
-from gradx.train.early_stopping import SIGNS, mode_for
+from gradx.train.early_stopping import SIGNS, mode_for, require_recorded
 from gradx.train.state import State
 
 LAST, BEST = "last.safetensors", "best.safetensors"
@@ -52,11 +52,8 @@ class Checkpoint:
 
     def on_start(self, state: State) -> None:
         """Make the directory, and look for the best epoch so far."""
-        if self.monitor is not None and self.monitor not in state.history:
-            raise ShapeError(
-                f"Checkpoint: {self.monitor!r} will not be recorded, only "
-                f"{', '.join(state.history.columns)}: give fit validation data or metrics"
-            )
+        if self.monitor is not None:
+            require_recorded("Checkpoint", self.monitor, state)
         self.directory.mkdir(parents=True, exist_ok=True)
         self._best = min(self._costs(state), default=math.inf)
         self._unsaved = None

@@ -56,11 +56,7 @@ class EarlyStopping:
 
     def on_start(self, state: State) -> None:
         """Forget an earlier run, or count what one that goes on has done so far."""
-        if self.monitor not in state.history:
-            raise ShapeError(
-                f"EarlyStopping: {self.monitor!r} will not be recorded, only "
-                f"{', '.join(state.history.columns)}: give fit validation data or metrics"
-            )
+        require_recorded("EarlyStopping", self.monitor, state)
         self.best, self.best_epoch = math.nan, 0
         self._reference, self._waited = math.inf, 0
         for epoch, value in enumerate(state.history[self.monitor], 1):
@@ -101,6 +97,15 @@ class EarlyStopping:
     def _stop_in_time(self, state: State) -> None:
         if self._waited >= self.patience:
             state.stop(f"{self.monitor} did not improve for {self._waited} epochs")
+
+
+def require_recorded(callback: str, monitor: str, state: State) -> None:
+    """Raise a ``ShapeError`` if the history has no column of the name ``monitor``."""
+    if monitor not in state.history:
+        raise ShapeError(
+            f"{callback}: {monitor!r} will not be recorded, only "
+            f"{', '.join(state.history.columns)}: give fit validation data or metrics"
+        )
 
 
 def mode_for(name: str, monitor: Any, mode: str | None) -> str:

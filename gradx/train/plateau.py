@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from gradx.errors import ShapeError
 from gradx.random.arguments import as_integer, as_number
-from gradx.train.early_stopping import SIGNS, mode_for
+from gradx.train.early_stopping import SIGNS, mode_for, require_recorded
 from gradx.train.state import State
 
 
@@ -50,11 +50,7 @@ class ReduceOnPlateau:
 
     def on_start(self, state: State) -> None:
         """Forget an earlier run, or do again what one that goes on has done so far."""
-        if self.monitor not in state.history:
-            raise ShapeError(
-                f"ReduceOnPlateau: {self.monitor!r} will not be recorded, only "
-                f"{', '.join(state.history.columns)}: give fit validation data or metrics"
-            )
+        require_recorded("ReduceOnPlateau", self.monitor, state)
         self.rate, self._best = 1.0, math.inf
         self._waited = self._resting = 0
         for value in state.history[self.monitor]:
