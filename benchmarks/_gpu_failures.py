@@ -1,8 +1,10 @@
-"""A plugin of pytest: what went wrong in a test is told at once, in a line.
+"""A plugin of pytest for a suite that time may run out for: it has no later moment than now.
 
-pytest tells why tests failed when all are done, which a suite that time runs out for never is.
+What went wrong in a test is told at once, in a line, not when all are done. Tests run in a random
+order, always the same, so those that are done by then are of every file.
 """
 
+import random
 from typing import Any
 
 MARK = "WENT WRONG "
@@ -20,3 +22,8 @@ def pytest_runtest_logreport(report: Any) -> None:
         raised = [line for line in report.longreprtext.splitlines() if line.startswith("E ")]
         why = " ".join(" ".join(raised or report.longreprtext.splitlines()[-1:]).split())
         _reporter[0].write_line(f"\n{MARK}{report.nodeid}: {why[:300]}")
+
+
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    """Shuffle the tests; processes that share them must find the same order."""
+    random.Random(0).shuffle(items)

@@ -9,11 +9,7 @@ import contextlib
 import gc
 import json
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
-import threading
 import time
 import traceback
 import warnings
@@ -24,16 +20,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import _gpu_programs as programs
 import numpy as np
 from _gpu_checks import kernel_errors, ops_in_processes, said
-from _gpu_failures import MARK
 from _gpu_peers import jax_steps, torch_steps
 
 import gradx as gx
 from gradx.backends import backend_for_device, cuda
 from gradx.core.op import OPS
 
-ROOT = Path(__file__).parent.parent
 SMALL = ((784, 512, 512, 10), 128)
 TINY = ((20, 12, 5), 6)
 LARGE = ((1024, 4096, 4096, 1024), 1024)
@@ -101,64 +96,17 @@ def kernels() -> dict[str, Any]:
 
 def suite(seconds: float) -> dict[str, Any]:
     """The tests that take an array library, on the GPU: as many as there is time for."""
-    command = [sys.executable, "-u", "-m", "pytest", "-v", "-k", "cupy", "--backend=cupy"]
-    # What other libraries warn of here is no failure of ours.
-    command += ["-p", "no:cacheprovider", "--tb=short", "-o", "filterwarnings=default"]
-    command += ["-p", "_gpu_failures", "--maxfail=300", "--continue-on-collection-errors", "tests"]
-    if find_spec("pytest_timeout") is not None:
-        command += ["--timeout=120"]
-    if find_spec("xdist") is not None:
-        command += ["-n", str(max(1, (os.cpu_count() or 1) * 3 // 4))]
-    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": paths},
-    )
-    timer = threading.Timer(seconds, process.terminate)
-    timer.start()
-    passed, bad, last = 0, [], ""
-    for line in process.stdout or ():
-        print(line, end="", flush=True)
-        last = line.strip() or last
-        passed += " PASSED" in line
-        bad += [line.strip().removeprefix(MARK)] if line.startswith(MARK) else []
-        if is_due():
-            keep({"passed": passed, "bad": bad})
-    in_time = timer.is_alive()
-    timer.cancel()
-    code = process.wait()
-    failed = {} if in_time and code == 0 else {"failed": last if in_time else "time ran out"}
-    return failed | {"passed": passed, "last": last, "bad": bad}
+    return programs.tests(seconds, keep)
 
 
-_kept_at = [0.0]
-
-
-def is_due(every: float = 5) -> bool:
-    """Tell whether so many seconds are over since this was last true."""
-    now = time.monotonic()
-    if now - _kept_at[0] < every:
-        return False
-    _kept_at[0] = now
-    return True
+def examples() -> dict[str, Any]:
+    """Every example on the GPU."""
+    return programs.examples(keep)
 
 
 def sanitizer() -> dict[str, Any]:
-    """One small step, eager and compiled, under compute-sanitizer: no access is out of bounds."""
-    tool = shutil.which("compute-sanitizer", path=f"{os.environ['PATH']}:/usr/local/cuda/bin")
-    if tool is None:
-        return {"left out": "compute-sanitizer is not installed (it comes with the CUDA toolkit)"}
-    with tempfile.TemporaryDirectory() as folder:
-        step = [sys.executable, str(Path(__file__)), "small_step", f"{folder}/record.json", "60"]
-        command = [tool, "--tool", "memcheck", "--error-exitcode", "9", *step]
-        found = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    print(found.stdout)
-    errors = [line for line in found.stdout.splitlines() if "ERROR SUMMARY" in line]
-    return {"passed": found.returncode == 0, "said": errors or found.stdout.splitlines()[-5:]}
+    """One small step, eager and compiled, under compute-sanitizer."""
+    return programs.sanitized(command_of("small_step"))
 
 
 def small_step() -> dict[str, Any]:
@@ -325,6 +273,48 @@ def steps_of_jax() -> dict[str, Any]:
     """The same step of JAX under ``jit``."""
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
     return _steps(lambda training, precision: jax_steps(*training.given, precision))
+
+
+def profile() -> dict[str, Any]:
+    """The kernels of a replayed training step and how long each takes; PyTorch's beside it."""
+    found: dict[str, Any] = {}
+    for who in ("gradx", "torch"):
+        found[who] = programs.kernel_times(command_of(f"profiled_{who}"))
+        keep(found)
+    return found
+
+
+def command_of(part: str) -> list[str]:
+    """Return what runs a part whose record is nobody's."""
+    return [sys.executable, str(Path(__file__)), part, os.devnull, "60"]
+
+
+def profiled_gradx() -> dict[str, Any]:
+    """Replay a compiled step once at each precision while a profiler looks."""
+    cupy = import_module("cupy")
+    return _profiled(gradx_steps, "gradx compile", cupy.cuda.profiler)
+
+
+def profiled_torch() -> dict[str, Any]:
+    """Replay PyTorch's CUDA graph of a step once at each precision while a profiler looks."""
+    cuda = import_module("torch").cuda.profiler
+    return _profiled(
+        lambda t, precision: torch_steps(*t.given, precision), "torch CUDA graph", cuda
+    )
+
+
+def _profiled(peer: Callable[[Training, str], Ways], way: str, profiler: Any) -> dict[str, Any]:
+    for precision in PRECISIONS:
+        with gx.matmul_precision(precision):
+            step = peer(Training(*SMALL, "cuda"), precision)[way]()
+            for _ in range(3):
+                step()
+            synchronize()
+            profiler.start()
+            step()
+            synchronize()
+            profiler.stop()
+    return {}
 
 
 def products() -> dict[str, Any]:

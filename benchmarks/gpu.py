@@ -38,13 +38,14 @@ ALONE = {
     "steps_of_gradx": 45,
     "products": 30,
     "bandwidth": 40,
-    "steps_of_torch": 75,
+    "profile": 40,
+    "steps_of_torch": 70,
     "steps_of_jax": 60,
     "launches": 30,
     "leak": 40,
     "out_of_memory": 20,
 }
-TOGETHER = {"suite": 600, "ops": 600, "kernels": 600, "capture": 600, "sanitizer": 600}
+TOGETHER = dict.fromkeys(("suite", "ops", "kernels", "capture", "examples", "sanitizer"), 600)
 PARTS = ALONE | TOGETHER
 
 
