@@ -237,7 +237,8 @@ def make_array_type(cuda, machine: Machine) -> type:
 
         @property
         def data(self):
-            return SimpleNamespace(mem=PooledMemory(), ptr=self.ctypes.data)
+            index = self._index
+            return SimpleNamespace(mem=PooledMemory(), ptr=self.ctypes.data, device_id=index)
 
         def get(self):
             if machine.capturing:

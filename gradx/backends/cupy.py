@@ -7,7 +7,7 @@ namespace with creation functions that keep the standard's promise instead.
 
 import re
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from types import ModuleType
 from typing import Any
 
@@ -116,7 +116,12 @@ def _devices() -> list[str]:
 
 
 def _device_name(native: Any) -> str:
-    return f"cuda:{native.id}"
+    return _name_of(native.id)
+
+
+@cache
+def _name_of(index: int) -> str:
+    return f"cuda:{index}"
 
 
 def _from_numpy(array: Any, device: str) -> Any:
@@ -141,7 +146,7 @@ BACKEND = Backend(
     to_numpy=cupy.asnumpy,
     from_numpy=_from_numpy,
     devices=_devices,
-    device_of=lambda array: _device_name(array.device),
+    device_of=lambda array: _name_of(array.data.device_id),  # a Device would take time to make
     native_device=_native_device,
     synchronize=lambda: cupy.cuda.Device().synchronize(),
     shares_memory=cupy.may_share_memory,

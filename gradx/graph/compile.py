@@ -23,7 +23,7 @@ from gradx.graph.capture import Capture, captures, graph_of, is_input
 from gradx.graph.executors import executor_for
 from gradx.graph.guards import Guards
 from gradx.graph.interpret import interpret
-from gradx.graph.ir import Graph, Program
+from gradx.graph.ir import Graph, Own, Program
 from gradx.graph.passes import optimized
 from gradx.graph.reading import guards_of
 from gradx.graph.signature import (
@@ -53,7 +53,8 @@ class Entry(NamedTuple):
     guards: Guards
     constants: tuple[Any, ...]
     quiet: Callable[[], AbstractContextManager[Any]]
-    donated: frozenset[int]  # which of the inputs may be written to
+    donated: frozenset[int]  # which of the inputs are given up
+    written: frozenset[int]  # which of these the program writes to
     layout: list[Any] | None  # strides of the inputs, where something depends on them
     program: Program | None  # none where a constant is tracked by a transform around
 
@@ -67,6 +68,7 @@ class Compiled:
         self.static = static_places(f, static)
         self.donated = static_places(f, donate)
         self.programs: OrderedDict[Any, Entry] = OrderedDict()
+        self._last: tuple[Any, Entry | None] = (None, None)  # of the programs, that used last
         self.unstable = ""  # what changes from call to call, if arguments of one kind are no use
         self._captures: dict[Any, int] = {}
         self._lock = threading.RLock()
@@ -89,10 +91,12 @@ class Compiled:
         if call.tracked or entry.program is None:
             outputs = interpret(entry.graph, inputs)
         else:
-            if entry.donated:
+            if entry.written:
                 inputs = _given_up(inputs, entry)
             with entry.quiet():
                 outputs = entry.program(*inputs)
+            if type(outputs) is Own:
+                return tree.unflatten(entry.structure, outputs)
             inputs = [x for i, x in enumerate(inputs) if i not in entry.donated]
         return tree.unflatten(entry.structure, _owned(outputs, entry.constants, inputs))
 
@@ -116,10 +120,15 @@ class Compiled:
     def _entry(self, call: Call, found: dict[str, Any]) -> Entry:
         """Find the program of a signature, or capture it."""
         with self._lock:
-            entry = self.programs.get(call.key)
+            key, entry = self._last
+            is_last = key == call.key  # which takes less time than a hash
+            if not is_last:
+                entry = self.programs.get(call.key)
             changed = _changed(entry, call) if entry is not None else ""
             if entry is not None and not changed:
-                self.programs.move_to_end(call.key)
+                if not is_last:
+                    self.programs.move_to_end(call.key)
+                    self._last = call.key, entry
                 return entry
         entry = self._capture(call, found)
         if entry.program is not None:
@@ -130,6 +139,7 @@ class Compiled:
     def _remember(self, key, entry, changed):
         self.programs[key] = entry
         self.programs.move_to_end(key)
+        self._last = key, entry
         while len(self.programs) > KEPT:
             dropped, _ = self.programs.popitem(last=False)
             self._captures.pop(dropped, None)
@@ -173,6 +183,7 @@ class Compiled:
         if not trace.holds_tensors:
             graph = optimized(graph)
             program = executor_for(graph)(graph)
+        given_up = frozenset([i for i, x in enumerate(graph.inputs) if x.donated])
         return Entry(
             graph=graph,
             positions=positions,
@@ -180,7 +191,8 @@ class Compiled:
             guards=guards,
             constants=tuple([constant.value for constant in graph.constants]),
             quiet=graph.backend.quiet,
-            donated=frozenset([i for i, x in enumerate(graph.inputs) if x.donated]),
+            donated=given_up,
+            written=frozenset() if getattr(program, "copies_inputs", False) else given_up,
             layout=_strides(call, positions) if trace.layout_matters else None,
             program=program,
         )
@@ -211,7 +223,7 @@ def _given_up(inputs: list[Any], entry: Entry) -> list[Any]:
     held = Counter(map(id, (*inputs, *entry.constants)))
     held.update(id(getattr(x, "base", None)) for x in inputs)
     ready = list(inputs)
-    for i in entry.donated:
+    for i in entry.written:
         x = inputs[i]
         if not is_own(x, set()) or held[id(x)] > 1 or not x.flags.c_contiguous:
             ready[i] = copied(x)

@@ -6,7 +6,7 @@ input or a constant.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 # What an input of an equation may be beside a variable: a Python number, or an absent bound.
 Literal = bool | int | float | complex | None
@@ -57,6 +57,7 @@ class Group:
 
     graph: Any
     name: str = "group"
+    fresh: ClassVar = True  # no result is a view of an input
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -93,6 +93,14 @@ class Graph:
 # the outputs as a tuple. They may share memory with inputs and constants, and with one another:
 # who hands them to users sees to that.
 Program = Callable[..., tuple[Any, ...]]
+
+
+class Own(tuple[Any, ...]):
+    """Results of a program that share memory with nothing else, nor with one another."""
+
+    __slots__ = ()
+
+
 # Makes of a graph a program, for arrays of the devices that its variables name.
 Executor = Callable[[Graph], Program]
 # A function of the inputs of a group's graph, then of one array for each of its outputs, of the

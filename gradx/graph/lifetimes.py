@@ -38,7 +38,7 @@ class Layout:
 def plan(graph: Graph, may_write: Callable[[Equation], bool]) -> Layout:
     """Give a slot to each output of an equation that ``may_write`` into memory it is given."""
     layout = Layout()
-    roots = _roots(graph)
+    roots = roots_of(graph)
     ends = _ends(graph, roots)
     returned = {root for x in graph.outputs if type(x) is Variable for root in roots.get(x, {x})}
     read = {x for ending in ends.values() for x in ending}
@@ -116,32 +116,35 @@ def _slot(layout: Layout, free: list[int], size: int) -> int:
     return best
 
 
-def _roots(graph: Graph) -> dict[Variable, set[Variable]]:
+def roots_of(graph: Graph) -> dict[Variable, set[Variable]]:
     """Return of each value the values whose memory it may lie in, itself among them."""
     roots: dict[Variable, set[Variable]] = {}
     for equation in graph.equations:
         shared: set[Variable] = set()
-        fresh = type(equation.op) is Group or equation.op.name in FRESH or _is_computed(equation)
-        if not fresh:
+        if not _is_fresh(equation):
             shared = shared.union(*[roots.get(x, {x}) for x in equation.variables])
         for out in equation.outputs:
             roots[out] = {out, *shared}
     return roots
 
 
-def _is_computed(equation: Equation) -> bool:
-    return equation.op.elementwise and equation.op.name not in ("stop_gradient", "real", "imag")
+def _is_fresh(equation: Equation) -> bool:
+    """Tell whether no result is a view of what the equation reads."""
+    op = equation.op
+    if getattr(op, "fresh", False) or op.name in FRESH:
+        return True
+    return op.elementwise and op.name not in ("stop_gradient", "real", "imag")
 
 
 def _ends(graph: Graph, roots: dict[Variable, set[Variable]]) -> dict[int, list[Variable]]:
     """Return, for each equation, the values whose memory nothing reads after it."""
     ends: dict[int, list[Variable]] = {}
-    for root, position in _last_reads(graph, roots).items():
+    for root, position in last_reads(graph, roots).items():
         ends.setdefault(position, []).append(root)
     return ends
 
 
-def _last_reads(graph: Graph, roots: dict[Variable, set[Variable]]) -> dict[Variable, int]:
+def last_reads(graph: Graph, roots: dict[Variable, set[Variable]]) -> dict[Variable, int]:
     """Return where the memory of each value is read for the last time: outputs at the end."""
     last: dict[Variable, int] = {}
     for position, equation in enumerate(graph.equations):
@@ -156,8 +159,8 @@ def _last_reads(graph: Graph, roots: dict[Variable, set[Variable]]) -> dict[Vari
 
 def donations(graph: Graph, may_write: Callable[[Equation], bool]) -> dict[Variable, Variable]:
     """Return which outputs of the graph may lie in the memory of which donated inputs."""
-    roots = _roots(graph)
-    last = _last_reads(graph, roots)
+    roots = roots_of(graph)
+    last = last_reads(graph, roots)
     waiting = [x for x in graph.inputs if x.donated and x.shape and bytes_of(x)]
     given: dict[Variable, Variable] = {}
     for position, equation in enumerate(graph.equations):

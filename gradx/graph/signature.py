@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradx.backends import current_device, find_backend
+from gradx.backends import Backend, current_device, find_backend
 from gradx.core import tree
 from gradx.core.arrays import untracked
 from gradx.core.call import Tensor
@@ -67,7 +67,10 @@ def _described(f, leaf, args, kwargs):
     if backend is not None and backend.name == "numpy":
         return (tuple(leaf.shape), leaf.dtype)  # also of NumPy's own scalars
     if backend is not None:
-        return (backend.name, tuple(leaf.shape), leaf.dtype, backend.device_of(plain))
+        describe_array = _of_library(backend)
+        if type(leaf) in backend.array_types:
+            _DESCRIBE[type(leaf)] = describe_array
+        return describe_array(plain)
     if args and leaf is args[0] and hasattr(leaf, "__dict__") and not callable(leaf):
         return _Identity(leaf)  # the object that a method belongs to
     name = next(
@@ -81,6 +84,11 @@ def _described(f, leaf, args, kwargs):
         f"{name_of(f)}: argument {name} is {describe(leaf)}, neither an array nor a number: "
         f"name it in static="
     )
+
+
+def _of_library(backend: Backend) -> Callable[[Any], Hashable]:
+    name, device_of = backend.name, backend.device_of
+    return lambda x: (name, tuple(x.shape), x.dtype, device_of(x))
 
 
 class _Identity:

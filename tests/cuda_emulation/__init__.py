@@ -65,10 +65,19 @@ def as_argument(parameter, value):
         if not value.flags.c_contiguous:
             raise EmulationError(f"{name}: the array is not contiguous")
         return ctypes.c_void_p(np.ndarray.__array_interface__.__get__(value)["data"][0])
+    if type(value) is np.ndarray and value.dtype.names:
+        return by_value(value.nbytes).from_buffer_copy(value)
     expected = {"int64": np.int64, "double": np.float64}[kind]
     if type(value) is not expected:
         raise EmulationError(f"{parameter}: expected {expected.__name__}, got {value!r}")
     return C_TYPES[kind](value)
+
+
+@cache
+def by_value(size):
+    """Return the type of a structure of so many bytes, of numbers of eight bytes."""
+    fields = [("numbers", ctypes.c_ulonglong * (size // 8))]
+    return type("ByValue", (ctypes.Structure,), {"_fields_": fields})
 
 
 @cache

@@ -31,7 +31,7 @@ def launch(source: str, name: str, blocks: Lengths, threads: Lengths, *arguments
         return
     values = tuple([SCALARS[type(x)](x) if type(x) in SCALARS else x for x in arguments])
     with arguments[0].device:
-        _function(source, name)(blocks, threads, values)
+        function(source, name)(blocks, threads, values)
 
 
 class _Rehearsal(threading.local):
@@ -69,7 +69,8 @@ def _as_tuple(lengths: Lengths) -> tuple[int, ...]:
 
 
 @cache
-def _function(source: str, name: str) -> Callable[..., None]:
+def function(source: str, name: str) -> Callable[..., None]:
+    """Return kernel ``name`` of ``source``: a function of its blocks, threads and arguments."""
     return _module(source).get_function(name)
 
 

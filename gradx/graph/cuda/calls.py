@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from gradx.graph.equations import Equation, Input, Variable
 
@@ -15,6 +15,7 @@ class Call:
     """
 
     function: Callable[..., tuple[Any, ...]]
+    fresh: ClassVar = True  # no result is a view of an input
 
     @property
     def name(self) -> str:

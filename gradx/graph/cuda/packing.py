@@ -8,7 +8,7 @@ a larger tree takes several launches.
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 from gradx.backends.cuda_kernels.launching import launch
 from gradx.backends.cuda_kernels.prelude import COMMON, THREADS, blocks_for
@@ -28,6 +28,7 @@ class Pack:
 
     groups: tuple[Group, ...]
     name: str = "pack"
+    fresh: ClassVar = True  # no result is a view of an input
 
 
 def packed(graph: Graph) -> Graph:

@@ -1,9 +1,11 @@
 """A graph of equations as one CUDA graph: captured once, replayed by a single call.
 
 Inputs are copied into buffers that stay where they are, and results out of them, so that a
-result which is kept is never overwritten. Memory comes from a pool of the program's own:
-addresses are baked into the CUDA graph, and nobody else may ever be given them. What cannot be
-captured runs op by op, after one warning that names it.
+result which is kept is never overwritten. What was given up (``donate=``) and is updated stays
+in its buffer: the result is that buffer, and the next step that is given it copies nothing.
+Memory comes from a pool of the program's own: addresses are baked into the CUDA graph, and
+nobody else may ever be given them. What cannot be captured runs op by op, after one warning
+that names it.
 """
 
 import gc
@@ -13,11 +15,12 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 from gradx.backends import backend_for_device
-from gradx.backends.cuda_kernels.copies import copy_all
+from gradx.backends.cuda_kernels.copies import Copies
 from gradx.backends.cuda_kernels.launching import contiguous, rehearsing
 from gradx.backends.cuda_memory import ProgramPool
 from gradx.backends.settings import current_matmul_precision, is_deterministic
@@ -25,13 +28,14 @@ from gradx.core.arrays import PYTHON_SCALARS
 from gradx.errors import GradxError
 from gradx.graph.cuda.calls import Call
 from gradx.graph.cuda.group import compile_group
+from gradx.graph.cuda.in_place import results_in_place
 from gradx.graph.cuda.lowering import lowered
 from gradx.graph.cuda.numbers import Held, Numbers
 from gradx.graph.cuda.packing import Pack, compile_pack
 from gradx.graph.equations import Equation, Group, Variable
 from gradx.graph.executors.by_op import compile_by_op, function_of
 from gradx.graph.executors.source import last_uses
-from gradx.graph.ir import Graph, Program
+from gradx.graph.ir import Graph, Own, Program
 from gradx.graph.moving import moved
 
 WARM_UPS = 2  # runs that compile kernels, choose algorithms and fill the pool
@@ -55,14 +59,21 @@ def compile_cuda(graph: Graph) -> Program:
 class CudaProgram:
     """A program, and its captures: one for each set of what is part of a capture."""
 
+    copies_inputs = True  # what it writes to is its own
+
     def __init__(self, graph: Graph, on_device: Graph) -> None:
         self._graph = lowered(on_device)
         self._by_op = compile_by_op(graph)
         self._numbers = Numbers(self._graph)
         self._given = [(i, x) for i, x in enumerate(self._graph.inputs) if x.weak]
         # Keys that are results go back to the CPU, which waits for them.
-        self._to_cpu = [type(x) is Variable and x.device == "cpu" for x in graph.outputs]
+        self._to_cpu = [
+            i
+            for i, x in enumerate(graph.outputs)
+            if type(x) is Variable and x.device == "cpu" and not x.weak
+        ]
         self._refused = False
+        self._in_place = results_in_place(self._graph)
         self._captures: OrderedDict[Any, Replay] = OrderedDict()
         self._evicted = 0
         self._lock = threading.Lock()
@@ -76,8 +87,9 @@ class CudaProgram:
                 results = None if replay is None else replay(arrays, numbers)
         if results is None:
             return self._by_op(*arrays)
-        pairs = zip(results, self._to_cpu, strict=True)
-        return tuple([x.get() if to_cpu and hasattr(x, "get") else x for x, to_cpu in pairs])
+        for i in self._to_cpu:
+            results[i] = results[i].get()
+        return Own(results)
 
     def _numbers_of(self, arrays: tuple[Any, ...]) -> dict[Variable, Any] | None:
         """Compute what is a Python number; None where Python cannot, which is said op by op."""
@@ -90,6 +102,11 @@ class CudaProgram:
         baked = [(type(numbers[x]), numbers[x]) for x in self._numbers.baked]
         key = (*baked, current_matmul_precision(), is_deterministic())
         replay = self._captures.get(key)
+        if replay is not None and replay.would_overwrite(arrays):
+            # A result is kept that was not given up: from now on all are copied.
+            self._in_place = {}
+            self._captures.clear()
+            replay = None
         if replay is not None:
             self._captures.move_to_end(key)
             return replay
@@ -105,12 +122,12 @@ class CudaProgram:
 
     def _captured(self, arrays: tuple[Any, ...], numbers: dict[Variable, Any]) -> "Replay":
         try:
-            return Replay(self._graph, self._numbers, arrays, numbers)
+            return Replay(self._graph, self._numbers, arrays, numbers, self._in_place)
         except MemoryError:
             self._captures.clear()
         import_module("cupy").get_default_memory_pool().free_all_blocks()
         try:
-            return Replay(self._graph, self._numbers, arrays, numbers)
+            return Replay(self._graph, self._numbers, arrays, numbers, self._in_place)
         except MemoryError as error:
             reason = f"its own memory does not fit beside the rest ({error})"
         raise NotCapturedError(reason)  # without the arrays that the error holds
@@ -137,6 +154,7 @@ class Replay:
         numbers: Numbers,
         arrays: tuple[Any, ...],
         values: dict[Variable, Any],
+        in_place: dict[Variable, Variable],
     ) -> None:
         cupy = import_module("cupy")
         self._empty = cupy.empty
@@ -157,8 +175,24 @@ class Replay:
                     known[x] if x.weak else _buffer_for(cupy, a)
                     for x, a in zip(graph.inputs, arrays, strict=True)
                 ]
-                self._steps = Steps(graph, known)  # which holds the constants that kernels read
+                # They hold the constants that kernels read.
+                self._steps = Steps(graph, known, in_place)
                 self._capture(cupy, stream, self._steps)
+        self._plan_copies(cupy, graph, arrays, in_place)
+
+    def _plan_copies(
+        self, cupy: Any, graph: Graph, arrays: Any, in_place: dict[Variable, Variable]
+    ) -> None:
+        given = [i for i, x in enumerate(graph.inputs) if not x.weak]
+        self._taken = [i for i in given if isinstance(arrays[i], cupy.ndarray)]
+        self._from_host = [i for i in given if i not in self._taken]
+        # Which of the inputs are copied -> what does it.
+        self._copies: dict[tuple[int, ...], Copies] = {}
+        results = [i for i, x in enumerate(self._outputs) if type(x) not in PYTHON_SCALARS]
+        self._copied = [i for i in results if graph.outputs[i] not in in_place]
+        self._copies_out = Copies([self._outputs[i].nbytes for i in self._copied])
+        self._updated = [i for i, x in enumerate(graph.inputs) if x in in_place.values()]
+        self._references = [_references(self._inputs, i) for i in self._updated]
 
     def _capture(self, cupy: Any, stream: Any, steps: "Steps") -> None:
         before = self._warm_up(steps)
@@ -196,7 +230,7 @@ class Replay:
             with device:
                 pool.close()
 
-    def __call__(self, arrays: tuple[Any, ...], numbers: dict[Variable, Any]) -> tuple[Any, ...]:
+    def __call__(self, arrays: tuple[Any, ...], numbers: dict[Variable, Any]) -> list[Any]:
         with self._device:
             stream = self._current_stream()
             if self._last_stream not in (None, stream.ptr):
@@ -209,29 +243,36 @@ class Replay:
             self._last_stream = stream.ptr
         for i, x in self._weak.items():
             results[i] = numbers[x]
-        return tuple(results)
+        return results
+
+    def would_overwrite(self, arrays: tuple[Any, ...]) -> bool:
+        """Tell whether a replay would write to a result that is still held, and not given up."""
+        inputs = self._inputs
+        return any(
+            arrays[i] is not inputs[i] and _references(inputs, i) > own
+            for i, own in zip(self._updated, self._references, strict=True)
+        )
 
     def _take(self, arrays: tuple[Any, ...], stream: Any) -> None:
-        """Copy arguments into the buffers that the graph reads."""
-        buffers, given = [], []
-        for buffer, array in zip(self._inputs, arrays, strict=True):
-            if type(array) in PYTHON_SCALARS:
-                continue
-            if type(array) is type(buffer):
-                buffers.append(buffer)
-                given.append(contiguous(array))
-            else:
-                buffer.set(array, stream=stream)
-        copy_all(buffers, given)
+        """Copy arguments into the buffers that the graph reads, unless they lie there."""
+        inputs = self._inputs
+        for i in self._from_host:
+            inputs[i].set(arrays[i], stream=stream)
+        places = tuple([i for i in self._taken if arrays[i] is not inputs[i]])
+        copies = self._copies.get(places)
+        if copies is None:
+            if len(self._copies) == KEPT:
+                self._copies.clear()
+            copies = self._copies[places] = Copies([inputs[i].nbytes for i in places])
+        copies([inputs[i] for i in places], [contiguous(arrays[i]) for i in places])
 
     def _handed_out(self) -> list[Any]:
         """Copy results out of the buffers that the next replay writes."""
         results = list(self._outputs)
-        places = [i for i, x in enumerate(results) if type(x) not in PYTHON_SCALARS]
-        kept = [results[i] for i in places]
+        kept = [results[i] for i in self._copied]
         copied = [self._empty(x.shape, x.dtype) for x in kept]
-        copy_all(copied, kept)
-        for i, x in zip(places, copied, strict=True):
+        self._copies_out(copied, kept)
+        for i, x in zip(self._copied, copied, strict=True):
             results[i] = x
         return results
 
@@ -239,22 +280,31 @@ class Replay:
 class Steps:
     """The equations of a graph one after another; each says where it failed."""
 
-    def __init__(self, graph: Graph, numbers: dict[Variable, Any] | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        numbers: dict[Variable, Any] | None = None,
+        in_place: dict[Variable, Variable] | None = None,
+    ) -> None:
+        given = in_place or {}
         self._graph = graph
         self._known = {variable: _laid_out(value) for variable, value in graph.constants}
         self._known |= numbers or {}
         equations = tuple([e for e in graph.equations if e.outputs[0] not in self._known])
-        dead = last_uses(equations, [*graph.outputs, *self._known])
-        self._steps = list(zip(equations, map(_function_of, equations), dead, strict=True))
+        dead = last_uses(equations, [*graph.outputs, *given.values(), *self._known])
+        places = [{out: given[out] for out in e.outputs if out in given} for e in equations]
+        functions = map(_function_of, equations)
+        self._steps = list(zip(equations, functions, places, dead, strict=True))
 
     def run(self, arrays: list[Any]) -> tuple[Any, ...]:
         """Run on one array for each input; the results are the graph's outputs."""
         known: dict[Any, Any] = dict(zip(self._graph.inputs, arrays, strict=True))
         known |= self._known
-        for equation, call, dead in self._steps:
+        for equation, call, places, dead in self._steps:
             values = [known[x] if type(x) is Variable else x for x in equation.inputs]
+            memory = {out: known[x] for out, x in places.items()}
             try:
-                results = call(values)
+                results = call(values, memory)
             except (GradxError, MemoryError):
                 raise
             except Exception as error:
@@ -274,41 +324,46 @@ def _laid_out(constant: Any) -> Any:
 
 
 def _function_of(equation: Equation) -> Any:
-    """Return a function from the values of the inputs to the tuple of results."""
+    """Return a function of the inputs' values, and of memory that some results are to lie in."""
     make = MAKERS.get(type(equation.op))
     if make is not None:
         return make(equation)
     function, params = function_of(equation), equation.params
     if getattr(equation.op, "results", None):
-        return lambda values: tuple(function(*values, **params))
-    return lambda values: (function(*values, **params),)
+        return lambda values, memory: tuple(function(*values, **params))
+    return lambda values, memory: (function(*values, **params),)
 
 
 def _call(equation: Equation) -> Any:
     """Return the function that a library or a module of kernels has."""
     backend, params = backend_for_device(equation.device)[0], equation.params
     function, xp = equation.op.function, backend.xp
-    return lambda values: function(xp, *values, **params)
+    return lambda values, memory: function(xp, *values, **params)
 
 
 def _group(equation: Equation) -> Any:
     kernel = compile_group(equation.op.graph)
     if kernel is None:
-        return Steps(equation.op.graph).run
-    return lambda values: _launched(kernel, equation, values)
+        steps = Steps(equation.op.graph)
+        return lambda values, memory: steps.run(values)
+    return partial(_launched, kernel, equation)
 
 
 def _pack(equation: Equation) -> Any:
     kernel = compile_pack(equation.op)
-    return lambda values: _launched(kernel, equation, values)
+    return partial(_launched, kernel, equation)
 
 
 MAKERS = {Call: _call, Group: _group, Pack: _pack}
 
 
-def _launched(kernel: Any, equation: Equation, values: list[Any]) -> tuple[Any, ...]:
+def _launched(
+    kernel: Any, equation: Equation, values: list[Any], memory: dict[Variable, Any]
+) -> tuple[Any, ...]:
     cupy = import_module("cupy")
-    outputs = tuple([cupy.empty(x.shape, dtype=x.dtype) for x in equation.outputs])
+    outputs = tuple(
+        [memory[x] if x in memory else cupy.empty(x.shape, dtype=x.dtype) for x in equation.outputs]
+    )
     kernel(*values, *outputs)
     return outputs
 
@@ -321,6 +376,10 @@ def _variables(graph: Graph) -> Iterator[Variable]:
 
 def _device(graph: Graph) -> str:
     return next(x.device for x in _variables(graph) if not x.weak)
+
+
+def _references(arrays: list[Any], i: int) -> int:
+    return sys.getrefcount(arrays[i])
 
 
 def _buffer_for(cupy: Any, array: Any) -> Any:
