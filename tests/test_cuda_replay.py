@@ -186,38 +186,6 @@ def test_wrong_argument_is_said_op_by_op_and_the_next_call_is_captured(cuda):
     assert len(program_of(f)._captures) == 1
 
 
-def test_capture_that_allocates_is_not_replayed(cuda, monkeypatch):
-    def grows(xp, x, /, **params):
-        cuda.machine.pool_bytes += cuda.machine.capturing
-        return x + 0
-
-    monkeypatch.setitem(cuda.backend.kernels, "sort", grows)
-
-    with pytest.warns(UserWarning, match="it took more memory while it was captured"):
-        out = gx.compile(lambda x: gx.sort(x))(cuda.put(np.ones(2)))
-
-    assert np.array_equal(cuda.get(out), np.ones(2))
-
-
-@pytest.mark.usefixtures("silent")
-def test_pool_that_still_grows_is_warmed_up_further(cuda, monkeypatch):
-    runs = []
-
-    def grows_at_first(xp, x, /, **params):
-        runs.append(cuda.machine.capturing)
-        cuda.machine.pool_bytes += len(runs) < 5
-        return x + 0
-
-    monkeypatch.setitem(cuda.backend.kernels, "sort", grows_at_first)
-    f = gx.compile(lambda x: gx.sort(x))
-    f.graph(cuda.put(np.ones(2)))
-    runs.clear()
-
-    f(cuda.put(np.ones(2)))
-
-    assert runs == [False] * 5 + [True]
-
-
 @pytest.fixture
 def silent():
     with warnings.catch_warnings():

@@ -40,6 +40,7 @@ from gradx.graph.moving import moved
 
 WARM_UPS = 2  # runs that compile kernels, choose algorithms and fill the pool
 MOST_WARM_UPS = 8  # a pool that finds other places for the next run's arrays may grow again
+MOST_CAPTURES = 4
 KEPT = 8  # captures with different settings, and Python numbers that are part of one
 
 
@@ -195,19 +196,40 @@ class Replay:
         self._references = [_references(self._inputs, i) for i in self._updated]
 
     def _capture(self, cupy: Any, stream: Any, steps: "Steps") -> None:
-        before = self._warm_up(steps)
+        """Capture the steps, once the pool holds all that they take.
+
+        Which of two free places an array gets is chance, and another one may leave no room for
+        the next: if the pool grows when what failed runs again, it is captured again.
+        """
+        held = self._warm_up(steps)
+        for _ in range(MOST_CAPTURES):
+            reason = self._captured(cupy, stream, steps, held)
+            if not reason:
+                self._graph.upload()
+                return
+            before, held = held, self._warm_up(steps)
+            if held == before:
+                break
+        raise NotCapturedError(reason)
+
+    def _captured(self, cupy: Any, stream: Any, steps: "Steps", held: int) -> str:
+        """Capture the steps; return why that failed, without the arrays that an error holds."""
         stream.synchronize()
         with _no_collection():
             stream.begin_capture(cupy.cuda.runtime.streamCaptureModeThreadLocal)
             try:
                 self._outputs = steps.run(self._inputs)
+            except NotCapturedError as error:
+                _end_quietly(stream)
+                return str(error)
             except BaseException:
                 _end_quietly(stream)
                 raise
             self._graph = stream.end_capture()
-        if self._pool.total_bytes() != before:
-            raise NotCapturedError("it took more memory while it was captured than before")
-        self._graph.upload()
+        if self._pool.total_bytes() == held:
+            return ""
+        self._outputs = ()
+        return "it took more memory while it was captured than before"
 
     def _warm_up(self, steps: "Steps") -> int:
         """Run until the pool has all that a run takes; return how many bytes that is.
