@@ -395,3 +395,15 @@ def test_numbers_cannot_be_read_while_the_device_records(cuda):
             to_device(array, "cpu")
     finally:
         cuda.machine.recorded = None
+
+
+@pytest.mark.usefixtures("silent")
+def test_convolution_and_its_derivatives_are_captured(cuda):
+    both = gx.grad(lambda x, w: gx.sum(gx.conv(x, w, padding=1, stride=2) ** 2), argnums=(0, 1))
+    x, w = drawn(2, 3, 5, 4), drawn(4, 3, 3, 3)
+
+    found = gx.compile(both)(cuda.put(x), cuda.put(w))
+
+    expected = both(x.astype(float), w.astype(float))
+    for one, other in zip(found, expected, strict=True):
+        assert_close(cuda.get(one), other)

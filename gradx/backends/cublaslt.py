@@ -311,6 +311,16 @@ def multiply(
     return out.reshape(shape)
 
 
+def matmul(xp: Any, x: Any, y: Any, /) -> Any:
+    """Multiply as the standard's ``matmul`` does: by CuPy where the library cannot."""
+    if not can_multiply(x, y) or 0 in (x.ndim, y.ndim):
+        return xp.matmul(x, y)
+    out = multiply(xp, x[None, :] if x.ndim == 1 else x, y[:, None] if y.ndim == 1 else y)
+    rows = () if x.ndim == 1 else out.shape[-2:-1]
+    columns = () if y.ndim == 1 else out.shape[-1:]
+    return out.reshape((*out.shape[:-2], *rows, *columns))
+
+
 def _broadcast(x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
     try:
         return np.broadcast_shapes(x, y)

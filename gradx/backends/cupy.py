@@ -174,6 +174,7 @@ for module in (
     take,
 ):
     BACKEND.kernels.update(module.KERNELS)
+BACKEND.kernels["matmul"] = cublaslt.matmul
 
 
 @BACKEND.kernel("sum")
@@ -232,14 +233,3 @@ def cholesky(xp, x, /, *, upper=False):
     with cupyx.errstate(linalg="raise"):
         lower = xp.linalg.cholesky(x)
     return xp.conj(xp.matrix_transpose(lower)) if upper else lower
-
-
-@BACKEND.kernel("matmul")
-def matmul(xp, x, y, /):
-    """Multiply by cuBLASLt, which can be captured and copies no transposed stack."""
-    if not cublaslt.can_multiply(x, y) or 0 in (x.ndim, y.ndim):
-        return cupy.matmul(x, y)
-    out = cublaslt.multiply(xp, x[None, :] if x.ndim == 1 else x, y[:, None] if y.ndim == 1 else y)
-    rows = () if x.ndim == 1 else out.shape[-2:-1]
-    columns = () if y.ndim == 1 else out.shape[-1:]
-    return out.reshape((*out.shape[:-2], *rows, *columns))

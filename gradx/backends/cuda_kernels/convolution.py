@@ -1,4 +1,4 @@
-"""Convolution: what windows read is gathered into columns, and cuBLAS multiplies them.
+"""Convolution: what windows read is gathered into columns, and cuBLASLt multiplies them.
 
 The way back gathers too: an element adds up the columns that it was copied to, in one order,
 so there are no atomic additions and the bits are the same every time. Kernels of one place
@@ -11,6 +11,7 @@ from math import prod
 from typing import Any
 
 from gradx.backends.base import Kernel
+from gradx.backends.cublaslt import matmul
 from gradx.backends.cuda_kernels.launching import contiguous, launch
 from gradx.backends.cuda_kernels.prelude import (
     INTEGERS,
@@ -137,7 +138,7 @@ def convolution(
     geometry = over(x.shape[2:], weight.shape[2:], outputs, stride, before, dilation)
     factors = _factors(weight, groups)
     out = [
-        xp.matmul(factors, _grouped(columns_of_windows(xp, block, geometry), groups, geometry))
+        matmul(xp, factors, _grouped(columns_of_windows(xp, block, geometry), groups, geometry))
         for block in _blocks(x, x.shape[1], geometry)
     ]
     return _joined(xp, out).reshape(x.shape[0], weight.shape[0], *outputs)
@@ -161,7 +162,7 @@ def convolution_transpose(
     factors = xp.matrix_transpose(_factors(weight, groups))
     out = []
     for block in _blocks(y, channels, geometry):
-        columns = xp.matmul(factors, _grouped(block, groups, geometry))
+        columns = matmul(xp, factors, _grouped(block, groups, geometry))
         shape = (block.shape[0], channels, geometry.places, geometry.windows)
         out.append(images_of_columns(xp, columns.reshape(shape), geometry))
     return _joined(xp, out)
@@ -187,7 +188,7 @@ def convolution_kernel(
     for block in _blocks(x, x.shape[1], geometry):
         columns = _grouped(columns_of_windows(xp, block, geometry), groups, geometry)
         part = _grouped(y[start : start + block.shape[0]], groups, geometry)
-        products = xp.matmul(part, xp.matrix_transpose(columns))
+        products = matmul(xp, part, xp.matrix_transpose(columns))
         total += xp.sum(products, axis=0).reshape(shape)
         start += block.shape[0]
     return total
