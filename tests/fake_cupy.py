@@ -198,6 +198,8 @@ def make_array_type(cuda, machine: Machine) -> type:
         def __array_ufunc__(self, ufunc, method, *inputs, out=None, **params):
             if any(hasattr(x, "__array_ufunc__") and not isinstance(x, KNOWN) for x in inputs):
                 return NotImplemented
+            if machine.capturing and ufunc in (np.matmul, np.vecdot):
+                raise NotImplementedError("calling cuBLAS API during stream capture")
             plain = bare(inputs)
             if out is not None:
                 compute = lambda: getattr(ufunc, method)(*plain, out=bare(out), **params)
