@@ -4,24 +4,26 @@ What went wrong in a test is told at once, in a line, not when all are done. Tes
 order, always the same, so those that are done by then are of every file.
 """
 
+import os
 import random
 from typing import Any
 
 MARK = "WENT WRONG "
-_reporter: list[Any] = []
+_plugins: list[Any] = []
 
 
 def pytest_configure(config: Any) -> None:
-    """Keep what writes to the terminal: of all processes that test, only one has it."""
-    _reporter.append(config.pluginmanager.get_plugin("terminalreporter"))
+    """Keep the plugins, among which there will be what writes to the terminal."""
+    _plugins.append(config.pluginmanager)
 
 
 def pytest_runtest_logreport(report: Any) -> None:
-    """Tell the test, and what it raised."""
-    if report.failed and _reporter[0] is not None:
+    """Tell the test, and what it raised: of all processes that test, only one writes."""
+    reporter = _plugins[0].get_plugin("terminalreporter")
+    if report.failed and reporter is not None and not os.environ.get("PYTEST_XDIST_WORKER"):
         raised = [line for line in report.longreprtext.splitlines() if line.startswith("E ")]
         why = " ".join(" ".join(raised or report.longreprtext.splitlines()[-1:]).split())
-        _reporter[0].write_line(f"\n{MARK}{report.nodeid}: {why[:300]}")
+        reporter.write_line(f"\n{MARK}{report.nodeid}: {why[:300]}")
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:

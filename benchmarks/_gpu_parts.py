@@ -226,8 +226,9 @@ def gradx_steps(training: Training, precision: str) -> Ways:
     """A step of gradx, op by op and compiled."""
     del precision  # it is a setting
     kind = training.kind
+    in_place = gx.compile(update, donate=("params", "state"))  # as the peers update theirs
     return {
-        "gradx compile": lambda: Training(*kind, "cuda").stepping(gx.compile(update)),
+        "gradx compile": lambda: Training(*kind, "cuda").stepping(in_place),
         "gradx eager": lambda: training.stepping(update),
     }
 

@@ -24,6 +24,7 @@ from gradx.graph.executors import executor_for
 from gradx.graph.guards import Guards
 from gradx.graph.interpret import interpret
 from gradx.graph.ir import Graph, Own, Program
+from gradx.graph.matching import Match, match_of
 from gradx.graph.passes import optimized
 from gradx.graph.reading import guards_of
 from gradx.graph.signature import (
@@ -59,6 +60,14 @@ class Entry(NamedTuple):
     program: Program | None  # none where a constant is tracked by a transform around
 
 
+class Last(NamedTuple):
+    """The program that was used last, and what recognises a call that it is for."""
+
+    entry: Entry
+    statics: Any
+    match: Match | None
+
+
 class Compiled:
     """A function that is captured once for each signature, and then replayed."""
 
@@ -68,7 +77,8 @@ class Compiled:
         self.static = static_places(f, static)
         self.donated = static_places(f, donate)
         self.programs: OrderedDict[Any, Entry] = OrderedDict()
-        self._last: tuple[Any, Entry | None] = (None, None)  # of the programs, that used last
+        self._matches: dict[Any, Match | None] = {}
+        self._last: Last | None = None
         self.unstable = ""  # what changes from call to call, if arguments of one kind are no use
         self._captures: dict[Any, int] = {}
         self._lock = threading.RLock()
@@ -82,13 +92,17 @@ class Compiled:
         if self.static:
             given, named, found = set_apart(self.static, args, kwargs)
             statics = hashed(self.function, found)
-        call = take_apart(self.function, given, named, statics)
-        if call.tracked and any(map(is_differentiated, call.leaves)):
-            # The gradients in a program take its inputs for constants: passes made them so.
-            return self.function(*args, **kwargs)
-        entry = self._entry(call, found)
-        inputs = [call.leaves[i] for i in entry.positions]
-        if call.tracked or entry.program is None:
+        tracked = False
+        leaves, entry = self._recognised(given, named, statics)
+        if entry is None:
+            call = take_apart(self.function, given, named, statics)
+            leaves, tracked = call.leaves, call.tracked
+            if tracked and any(map(is_differentiated, leaves)):
+                # The gradients in a program take its inputs for constants: passes made them so.
+                return self.function(*args, **kwargs)
+            entry = self._entry(call, found)
+        inputs = [leaves[i] for i in entry.positions]
+        if tracked or entry.program is None:
             outputs = interpret(entry.graph, inputs)
         else:
             if entry.written:
@@ -117,18 +131,25 @@ class Compiled:
         entry = self._entry(call, found)
         return entry.graph, [call.leaves[i] for i in entry.positions]
 
+    def _recognised(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], statics: Any
+    ) -> tuple[list[Any], Entry | None]:
+        """Return the leaves and the program of a call of the kind of the last one, if it is."""
+        last = self._last
+        if last is not None and last.match is not None and last.statics == statics:
+            leaves = last.match(args, kwargs)
+            if leaves is not None and not _changed(last.entry, leaves):
+                return leaves, last.entry
+        return [], None
+
     def _entry(self, call: Call, found: dict[str, Any]) -> Entry:
         """Find the program of a signature, or capture it."""
         with self._lock:
-            key, entry = self._last
-            is_last = key == call.key  # which takes less time than a hash
-            if not is_last:
-                entry = self.programs.get(call.key)
-            changed = _changed(entry, call) if entry is not None else ""
+            entry = self.programs.get(call.key)
+            changed = _changed(entry, call.leaves) if entry is not None else ""
             if entry is not None and not changed:
-                if not is_last:
-                    self.programs.move_to_end(call.key)
-                    self._last = call.key, entry
+                self.programs.move_to_end(call.key)
+                self._last = Last(entry, call.statics, self._match(call))
                 return entry
         entry = self._capture(call, found)
         if entry.program is not None:
@@ -139,10 +160,11 @@ class Compiled:
     def _remember(self, key, entry, changed):
         self.programs[key] = entry
         self.programs.move_to_end(key)
-        self._last = key, entry
+        self._last = None
         while len(self.programs) > KEPT:
             dropped, _ = self.programs.popitem(last=False)
             self._captures.pop(dropped, None)
+            self._matches.pop(dropped, None)
         self._captures[key] = self._captures.get(key, 0) + 1
         if self._captures[key] == MANY:
             self.unstable = changed
@@ -151,6 +173,14 @@ class Compiled:
                 f"the last time because {changed} had changed: pass it as an argument",
                 stacklevel=5,
             )
+
+    def _match(self, call: Call) -> Match | None:
+        """Return what recognises calls of a kind, which is written at the second of them."""
+        if call.tracked:
+            return None
+        if call.key not in self._matches:
+            self._matches[call.key] = match_of(*tree.unflatten(call.structure, call.leaves))
+        return self._matches[call.key]
 
     def _donated(self, call: Call) -> set[int]:
         """Return which leaves belong to donated arguments."""
@@ -193,20 +223,20 @@ class Compiled:
             quiet=graph.backend.quiet,
             donated=given_up,
             written=frozenset() if getattr(program, "copies_inputs", False) else given_up,
-            layout=_strides(call, positions) if trace.layout_matters else None,
+            layout=_strides(call.leaves, positions) if trace.layout_matters else None,
             program=program,
         )
 
 
-def _changed(entry: Entry, call: Call) -> str:
+def _changed(entry: Entry, leaves: list[Any]) -> str:
     """Name what is no longer as it was when ``entry`` was captured; empty if nothing is."""
-    if entry.layout is not None and entry.layout != _strides(call, entry.positions):
+    if entry.layout is not None and entry.layout != _strides(leaves, entry.positions):
         return "how arguments lie in memory"
     return entry.guards.changed()
 
 
-def _strides(call: Call, positions: Sequence[int]) -> list[Any]:
-    return [getattr(untracked(call.leaves[i]), "strides", None) for i in positions]
+def _strides(leaves: list[Any], positions: Sequence[int]) -> list[Any]:
+    return [getattr(untracked(leaves[i]), "strides", None) for i in positions]
 
 
 def _example(leaf: Any) -> Any:

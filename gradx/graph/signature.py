@@ -22,6 +22,7 @@ class Call(NamedTuple):
     """A call taken apart: its signature, the leaves of its arguments, and which are tracked."""
 
     key: Hashable
+    statics: Hashable
     leaves: list[Any]
     structure: Any
     tracked: bool
@@ -56,7 +57,7 @@ def take_apart(
         else:
             described.append(describe_leaf(leaf))
     key = (structure, tuple(described), statics, current_device())
-    return Call(key, leaves, structure, tracked)
+    return Call(key, statics, leaves, structure, tracked)
 
 
 def _described(f, leaf, args, kwargs):
