@@ -27,5 +27,5 @@ def pytest_runtest_logreport(report: Any) -> None:
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
-    """Shuffle the tests; processes that share them must find the same order."""
-    random.Random(0).shuffle(items)
+    """Shuffle the tests, by ORDER; processes that share them must find the same order."""
+    random.Random(os.environ.get("ORDER", "0")).shuffle(items)

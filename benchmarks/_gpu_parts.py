@@ -229,6 +229,9 @@ def gradx_steps(training: Training, precision: str) -> Ways:
     in_place = gx.compile(update, donate=("params", "state"))  # as the peers update theirs
     return {
         "gradx compile": lambda: Training(*kind, "cuda").stepping(in_place),
+        "gradx compile, arguments kept": lambda: Training(*kind, "cuda").stepping(
+            gx.compile(update)
+        ),
         "gradx eager": lambda: training.stepping(update),
     }
 
