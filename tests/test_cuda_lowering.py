@@ -339,3 +339,13 @@ def test_training_step_of_a_network_is_a_launch_for_each_product_and_five_more(c
     launches = cuda.machine.launches
     assert launches.count("product") == 8
     assert len(launches) == 8 + 5, launches
+
+
+def test_reduction_of_one_number_is_no_loop(run):
+    run(lambda x: gx.exp(gx.sum(gx.sin(x)) * 2), drawn())
+
+
+def test_groups_without_a_kernel_are_not_packed(run):
+    x, y = (drawn(3) + 1j * drawn(3) for _ in range(2))
+
+    run(lambda *arrays: [abs(gx.exp(z) * z + 1) for z in arrays], x, y)

@@ -373,7 +373,7 @@ def _trailing_axes(equation: Equation) -> int:
     ndim = len(x.shape)  # type: ignore[union-attr]
     axis = equation.params["axis"]
     if axis is None:
-        return ndim
+        axis = tuple(range(ndim))
     axes = sorted(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
     if not axes or axes != list(range(ndim - len(axes), ndim)):
         raise NoKernelError

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from gradx.backends.cuda_kernels.launching import launch
 from gradx.backends.cuda_kernels.prelude import COMMON, THREADS, blocks_for
 from gradx.graph.cuda.expressions import HELPERS
-from gradx.graph.cuda.group import REDUCTIONS, Writer, argument
+from gradx.graph.cuda.group import REDUCTIONS, Writer, argument, has_kernel
 from gradx.graph.equations import Equation, Group, Input, Variable
 from gradx.graph.ir import Graph, GroupKernel
 from gradx.graph.passes.common import call_key
@@ -50,7 +50,7 @@ def packed(graph: Graph) -> Graph:
 
 def kind_of(equation: Equation) -> Hashable:
     """Return what two groups must share to be one kernel; None if one cannot share."""
-    if type(equation.op) is not Group:
+    if type(equation.op) is not Group or not has_kernel(equation.op.graph):
         return None
     inner = equation.op.graph
     shape = inner.outputs[0].shape
