@@ -203,8 +203,11 @@ class Plan:
             self._description.set(AUXILIARY_POINTER, _POINTER(auxiliary.data.ptr))
             self._description.set(AUXILIARY_LEADING, ctypes.c_int64(leading))
         chosen = self._chosen = self._chosen or self._choose()
-        # Freed at once: whoever gets this memory next runs after the product, on its stream.
-        workspace = xp.empty((chosen.workspace,), dtype=xp.uint8, device=out.device)
+        workspace = None
+        if chosen.workspace:
+            # Freed at once: whoever gets this memory next runs after the product, on its stream.
+            room = xp.empty((chosen.workspace,), dtype=xp.uint8, device=out.device)
+            workspace = room.data.ptr
         stream = import_module("cupy").cuda.get_current_stream().ptr
         a, b, layout = self._a.pointer, self._b.pointer, self._out.pointer
         addresses = [one.data.ptr for one in (x, y, out)]
@@ -212,7 +215,7 @@ class Plan:
             *("Matmul", _handle(self.product.device), self._description.pointer),
             *(ctypes.byref(self._one), addresses[1], a, addresses[0], b),
             *(ctypes.byref(self._zero), addresses[2], layout, addresses[2], layout),
-            *(ctypes.byref(chosen.algorithm), workspace.data.ptr, chosen.workspace, stream),
+            *(ctypes.byref(chosen.algorithm), workspace, chosen.workspace, stream),
         )
 
     def _choose(self) -> _Heuristic:
@@ -267,7 +270,12 @@ def plan_for(product: Product) -> Plan:
 
 def can_multiply(x: Any, y: Any) -> bool:
     """Tell whether the library multiplies arrays of these dtypes."""
-    return x.dtype == y.dtype and x.dtype.name in DATA
+    return x.dtype == y.dtype and _name_of(x.dtype) in DATA
+
+
+@cache
+def _name_of(dtype: Any) -> str:
+    return dtype.name  # type: ignore[no-any-return]  # which NumPy makes anew each time
 
 
 def multiply(
@@ -302,19 +310,22 @@ def multiply(
     batch = _broadcast(x.shape[:-2], y.shape[:-2])
     x, of_x = _operand(xp, x, batch)
     y, of_y = _operand(xp, y, batch)
-    out = xp.empty((*batch, x.shape[-2], y.shape[-1]), dtype=x.dtype, device=x.device)
+    device = x.device
+    out = xp.empty((*batch, x.shape[-2], y.shape[-1]), dtype=x.dtype, device=device)
     sizes = (x.shape[-2], y.shape[-1], x.shape[-1], prod(batch))
-    settings = (current_matmul_precision(), epilogue, x.device.id)
-    with x.device:
-        plan = plan_for(Product(*sizes, x.dtype.name, of_x, of_y, *settings))
+    settings = (current_matmul_precision(), epilogue, device.id)
+    with device:
+        plan = plan_for(Product(*sizes, _name_of(x.dtype), of_x, of_y, *settings))
         plan.run(xp, out, x, y, bias, auxiliary)
-    return out.reshape(shape)
+    return out if out.shape == shape else out.reshape(shape)
 
 
 def matmul(xp: Any, x: Any, y: Any, /) -> Any:
     """Multiply as the standard's ``matmul`` does: by CuPy where the library cannot."""
     if not can_multiply(x, y) or 0 in (x.ndim, y.ndim):
         return xp.matmul(x, y)
+    if x.ndim > 1 and y.ndim > 1:
+        return multiply(xp, x, y)
     out = multiply(xp, x[None, :] if x.ndim == 1 else x, y[:, None] if y.ndim == 1 else y)
     rows = () if x.ndim == 1 else out.shape[-2:-1]
     columns = () if y.ndim == 1 else out.shape[-1:]
@@ -322,6 +333,8 @@ def matmul(xp: Any, x: Any, y: Any, /) -> Any:
 
 
 def _broadcast(x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
+    if x == y:
+        return x
     try:
         return np.broadcast_shapes(x, y)
     except ValueError as error:
@@ -330,12 +343,13 @@ def _broadcast(x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
 
 def _operand(xp: Any, array: Any, batch: tuple[int, ...]) -> tuple[Any, Operand]:
     """Say how an array lies in memory; copy one that no product can read where it lies."""
-    if prod(array.shape[:-2]) == 1:
-        array = array.reshape(array.shape[-2:])
-    elif array.shape[:-2] != batch:
-        array = xp.broadcast_to(array, (*batch, *array.shape[-2:]))
-    for transposed, rows in ((False, array), (True, xp.matrix_transpose(array))):
-        places = _places_of(rows)
+    if array.ndim > 2:
+        if prod(array.shape[:-2]) == 1:
+            array = array.reshape(array.shape[-2:])
+        elif array.shape[:-2] != batch:
+            array = xp.broadcast_to(array, (*batch, *array.shape[-2:]))
+    for transposed in (False, True):
+        places = _places_of(array.swapaxes(-1, -2) if transposed else array)
         if places is not None:
             return array, Operand(transposed, *places, _alignment_of(array))
     array = array.copy()

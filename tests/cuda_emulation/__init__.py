@@ -65,7 +65,7 @@ def as_argument(parameter, value):
         if not value.flags.c_contiguous:
             raise EmulationError(f"{name}: the array is not contiguous")
         return ctypes.c_void_p(np.ndarray.__array_interface__.__get__(value)["data"][0])
-    if type(value) is np.ndarray and value.dtype.names:
+    if type(value) is np.ndarray and value.dtype.kind == "V":
         return by_value(value.nbytes).from_buffer_copy(value)
     expected = {"int64": np.int64, "double": np.float64}[kind]
     if type(value) is not expected:

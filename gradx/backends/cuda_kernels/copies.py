@@ -65,10 +65,9 @@ class _Launch:
     def __init__(self, sizes: list[int]) -> None:
         count = len(sizes)
         room = next(room for room in ROOMS if room >= count)
-        table = np.zeros((), [("to", "u8", room), ("from", "u8", room), ("size", "i8", room)])
-        table["size"][:count] = sizes
-        self._table = table
-        self._to, self._from = table["to"][:count], table["from"][:count]
+        numbers = np.zeros((3, room), np.uint64)
+        self._to, self._from, numbers[2, :count] = numbers[0, :count], numbers[1, :count], sizes
+        self._table = numbers.reshape(-1).view(f"V{numbers.nbytes}")  # as one argument, by value
         # The largest array has what blocks there are room for; others return at once or share.
         blocks = min(blocks_for(-(-max(sizes) // 16)), -(-MOST_BLOCKS // count))
         self._grid = (max(blocks, 1), count)
