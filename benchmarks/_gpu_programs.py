@@ -74,7 +74,8 @@ def tests(seconds: float, keep: Callable[[Any], None]) -> dict[str, Any]:
         stderr=subprocess.STDOUT,
         text=True,
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": paths},
+        # JAX, an oracle of some tests, would take most of the GPU's memory in each process.
+        env=os.environ | {"PYTHONPATH": paths, "JAX_PLATFORMS": "cpu"},
     )
     timer = threading.Timer(seconds, process.terminate)
     timer.start()

@@ -255,6 +255,7 @@ def test_replay_has_the_numbers_of_eager_steps_and_of_the_cpu(parts):
     record = parts.replay()
 
     assert record["relative to eager"] < 1e-6
+    assert record["in place, relative to eager"] < 1e-6
     assert record["relative to the CPU"] < 1e-5
 
 
