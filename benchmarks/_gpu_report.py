@@ -108,7 +108,19 @@ def written(page: str, records: Records) -> str:
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     lines = [f"On {device(records)}:", "", *verdicts(records), "", *correctness(records)]
+    if found := steps(records):
+        lines += ["", *times(found)]
     return "\n".join([before + BEGIN, "", *lines, "", END + after])
+
+
+def steps(records: Records) -> dict[str, dict[str, Any]]:
+    """Return the times of a training step, by setting and by who runs it."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in LAYOUTS:
+        for setting, one in records.get(name, {}).items():
+            if setting not in LEFT_OUT:
+                found.setdefault(setting, {}).update(one)
+    return found
 
 
 def section(name: str, record: Record) -> str:
