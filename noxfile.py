@@ -1,6 +1,6 @@
 """Every check of the project; ``nox`` alone runs those that a change must pass.
 
-    nox                     lint, typecheck, tests, examples
+    nox                     lint, typecheck, tests, examples, cuda_sources
     nox -s tests -- -k sum  arguments after -- go to pytest
     nox -s docs             the documentation as a site, in docs/_build
     nox -s matrix           every Python that is installed, each backend by itself
@@ -28,7 +28,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"  # with uv, nox would fetch each Python that is missing
 nox.options.error_on_missing_interpreters = False  # where CI is set it would be True
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "typecheck", "tests", "examples"]
+nox.options.sessions = ["lint", "typecheck", "tests", "examples", "cuda_sources"]
 
 PYTHONS = ["3.11", "3.12", "3.13"]
 BACKENDS = ["numpy", "strict", "cupy"]
