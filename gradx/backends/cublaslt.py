@@ -275,7 +275,7 @@ def can_multiply(x: Any, y: Any) -> bool:
 
 @cache
 def _name_of(dtype: Any) -> str:
-    return dtype.name  # type: ignore[no-any-return]  # which NumPy makes anew each time
+    return dtype.name  # which NumPy makes anew each time
 
 
 def multiply(

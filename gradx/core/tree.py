@@ -53,6 +53,11 @@ def paths(tree: Any) -> list[str]:
     return [accessor.codify("") for accessor in accessors]
 
 
+def keys_of(dictionary: Any) -> tuple[Any, ...]:
+    """Return the keys of a dictionary in the order of its leaves."""
+    return optree.tree_flatten_one_level(dictionary, namespace=NAMESPACE)[2]
+
+
 def path_of(part: Any, tree: Any) -> str | None:
     """Return the path of the very object ``part`` in a tree, or ``None`` if it is not there."""
     accessors, found, _ = optree.tree_flatten_with_accessor(

@@ -55,7 +55,7 @@ class _Written:
         # A key that is not there, parts of another number.
         text += "    except (LookupError, ValueError):\n        return None\n"
         exec(compile(text, "<match>", "exec"), self._scope)
-        return self._scope["match"]  # type: ignore[no-any-return]
+        return self._scope["match"]
 
     def require(self, expression: str, value: Any) -> None:
         """Return None unless an expression has a value."""
@@ -72,8 +72,7 @@ class _Written:
             self._parts(name, list(x))
         elif type(x) is dict:
             self._unless(f"type({name}) is dict and len({name}) == {len(x)}")
-            _, _, keys, _ = optree.tree_flatten_one_level(x, namespace=tree.NAMESPACE)
-            for key in keys:
+            for key in tree.keys_of(x):
                 part = self._fresh()
                 self._lines.append(f"{part} = {name}[{self._name(key)}]")
                 self.node(part, x[key])
@@ -87,7 +86,7 @@ class _Written:
         if optree.is_namedtuple(x):
             self._parts(name, list(x))
             return
-        registered = optree.register_pytree_node.get(kind, namespace=tree.NAMESPACE)  # type: ignore[attr-defined]
+        registered = optree.register_pytree_node.get(kind, namespace=tree.NAMESPACE)
         if registered is None:
             raise _NotWrittenError
         children, settings, *_ = registered.flatten_func(x)

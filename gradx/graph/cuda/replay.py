@@ -201,7 +201,7 @@ class Replay:
         Which of two free places an array gets is chance, and another one may leave no room for
         the next: if the pool grows when what failed runs again, it is captured again.
         """
-        held = self._warm_up(steps)
+        held, reason = self._warm_up(steps), ""
         for _ in range(MOST_CAPTURES):
             reason = self._captured(cupy, stream, steps, held)
             if not reason:
