@@ -88,7 +88,7 @@ CALLS = {
     gx.linearize: {"f": total, "primals": X},
     gx.vjp: {"f": total, "primals": X, "has_aux": False},
     nn.AvgPool: {"kernel": 2, "stride": 1, "padding": 0, "count_padding": True, "ceil_mode": True},
-    nn.MaxPool: {"kernel": 2, "stride": 1, "padding": 0, "ceil_mode": True},
+    nn.MaxPool: {"kernel": 2, "stride": 1, "padding": 0, "dilation": 2, "ceil_mode": True},
     nn.Conv: {"inputs": 2, "outputs": 4, "kernel": (3, 3), "key": KEY, "groups": 2, "bias": True}
     | {"stride": 1, "padding": 1, "dilation": 1, "dtype": "float32", "device": "cpu"},
     nn.ConvTranspose: {"inputs": 2, "outputs": 4, "kernel": (3, 3), "key": KEY, "groups": 2}
