@@ -120,6 +120,16 @@ CALLS = {
     nn.cross_entropy: {"logits": X, "labels": LABELS, "reduction": "mean"},
     nn.hinge: {"scores": X, "labels": LABELS, "margin": 1.0, "reduction": "mean"},
     nn.huber: {"predictions": X, "targets": 2 * X, "delta": 1.0, "reduction": "mean"},
+    nn.kl_divergence: {"log_predictions": -X, "targets": X / 4, "reduction": "mean"},
+    nn.poisson_nll: {"log_rates": X, "targets": X, "reduction": "mean", "full": True},
+    nn.gaussian_nll: {"means": X, "targets": X, "variances": X, "reduction": "sum", "full": True}
+    | {"eps": 1e-6},
+    nn.focal: {"logits": X, "targets": X / 4, "gamma": 2.0, "reduction": "none", "alpha": 0.25},
+    nn.cosine_similarity: {"x": X, "y": X, "axis": -1, "eps": 1e-8},
+    nn.cosine_embedding: {"x": X, "y": X, "labels": np.asarray([1, -1]), "margin": 0.5}
+    | {"reduction": "mean"},
+    nn.triplet_margin: {"anchors": X, "positives": 2 * X, "negatives": 3 * X, "margin": 1.0}
+    | {"reduction": "mean", "ord": 2.0, "swap": True, "eps": 1e-6},
     nn.l1_penalty: {"parameters": layer(), "strength": 0.1, "select": nn.is_weight},
     nn.l2_penalty: {"parameters": layer(), "strength": 0.1, "select": nn.is_weight},
     nn.mae: {"predictions": X, "targets": 2 * X, "reduction": "mean"},

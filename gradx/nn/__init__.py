@@ -16,6 +16,13 @@ from gradx.nn.losses import hinge as hinge
 from gradx.nn.losses import huber as huber
 from gradx.nn.losses import mae as mae
 from gradx.nn.losses import mse as mse
+from gradx.nn.losses_of_distances import cosine_embedding as cosine_embedding
+from gradx.nn.losses_of_distances import cosine_similarity as cosine_similarity
+from gradx.nn.losses_of_distances import triplet_margin as triplet_margin
+from gradx.nn.losses_of_distributions import focal as focal
+from gradx.nn.losses_of_distributions import gaussian_nll as gaussian_nll
+from gradx.nn.losses_of_distributions import kl_divergence as kl_divergence
+from gradx.nn.losses_of_distributions import poisson_nll as poisson_nll
 from gradx.nn.module import Module as Module
 from gradx.nn.module import state as state
 from gradx.nn.module import static as static

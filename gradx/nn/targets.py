@@ -25,6 +25,8 @@ LAWS = {
         ShapeError,
         "target {value}, expected 0, 1 or a probability between them",
     ),
+    "count": Law(lambda x, classes: x >= 0, ShapeError, "target {value}, expected 0 or more"),
+    "variance": Law(lambda x, classes: x >= 0, ShapeError, "variance {value}, expected 0 or more"),
     "sign": Law(
         lambda x, classes: (x == 1) | (x == -1),
         ShapeError,
