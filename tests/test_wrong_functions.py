@@ -167,7 +167,12 @@ CALLS = {
     optim.partition: {"groups": {"*": optim.sgd(0.1)}},
     optim.radam: RATE | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
     optim.rmsprop: RATE | {"alpha": 0.9, "eps": 1e-8, "momentum": 0.5, "centered": True},
-    optim.sgd: RATE | {"momentum": 0.9, "nesterov": True},
+    optim.sgd: RATE | {"momentum": 0.9, "nesterov": False, "dampening": 0.5, "maximize": True},
+    optim.asgd: RATE | {"decay": 1e-4, "exponent": 0.75, "start": 10},
+    optim.rprop: RATE | {"shrink": 0.5, "grow": 1.2, "smallest": 1e-6, "largest": 50.0},
+    optim.muon: RATE
+    | {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}
+    | {"beta1": 0.9, "beta2": 0.99, "eps": 1e-8},
     data.batches: {"arrays": (X, LABELS), "size": 1, "key": KEY, "sampling": "random"}
     | {"replace": True, "drop_last": False},
     data.split: {"arrays": (X, LABELS), "sizes": 0.5, "key": KEY},
