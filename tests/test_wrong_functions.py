@@ -120,6 +120,9 @@ CALLS = {
     nn.cross_entropy: {"logits": X, "labels": LABELS, "reduction": "mean"},
     nn.hinge: {"scores": X, "labels": LABELS, "margin": 1.0, "reduction": "mean"},
     nn.huber: {"predictions": X, "targets": 2 * X, "delta": 1.0, "reduction": "mean"},
+    nn.ctc: {"logits": np.ones((2, 5, 3)), "labels": np.asarray([[1, 2], [1, 1]])}
+    | {"lengths": np.asarray([5, 4]), "label_lengths": np.asarray([2, 1]), "blank": 0}
+    | {"reduction": "mean", "zero_infinity": True},
     nn.kl_divergence: {"log_predictions": -X, "targets": X / 4, "reduction": "mean"},
     nn.poisson_nll: {"log_rates": X, "targets": X, "reduction": "mean", "full": True},
     nn.gaussian_nll: {"means": X, "targets": X, "variances": X, "reduction": "sum", "full": True}

@@ -6,6 +6,7 @@ from gradx.nn.attention import MultiHeadAttention as MultiHeadAttention
 from gradx.nn.attention import dot_product_attention as dot_product_attention
 from gradx.nn.convolution import Conv as Conv
 from gradx.nn.convolution import ConvTranspose as ConvTranspose
+from gradx.nn.ctc import ctc as ctc
 from gradx.nn.dropping import DropConnect as DropConnect
 from gradx.nn.dropping import Dropout as Dropout
 from gradx.nn.embedding import Embedding as Embedding
