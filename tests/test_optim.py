@@ -29,17 +29,9 @@ VARIANTS = {
         ({"momentum": 0.9, "nesterov": True}, {"momentum": 0.9, "nesterov": True}),
         ({"momentum": 0.9, "dampening": 0.4}, {"momentum": 0.9, "dampening": 0.4}),
         ({"maximize": True}, {"maximize": True}),
-        (
-            {"momentum": 0.8, "dampening": 0.1, "maximize": True},
-            {"momentum": 0.8, "dampening": 0.1, "maximize": True},
-        ),
+        ({"momentum": 0.8, "maximize": True}, {"momentum": 0.8, "maximize": True}),
     ],
-    "asgd": [
-        (
-            {"decay": 0.3, "exponent": 0.6, "start": 7},
-            {"lambd": 0.3, "alpha": 0.6, "t0": 7},
-        )
-    ],
+    "asgd": [({"decay": 0.3, "exponent": 0.6, "start": 7}, {"lambd": 0.3, "alpha": 0.6, "t0": 7})],
     "rprop": [
         ({"shrink": 0.7, "grow": 1.5}, {"etas": (0.7, 1.5)}),
         ({"smallest": 0.02, "largest": 0.05}, {"step_sizes": (0.02, 0.05)}),
