@@ -110,6 +110,22 @@ def test_machine_code_pools_to_the_bits_of_numpy(shape, kernel, dtype, monkeypat
         assert np.array_equal(one, other, equal_nan=True)
 
 
+def test_dilated_windows_that_fill_the_array_are_not_taken_for_dense_ones(monkeypatch):
+    monkeypatch.setattr(numpy_pooling, "WORTH_IT", 0)
+    x = drawn((1, 1, 8, 8))
+    f = lambda x: gx.max_pool(x, 2, dilation=2, ceil_mode=True)
+
+    out = f(x)
+
+    places = product(range(4), range(4))
+    keys = {(i, j): np.s_[..., 2 * i : 2 * i + 3 : 2, 2 * j : 2 * j + 3 : 2] for i, j in places}
+    expected = np.zeros_like(x)
+    for place, key in keys.items():
+        assert out[0, 0][place] == x[key].max()
+        expected[key] += x[key] == x[key].max()
+    np.testing.assert_array_equal(gx.grad(lambda x: gx.sum(f(x)))(x), expected)
+
+
 @every_maximum
 def test_maximum_goes_to_those_that_are_it_evenly(shape, kernel, settings, backend):
     x = tied(shape)
