@@ -86,7 +86,7 @@ def main(text, epochs, quick, device, seed):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--text", choices=["shakespeare", "english"], default="shakespeare")
-    parser.add_argument("--epochs", type=int, default=12, help="of 250 batches")
+    parser.add_argument("--epochs", type=int, default=16, help="of 250 batches")
     parser.add_argument("--quick", action="store_true", help="20 batches only")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
     parser.add_argument("--seed", type=int, default=0)

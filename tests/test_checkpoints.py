@@ -243,6 +243,58 @@ def test_another_run_is_refused(tmp_path):
         run(optim.adam(0.01), resume=tmp_path, early_stopping=EarlyStopping())
 
 
+def batches_of(size=8, seed=3, rows=40, **options):
+    x = np.ones((rows, 3), np.float32)
+    return gx.data.batches((x, x[:, :1]), size, key=gx.random.key(seed), **options)
+
+
+OTHER_BATCHES = {
+    "batch_size=8, this one has batch_size=16": lambda: batches_of(16),
+    "sampling='subsets', this one has sampling='random'": lambda: batches_of(sampling="random"),
+    "rows=40, this one has rows=41": lambda: batches_of(rows=41),
+    r"the key of gx.data.batches=\[3, 0\], this one has .*=\[4, 0\]": lambda: batches_of(seed=4),
+    "rows=40, this one has rows=None": lambda: [(np.ones((8, 3)), np.ones((8, 1)))] * 5,
+}
+
+
+@pytest.mark.parametrize("words", OTHER_BATCHES)
+def test_batches_of_other_rows_are_refused(words, tmp_path):
+    fit = lambda data, **options: gx.train.fit(
+        network(), nn.mse, optim.sgd(0.01), data, epochs=1, key=KEY, progress=None, **options
+    )
+    fit(batches_of(), callbacks=[Checkpoint(tmp_path)])
+
+    with pytest.raises(ShapeError, match=words):
+        fit(OTHER_BATCHES[words](), resume=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        ({"size": 7}, {"size": 7, "drop_last": True}, "drop_last=False, this one has .*=True"),
+        ({"sampling": "random"}, {"sampling": "random", "replace": True}, "replace=False, this"),
+    ],
+)
+def test_batches_that_are_drawn_in_another_way_are_refused(before, now, words, tmp_path):
+    options = {"epochs": 1, "key": KEY, "progress": None}
+    fit = lambda data, **more: gx.train.fit(
+        network(), nn.mse, optim.sgd(0.01), data, **options, **more
+    )
+    fit(batches_of(**before), callbacks=[Checkpoint(tmp_path)])
+
+    with pytest.raises(ShapeError, match=words):
+        fit(batches_of(**now), resume=tmp_path)
+
+
+def test_another_batch_size_or_part_to_validate_on_is_refused(tmp_path):
+    run(optim.adam(0.01), 1, callbacks=[Checkpoint(tmp_path)])
+
+    with pytest.raises(ShapeError, match="rows=30, this one has rows=20"):
+        run(optim.adam(0.01), resume=tmp_path, validation=0.5)
+    with pytest.raises(ShapeError, match="sampling='subsets', this one has sampling='random'"):
+        run(optim.adam(0.01), sampling="random", resume=tmp_path)
+
+
 def test_what_is_no_checkpoint_is_refused(tmp_path):
     gx.save(tmp_path / "model", network())
 

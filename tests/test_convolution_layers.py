@@ -112,7 +112,7 @@ def test_settings_are_not_parameters_and_are_shown():
 
     assert len(gx.core.tree.leaves(layer)) == 2
     assert "stride=2" in repr(layer)
-    assert repr(nn.MaxPool(2)) == "MaxPool(kernel=2, stride=None, padding=0, ceil_mode=False)"
+    assert repr(nn.AvgPool(2, stride=[1, 2])).startswith("AvgPool(kernel=2, stride=(1, 2), padd")
     assert gx.core.tree.leaves(nn.AvgPool((2, 2), stride=1)) == []
 
 
@@ -125,6 +125,48 @@ WRONG = {
     "padding": (((1, 1, 3), {"padding": "full"}), ShapeError, "Conv: padding='full', expected"),
     "groups": (((4, 6, 3), {"groups": 4}), ShapeError, "groups=4 does not divide outputs=6"),
 }
+
+
+POOLS = {
+    "kernel": (((0,), {}), ShapeError, "kernel=0, expected 1 or more"),
+    "part of a kernel": ((((2, 0),), {}), ShapeError, "kernel=0, expected 1 or more"),
+    "fraction": (((2.5,), {}), DTypeError, "kernel=2.5, expected an integer"),
+    "truth value": (((True,), {}), DTypeError, "kernel=True, expected an integer"),
+    "axes": (
+        (((1, 1, 1, 1),), {}),
+        ShapeError,
+        r"kernel=\(1, 1, 1, 1\), expected 1, 2 or 3 lengths",
+    ),
+    "stride": (((2,), {"stride": -1}), ShapeError, "stride=-1, expected 1 or more"),
+    "strides": (
+        (((2, 2),), {"stride": (1,)}),
+        ShapeError,
+        r"stride=\(1,\), expected an integer or 2",
+    ),
+    "padding": (((2,), {"padding": -1}), ShapeError, "padding=-1, expected 0 or more"),
+    "name": (((2,), {"padding": "full"}), ShapeError, "padding='full', expected"),
+}
+
+
+@pytest.mark.parametrize("layer", [nn.MaxPool, nn.AvgPool])
+@pytest.mark.parametrize(("arguments", "error", "message"), POOLS.values(), ids=list(POOLS))
+def test_pools_say_what_does_not_fit_when_they_are_made(layer, arguments, error, message):
+    given, settings = arguments
+    with pytest.raises(error, match=f"{layer.__name__}: {message}"):
+        layer(*given, **settings)
+
+
+def test_dilation_of_a_pool_is_one_or_more():
+    with pytest.raises(ShapeError, match="MaxPool: dilation=0, expected 1 or more"):
+        nn.MaxPool(2, dilation=(1, 0))
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_a_pool_of_numbers_is_for_any_axes(ndim):
+    x = np.ones((1, 1, *[9] * ndim))
+
+    assert nn.MaxPool(2, stride=1, padding="same")(x).shape == x.shape
+    assert nn.MaxPool(2, stride=3, dilation=2)(x).shape == (1, 1, *[3] * ndim)
 
 
 @pytest.mark.parametrize(("arguments", "error", "message"), WRONG.values(), ids=list(WRONG))

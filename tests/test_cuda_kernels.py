@@ -366,11 +366,13 @@ def test_deterministic_sums_have_the_order_of_numpy(cuda):
 # Windows
 
 
+@every("dilation", [(1, 1), (2, 3)])
 @every("dtype", ["float64", "float32"])
-def test_pooled_ties_and_nans_are_as_on_the_cpu(dtype, cuda):
+def test_pooled_ties_and_nans_are_as_on_the_cpu(dtype, dilation, cuda):
     x = np.random.default_rng(10).integers(0, 2, (2, 2, 7, 6)).astype(dtype)
     x[0, 0, 2, 3], x[0, 1] = np.nan, -np.inf
     settings = {"kernel": (3, 2), "outputs": (4, 4), "stride": (2, 2), "before": (1, 1)}
+    settings |= {"dilation": dilation}
     y = np.random.default_rng(11).normal(size=(2, 2, 4, 4)).astype(dtype)
 
     largest = cuda(cuda.kernel("maximum_of_windows"), x, **settings)
@@ -387,6 +389,7 @@ def test_pooled_ties_and_nans_are_as_on_the_cpu(dtype, cuda):
 def test_integers_are_pooled(cuda):
     x = np.arange(12).reshape(1, 1, 3, 4) - 20
     settings = {"kernel": (2, 2), "outputs": (2, 3), "stride": (1, 1), "before": (0, 0)}
+    settings |= {"dilation": (1, 1)}
 
     out = cuda(cuda.kernel("maximum_of_windows"), x, **settings)
 

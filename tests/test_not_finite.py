@@ -178,6 +178,23 @@ def test_step_parameter_and_op_of_a_gradient_are_named_however_it_is_wrapped(run
     ]
 
 
+def steep(model, inputs, targets, *, key, train):
+    return gx.sum(model.weight) * 1e200 + model.bias
+
+
+@pytest.mark.parametrize("name", ["alone", "accumulated", "averaged", "of a part"])
+def test_a_state_that_is_not_finite_is_not_kept_though_the_update_is_finite(run, name):
+    optimizer = WRAPPED[name](gx.optim.rmsprop(0.1))
+
+    error, message = failure_of(run, steep, optimizer=optimizer)
+
+    step = "epoch 1, step 2" if name == "accumulated" else "epoch 1, step 1"
+    assert f"{step}: the loss is 0.0, and optimizer_state" in message
+    assert ".weight (3 infinity of 3) is not finite after it; the step was not taken" in message
+    assert "It began here: multiply(" in message
+    assert all(np.all(np.isfinite(leaf)) for leaf in tree.leaves(error.optimizer_state))
+
+
 def test_statistics_that_are_not_finite_are_named_and_not_kept(run):
     model = gx.nn.Sequential(gx.nn.BatchNorm(3), gx.nn.Linear(3, 1, key=gx.random.key(0)))
     x = np.full((4, 3), 1e30, np.float32) * np.asarray([[1], [2], [3], [4]], np.float32)

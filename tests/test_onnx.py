@@ -62,6 +62,8 @@ LAYERS = {
     "ConvTranspose groups": (nn.ConvTranspose(4, 6, 3, stride=3, groups=2, **WIDE), IMAGES),
     "MaxPool": (nn.MaxPool(3, stride=2, padding=1), IMAGES),
     "MaxPool remainder": (nn.MaxPool(3), IMAGES),
+    "MaxPool dilated": (nn.MaxPool((2, 3), stride=2, padding=1, dilation=(3, 2)), IMAGES),
+    "MaxPool dilated line": (nn.MaxPool(2, stride=1, dilation=3), SEQUENCE),
     "AvgPool": (nn.AvgPool(3, stride=2, padding=1), IMAGES),
     "BatchNorm": (with_statistics(nn.BatchNorm(4)), IMAGES),
     "LayerNorm": (nn.LayerNorm(8), SEQUENCE),

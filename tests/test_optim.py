@@ -18,15 +18,23 @@ from gradx.optim import Optimizer
 STEPS = 50
 TORCH_NAMES = {"adagrad": "Adagrad", "adadelta": "Adadelta", "rmsprop": "RMSprop", "sgd": "SGD"}
 TORCH_NAMES |= {"adam": "Adam", "adamw": "AdamW", "nadam": "NAdam", "radam": "RAdam"}
-TORCH_NAMES |= {"adamax": "Adamax", "adafactor": "Adafactor"}
+TORCH_NAMES |= {"adamax": "Adamax", "adafactor": "Adafactor", "asgd": "ASGD", "rprop": "Rprop"}
 # Compared with others in test_optim_oracles.py.
-ELSEWHERE = {"lamb", "lbfgs", "lion", "sgdw"}
+ELSEWHERE = {"lamb", "lbfgs", "lion", "muon", "sgdw"}
 
 # Beside the defaults: ours, and torch's for the same.
 VARIANTS = {
     "sgd": [
         ({"momentum": 0.9}, {"momentum": 0.9}),
         ({"momentum": 0.9, "nesterov": True}, {"momentum": 0.9, "nesterov": True}),
+        ({"momentum": 0.9, "dampening": 0.4}, {"momentum": 0.9, "dampening": 0.4}),
+        ({"maximize": True}, {"maximize": True}),
+        ({"momentum": 0.8, "maximize": True}, {"momentum": 0.8, "maximize": True}),
+    ],
+    "asgd": [({"decay": 0.3, "exponent": 0.6, "start": 7}, {"lambd": 0.3, "alpha": 0.6, "t0": 7})],
+    "rprop": [
+        ({"shrink": 0.7, "grow": 1.5}, {"etas": (0.7, 1.5)}),
+        ({"smallest": 0.02, "largest": 0.05}, {"step_sizes": (0.02, 0.05)}),
     ],
     "rmsprop": [
         ({"momentum": 0.9}, {"momentum": 0.9}),

@@ -27,6 +27,17 @@ CASES = {
     "volume": ((1, 2, 4, 5, 6), (2, 3, 2), {"stride": (1, 2, 2), "padding": (1, 0, 1)}),
 }
 
+# Of maxima.
+DILATED = {
+    "dilated line": ((2, 3, 9), 3, {"dilation": 2, "stride": 1}),
+    "dilated, strided": ((2, 2, 9, 8), 2, {"dilation": 3, "stride": 2}),
+    "dilated, padded": ((2, 2, 7, 9), 3, {"dilation": 2, "stride": 2, "padding": 1}),
+    "dilations": ((1, 2, 8, 7), (3, 2), {"dilation": (2, 4), "stride": (1, 2), "padding": 1}),
+    "kernel of one, dilated": ((1, 2, 5, 5), 1, {"dilation": 3}),
+    "dilated volume": ((1, 2, 5, 6, 7), 2, {"dilation": (1, 2, 3), "padding": 1, "stride": 1}),
+    "dilated beside itself": ((1, 1, 8, 8), 2, {"dilation": 2}),
+}
+
 # Which lie side by side, and fill the array: for these there is machine code.
 SIDE_BY_SIDE = {
     "pairs": ((2, 3, 8, 8), (2, 2)),
@@ -37,7 +48,12 @@ SIDE_BY_SIDE = {
     "one window": ((3, 2, 2, 2), (2, 2)),
 }
 
-every_case = pytest.mark.parametrize(("shape", "kernel", "settings"), CASES.values(), ids=CASES)
+NAMES = ("shape", "kernel", "settings")
+every_case = pytest.mark.parametrize(NAMES, CASES.values(), ids=CASES)
+every_maximum = pytest.mark.parametrize(NAMES, (CASES | DILATED).values(), ids=CASES | DILATED)
+
+POOLED = [("max", *case) for case in (CASES | DILATED).values()]
+POOLED += [("avg", *case) for case in CASES.values()]
 
 
 def drawn(shape, seed=0):
@@ -53,18 +69,23 @@ def per_axis(value, count):
     return value if isinstance(value, tuple) else (value,) * count
 
 
-def windows(shape, kernel, stride=None, padding=0):
+def windows(shape, kernel, stride=None, padding=0, dilation=1):
     """Give the place of each window, and the key that reads it, padding left out."""
     count = len(shape) - 2
     kernel, padding = per_axis(kernel, count), per_axis(padding, count)
     stride = kernel if stride is None else per_axis(stride, count)
+    dilation = per_axis(dilation, count)
+    reaches = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
     lengths = [
-        (n + 2 * p - k) // s + 1
-        for n, p, k, s in zip(shape[2:], padding, kernel, stride, strict=True)
+        (n + 2 * p - r) // s + 1
+        for n, p, r, s in zip(shape[2:], padding, reaches, stride, strict=True)
     ]
     for place in product(range(shape[0]), range(shape[1]), *map(range, lengths)):
         starts = [q * s - p for q, s, p in zip(place[2:], stride, padding, strict=True)]
-        key = [slice(max(a, 0), a + k) for a, k in zip(starts, kernel, strict=True)]
+        key = [
+            slice(a if a >= 0 else a % d, a + r, d)
+            for a, r, d in zip(starts, reaches, dilation, strict=True)
+        ]
         yield place, (*place[:2], *key)
 
 
@@ -89,7 +110,23 @@ def test_machine_code_pools_to_the_bits_of_numpy(shape, kernel, dtype, monkeypat
         assert np.array_equal(one, other, equal_nan=True)
 
 
-@every_case
+def test_dilated_windows_that_fill_the_array_are_not_taken_for_dense_ones(monkeypatch):
+    monkeypatch.setattr(numpy_pooling, "WORTH_IT", 0)
+    x = drawn((1, 1, 8, 8))
+    f = lambda x: gx.max_pool(x, 2, dilation=2, ceil_mode=True)
+
+    out = f(x)
+
+    places = product(range(4), range(4))
+    keys = {(i, j): np.s_[..., 2 * i : 2 * i + 3 : 2, 2 * j : 2 * j + 3 : 2] for i, j in places}
+    expected = np.zeros_like(x)
+    for place, key in keys.items():
+        assert out[0, 0][place] == x[key].max()
+        expected[key] += x[key] == x[key].max()
+    np.testing.assert_array_equal(gx.grad(lambda x: gx.sum(f(x)))(x), expected)
+
+
+@every_maximum
 def test_maximum_goes_to_those_that_are_it_evenly(shape, kernel, settings, backend):
     x = tied(shape)
     out, pullback = gx.vjp(
@@ -117,6 +154,36 @@ POOLS = [
     (gx.avg_pool, "avg_pool", {}, {}),
     (gx.avg_pool, "avg_pool", {"count_padding": False}, {"count_include_pad": False}),
 ]
+
+
+@pytest.mark.parametrize("dilation", [2, 3])
+@pytest.mark.parametrize("length", [9, 10, 11])
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_dilated_windows_that_reach_beyond_are_those_of_torch(ndim, length, dilation):
+    torch = pytest.importorskip("torch")
+    x = drawn((2, 2, *[length, 7, 6][:ndim]))
+    settings = {"stride": 2, "padding": 1, "dilation": (dilation, 2, 1)[:ndim], "ceil_mode": True}
+    given = torch.tensor(x, requires_grad=True)
+    expected = getattr(torch.nn.functional, f"max_pool{ndim}d")(given, 3, **settings)
+    (expected**2).sum().backward()
+
+    f = lambda x: gx.max_pool(x, 3, **settings)
+
+    np.testing.assert_array_equal(f(x), expected.detach().numpy())
+    gradient = gx.grad(lambda x: gx.sum(f(x) ** 2))(x)
+    np.testing.assert_allclose(gradient, given.grad.numpy(), rtol=1e-12, atol=1e-14)
+
+
+def test_a_dilated_window_may_begin_in_padding_if_it_reads_an_element():
+    x = np.asarray([[[1.0, 5.0, 2.0]]])
+
+    out = gx.max_pool(x, 2, stride=1, dilation=2, padding=2)
+
+    assert out.tolist() == [[[1.0, 5.0, 2.0, 5.0, 2.0]]]
+    with pytest.raises(ShapeError, match="padding=1 is too much: a window of length 2 lies out"):
+        gx.max_pool(x[..., :1], 2, stride=1, dilation=2, padding=1)
+    with pytest.raises(ShapeError, match="dilation=0, expected 1 or more"):
+        gx.max_pool(x, 2, dilation=0)
 
 
 @pytest.mark.parametrize(("pool", "name", "ours", "theirs"), POOLS)
@@ -172,9 +239,8 @@ def test_average_is_shared_by_all_of_the_window(shape, kernel, settings, backend
         np.testing.assert_allclose(to_x, expected_to_x, atol=1e-14)
 
 
-@every_case
-@pytest.mark.parametrize("name", ["max", "avg"])
-def test_pooling_and_its_gradient_are_those_of_torch(shape, kernel, settings, name):
+@pytest.mark.parametrize(("name", *NAMES), POOLED)
+def test_pooling_and_its_gradient_are_those_of_torch(name, shape, kernel, settings):
     torch = pytest.importorskip("torch")
     x = drawn(shape)
     out, pullback = gx.vjp(lambda x: getattr(gx, f"{name}_pool")(x, kernel, **settings), x)

@@ -88,7 +88,7 @@ CALLS = {
     gx.linearize: {"f": total, "primals": X},
     gx.vjp: {"f": total, "primals": X, "has_aux": False},
     nn.AvgPool: {"kernel": 2, "stride": 1, "padding": 0, "count_padding": True, "ceil_mode": True},
-    nn.MaxPool: {"kernel": 2, "stride": 1, "padding": 0, "ceil_mode": True},
+    nn.MaxPool: {"kernel": 2, "stride": 1, "padding": 0, "dilation": 2, "ceil_mode": True},
     nn.Conv: {"inputs": 2, "outputs": 4, "kernel": (3, 3), "key": KEY, "groups": 2, "bias": True}
     | {"stride": 1, "padding": 1, "dilation": 1, "dtype": "float32", "device": "cpu"},
     nn.ConvTranspose: {"inputs": 2, "outputs": 4, "kernel": (3, 3), "key": KEY, "groups": 2}
@@ -120,6 +120,19 @@ CALLS = {
     nn.cross_entropy: {"logits": X, "labels": LABELS, "reduction": "mean"},
     nn.hinge: {"scores": X, "labels": LABELS, "margin": 1.0, "reduction": "mean"},
     nn.huber: {"predictions": X, "targets": 2 * X, "delta": 1.0, "reduction": "mean"},
+    nn.ctc: {"logits": np.ones((2, 5, 3)), "labels": np.asarray([[1, 2], [1, 1]])}
+    | {"lengths": np.asarray([5, 4]), "label_lengths": np.asarray([2, 1]), "blank": 0}
+    | {"reduction": "mean", "zero_infinity": True},
+    nn.kl_divergence: {"log_predictions": -X, "targets": X / 4, "reduction": "mean"},
+    nn.poisson_nll: {"log_rates": X, "targets": X, "reduction": "mean", "full": True},
+    nn.gaussian_nll: {"means": X, "targets": X, "variances": X, "reduction": "sum", "full": True}
+    | {"eps": 1e-6},
+    nn.focal: {"logits": X, "targets": X / 4, "gamma": 2.0, "reduction": "none", "alpha": 0.25},
+    nn.cosine_similarity: {"x": X, "y": X, "axis": -1, "eps": 1e-8},
+    nn.cosine_embedding: {"x": X, "y": X, "labels": np.asarray([1, -1]), "margin": 0.5}
+    | {"reduction": "mean"},
+    nn.triplet_margin: {"anchors": X, "positives": 2 * X, "negatives": 3 * X, "margin": 1.0}
+    | {"reduction": "mean", "ord": 2.0, "swap": True, "eps": 1e-6},
     nn.l1_penalty: {"parameters": layer(), "strength": 0.1, "select": nn.is_weight},
     nn.l2_penalty: {"parameters": layer(), "strength": 0.1, "select": nn.is_weight},
     nn.mae: {"predictions": X, "targets": 2 * X, "reduction": "mean"},
@@ -157,7 +170,12 @@ CALLS = {
     optim.partition: {"groups": {"*": optim.sgd(0.1)}},
     optim.radam: RATE | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
     optim.rmsprop: RATE | {"alpha": 0.9, "eps": 1e-8, "momentum": 0.5, "centered": True},
-    optim.sgd: RATE | {"momentum": 0.9, "nesterov": True},
+    optim.sgd: RATE | {"momentum": 0.9, "nesterov": False, "dampening": 0.5, "maximize": True},
+    optim.asgd: RATE | {"decay": 1e-4, "exponent": 0.75, "start": 10},
+    optim.rprop: RATE | {"shrink": 0.5, "grow": 1.2, "smallest": 1e-6, "largest": 50.0},
+    optim.muon: RATE
+    | {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}
+    | {"beta1": 0.9, "beta2": 0.99, "eps": 1e-8},
     data.batches: {"arrays": (X, LABELS), "size": 1, "key": KEY, "sampling": "random"}
     | {"replace": True, "drop_last": False},
     data.split: {"arrays": (X, LABELS), "sizes": 0.5, "key": KEY},

@@ -54,6 +54,11 @@ CASES = {
     "lists as logits": (lambda: nn.cross_entropy([[1.0]], LABELS), DTypeError, "the scores is"),
     "a list as targets": (lambda: nn.mse(ONES, [1.0] * 4), DTypeError, "mse: targets is"),
     "numbers as predictions": (lambda: nn.mae(1.0, 2.0), DTypeError, "mae: predictions is"),
+    "text as activation": (
+        lambda: nn.RNN(2, 3, key=KEY, activation="tanh"),
+        DTypeError,
+        "RNN: activation='tanh', expected a function",
+    ),
     "text as delta": (lambda: nn.huber(ONES, ONES, "mean"), DTypeError, "delta='mean'"),
     "an array as delta": (lambda: nn.huber(ONES, ONES, ONES), DTypeError, "expected a number"),
     "targets above 1": (

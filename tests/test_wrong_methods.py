@@ -168,7 +168,7 @@ METHODS = [
     *["all", "any", "argmax", "argmin", "argsort", "astype", "backward", "clip"],
     *["compress", "cumsum", "cumprod", "diagonal", "dot", "fill", "max", "mean", "min", "prod"],
     *["repeat", "reshape", "round", "searchsorted", "sort", "squeeze", "std", "sum", "take"],
-    *["to_device", "transpose", "var", "argpartition"],
+    *["to_device", "transpose", "var", "argpartition", "choose"],
 ]
 # Arrays of a shape of their own: NumPy asks for their truth value where a setting should be.
 SETTINGS = {k: v for k, v in WRONG.items() if not isinstance(v, np.ndarray)}
@@ -185,6 +185,19 @@ def test_methods_of_a_tensor_raise_errors_of_gradx_or_understand(method):
             continue
         except Exception as error:
             pytest.fail(f"{method}({value!r}) ({kind}): {type(error).__name__}: {error}")
+
+
+@pytest.mark.parametrize("choices", [{1: X[0], 0: X[1]}, {0.5, 1.5}, 3, None, np.asarray(2.0)])
+def test_choices_that_have_no_order_are_refused(choices):
+    which = gx.argmax(gx.tensor(X), axis=0)
+
+    with pytest.raises(DTypeError, match=r"choose: choices are .*, expected a sequence of arrays"):
+        which.choose(choices)
+
+
+def test_no_choices_are_refused():
+    with pytest.raises(ShapeError, match=r"choose: choices are empty"):
+        gx.argmax(gx.tensor(X), axis=0).choose([])
 
 
 def test_numpys_functions_name_themselves_when_they_refuse():

@@ -12,7 +12,7 @@ KEY = random.key(0)
 PARAMS = {"w": np.ones(2)}
 TWO = [schedules.constant(1.0), schedules.constant(2.0)]
 MAKERS = ["adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "lamb", "lbfgs"]
-MAKERS += ["lion", "nadam", "radam", "rmsprop", "sgd", "sgdw"]
+MAKERS += ["asgd", "lion", "muon", "nadam", "radam", "rmsprop", "rprop", "sgd", "sgdw"]
 every_optimizer = pytest.mark.parametrize("name", MAKERS)
 
 
@@ -80,6 +80,36 @@ def test_gradients_of_other_parameters_are_refused(name, grads):
 
 CASES = {
     "momentum of 1": (lambda: optim.sgd(0.1, momentum=1.0), ShapeError, r"momentum=1\.0"),
+    "dampening of 1": (
+        lambda: optim.sgd(0.1, momentum=0.9, dampening=1.0),
+        ShapeError,
+        r"dampening=1\.0",
+    ),
+    "dampening of no momentum": (
+        lambda: optim.sgd(0.1, dampening=0.5),
+        ShapeError,
+        r"dampening=0\.5 needs a momentum above 0 and no nesterov, got momentum=0\.0",
+    ),
+    "dampening beside nesterov": (
+        lambda: optim.sgd(0.1, momentum=0.9, nesterov=True, dampening=0.5),
+        ShapeError,
+        r"dampening=0\.5 needs .*, got momentum=0\.9, nesterov=True",
+    ),
+    "sizes that grow when they should shrink": (
+        lambda: optim.rprop(shrink=1.2),
+        ShapeError,
+        r"shrink=1\.2, grow=1\.2: expected 0 < shrink < 1 < grow",
+    ),
+    "sizes between nothing": (
+        lambda: optim.rprop(smallest=1.0, largest=0.5),
+        ShapeError,
+        r"smallest=1\.0 is more than largest=0\.5",
+    ),
+    "complex matrices": (
+        lambda: optim.muon().init(np.ones((2, 2)) * 1j),
+        DTypeError,
+        "muon: a parameter is complex128 .*, expected real numbers",
+    ),
     "momentum above 1": (lambda: optim.rmsprop(momentum=1.5), ShapeError, r"momentum=1\.5"),
     "endless eps": (lambda: optim.adam(eps=np.inf), ShapeError, "eps=inf"),
     "endless norm": (lambda: optim.clip_by_global_norm(np.inf), ShapeError, "max_norm=inf"),

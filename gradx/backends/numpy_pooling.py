@@ -5,7 +5,7 @@ make NaN of an infinity that did not win, and ``np.where`` takes three times as 
 """
 
 import itertools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,11 +19,20 @@ MOST_WINDOWS = 1 << 9  # of a row, all of which are in the code
 Key = tuple[Any, ...]
 
 
-def maximum_of_windows(xp, x, /, *, kernel, outputs, stride, before, out=None):
+class Windows(NamedTuple):
+    """How many windows there are along each axis, and which elements they have."""
+
+    outputs: Lengths
+    stride: Lengths
+    before: Lengths
+    dilation: Lengths
+
+
+def maximum_of_windows(xp, x, /, *, kernel, outputs, stride, before, dilation, out=None):
     """Compare the elements of windows that lie side by side in registers."""
-    row = _row_function("maximum", x, kernel, outputs, stride, before)
+    row = _row_function("maximum", x, kernel, outputs, stride, before, dilation)
     if row is None:
-        made = _maximum_by_axes(x, kernel, outputs, stride, before)
+        made = _maximum_by_axes(x, kernel, Windows(outputs, stride, before, dilation))
         return made if out is None else _copied(made, out)
     x = np.ascontiguousarray(x)
     if out is None:
@@ -32,11 +41,13 @@ def maximum_of_windows(xp, x, /, *, kernel, outputs, stride, before, out=None):
     return out
 
 
-def _maximum_by_axes(
-    x: Any, kernel: Lengths, outputs: Lengths, stride: Lengths, before: Lengths
-) -> Any:
+def _maximum_by_axes(x: Any, kernel: Lengths, windows: Windows) -> Any:
     """Reduce windows along one axis after the other."""
-    spans = [(n - 1) * s + k for n, s, k in zip(outputs, stride, kernel, strict=True)]
+    outputs, stride, before, dilation = windows
+    spans = [
+        (n - 1) * s + (k - 1) * d + 1
+        for n, s, k, d in zip(outputs, stride, kernel, dilation, strict=True)
+    ]
     if any(before) or any(n < span for n, span in zip(x.shape[2:], spans, strict=True)):
         least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
         padded = np.full((*x.shape[:2], *spans), least, x.dtype)
@@ -44,8 +55,8 @@ def _maximum_by_axes(
         to, source = zip(*pairs, strict=True)
         padded[(..., *to)] = x[(..., *source)]
         x = padded
-    for axis, (count, step, length) in enumerate(zip(outputs, stride, kernel, strict=True), 2):
-        places = [slice(k, k + (count - 1) * step + 1, step) for k in range(length)]
+    for axis, (n, s, k, d) in enumerate(zip(outputs, stride, kernel, dilation, strict=True), 2):
+        places = [slice(at, at + (n - 1) * s + 1, s) for at in range(0, k * d, d)]
         first, *others = [x[(slice(None),) * axis + (place,)] for place in places]
         x = np.maximum(first, others[0]) if others else first
         for other in others[1:]:
@@ -54,10 +65,16 @@ def _maximum_by_axes(
 
 
 def _row_function(
-    name: str, x: Any, kernel: Lengths, outputs: Lengths, stride: Lengths, before: Lengths
+    name: str,
+    x: Any,
+    kernel: Lengths,
+    outputs: Lengths,
+    stride: Lengths,
+    before: Lengths,
+    dilation: Lengths,
 ) -> Any:
     """Return the function of rows for windows side by side; None where they lie otherwise."""
-    fits = len(kernel) == 2 and kernel == stride and not any(before)
+    fits = kernel == stride and dilation == (1, 1) and not any(before)
     if not fits or x.size < WORTH_IT or x.dtype.name not in ("float32", "float64"):
         return None
     lengths = tuple(k * n for k, n in zip(kernel, outputs, strict=True))
@@ -72,16 +89,16 @@ def _copied(made: Any, out: Any) -> Any:
     return out
 
 
-def spread_to_maxima(xp, y, x, extreme, /, *, kernel, outputs, stride, before, out=None):
+def spread_to_maxima(xp, y, x, extreme, /, *, kernel, outputs, stride, before, dilation, out=None):
     """Compare place by place in the kernel, count the winners, and give each its share."""
-    row = _row_function("spread", x, kernel, outputs, stride, before)
+    row = _row_function("spread", x, kernel, outputs, stride, before, dilation)
     if row is not None and x.dtype == y.dtype == extreme.dtype:
         x, y, extreme = map(np.ascontiguousarray, (x, y, extreme))
         out = np.empty(x.shape, x.dtype) if out is None else out
         rows = y.size // outputs[-1]
         row(x.ctypes.data, extreme.ctypes.data, y.ctypes.data, out.ctypes.data, rows)
         return out
-    keys = _keys(x.shape[2:], kernel, outputs, stride, before)
+    keys = _keys(x.shape[2:], kernel, Windows(outputs, stride, before, dilation))
     won = np.zeros((len(keys), *extreme.shape), bool)
     for mask, (windows, source) in zip(won, keys, strict=True):
         np.equal(x[source], extreme[windows], out=mask[windows])
@@ -98,16 +115,15 @@ def spread_to_maxima(xp, y, x, extreme, /, *, kernel, outputs, stride, before, o
     return out
 
 
-def _keys(
-    lengths: Lengths, kernel: Lengths, outputs: Lengths, stride: Lengths, before: Lengths
-) -> list[tuple[Key, Key]]:
+def _keys(lengths: Lengths, kernel: Lengths, windows: Windows) -> list[tuple[Key, Key]]:
     """Return for each place in the kernel which windows have an element there, and which."""
     keys = []
     for place in itertools.product(*map(range, kernel)):
-        offsets = [k - b for k, b in zip(place, before, strict=True)]
-        pairs = map(overlap, lengths, outputs, stride, offsets)
-        windows, source = zip(*pairs, strict=True)
-        keys.append(((..., *windows), (..., *source)))
+        apart = zip(place, windows.dilation, windows.before, strict=True)
+        offsets = [k * d - b for k, d, b in apart]
+        pairs = map(overlap, lengths, windows.outputs, windows.stride, offsets)
+        there, source = zip(*pairs, strict=True)
+        keys.append(((..., *there), (..., *source)))
     return keys
 
 

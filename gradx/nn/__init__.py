@@ -6,6 +6,7 @@ from gradx.nn.attention import MultiHeadAttention as MultiHeadAttention
 from gradx.nn.attention import dot_product_attention as dot_product_attention
 from gradx.nn.convolution import Conv as Conv
 from gradx.nn.convolution import ConvTranspose as ConvTranspose
+from gradx.nn.ctc import ctc as ctc
 from gradx.nn.dropping import DropConnect as DropConnect
 from gradx.nn.dropping import Dropout as Dropout
 from gradx.nn.embedding import Embedding as Embedding
@@ -16,6 +17,13 @@ from gradx.nn.losses import hinge as hinge
 from gradx.nn.losses import huber as huber
 from gradx.nn.losses import mae as mae
 from gradx.nn.losses import mse as mse
+from gradx.nn.losses_of_distances import cosine_embedding as cosine_embedding
+from gradx.nn.losses_of_distances import cosine_similarity as cosine_similarity
+from gradx.nn.losses_of_distances import triplet_margin as triplet_margin
+from gradx.nn.losses_of_distributions import focal as focal
+from gradx.nn.losses_of_distributions import gaussian_nll as gaussian_nll
+from gradx.nn.losses_of_distributions import kl_divergence as kl_divergence
+from gradx.nn.losses_of_distributions import poisson_nll as poisson_nll
 from gradx.nn.module import Module as Module
 from gradx.nn.module import state as state
 from gradx.nn.module import static as static

@@ -2,15 +2,16 @@
 
 ``reduction`` says what becomes of the loss of each element (of each sample, where
 labels are classes): ``"mean"`` of them all, their ``"sum"``, or ``"none"`` for
-one loss each. Shapes must match: nothing is broadcast.
+one loss each. Shapes must match: nothing is broadcast. ``losses_of_distributions.py`` and
+``losses_of_distances.py`` have more.
 """
 
-from math import inf, prod
+from math import inf
 from typing import Any
 
-from gradx.core.arrays import is_kind
-from gradx.errors import DTypeError, ShapeError
+from gradx.errors import ShapeError
 from gradx.nn.checks import require_array, require_number
+from gradx.nn.reducing import matching, reduced, require_labels
 from gradx.nn.targets import checked_targets
 from gradx.ops.along import take
 from gradx.ops.arithmetic import multiply, subtract, where
@@ -22,8 +23,6 @@ from gradx.ops.shapes import astype, sum
 from gradx.ops.signs import abs
 from gradx.ops.statistical import mean
 from gradx.ops.windows import integer
-
-REDUCTIONS = ("mean", "sum", "none")
 
 
 def mse(predictions: Any, targets: Any, reduction: str = "mean") -> Any:
@@ -37,7 +36,7 @@ def mse(predictions: Any, targets: Any, reduction: str = "mean") -> Any:
     2.0
     """
     error = _error("mse", predictions, targets)
-    return _reduced("mse", error * error, reduction)
+    return reduced("mse", error * error, reduction)
 
 
 def mae(predictions: Any, targets: Any, reduction: str = "mean") -> Any:
@@ -50,7 +49,7 @@ def mae(predictions: Any, targets: Any, reduction: str = "mean") -> Any:
     1.0
     """
     error = _error("mae", predictions, targets)
-    return _reduced("mae", abs(error), reduction)
+    return reduced("mae", abs(error), reduction)
 
 
 def huber(predictions: Any, targets: Any, delta: float = 1.0, reduction: str = "mean") -> Any:
@@ -70,7 +69,7 @@ def huber(predictions: Any, targets: Any, delta: float = 1.0, reduction: str = "
     error = _error("huber", predictions, targets)
     # Both pieces in one: the clipped error is the error, or delta with its sign.
     clipped = clip(error, -float(delta), float(delta))
-    return _reduced("huber", clipped * (error - 0.5 * clipped), reduction)
+    return reduced("huber", clipped * (error - 0.5 * clipped), reduction)
 
 
 def cross_entropy(
@@ -107,7 +106,7 @@ def cross_entropy(
     >>> gx.nn.cross_entropy(np.zeros((4, 10)), labels, "none", ignore_index=-1).round(3)
     array([2.303, 0.   , 2.303, 0.   ])
     """
-    _require_labels("cross_entropy", logits, labels)
+    require_labels("cross_entropy", logits, labels)
     require_number("cross_entropy", "smoothing", smoothing)
     if not 0 <= smoothing <= 1:
         raise ShapeError(f"cross_entropy: smoothing={smoothing!r}, expected from 0 to 1")
@@ -120,7 +119,7 @@ def cross_entropy(
         losses = where(ignored, 0.0, losses)
         counts = where(ignored, 0.0, ones_like(losses) if counts is None else counts)
     if counts is None or reduction != "mean" or 0 in losses.shape:
-        return _reduced("cross_entropy", losses, reduction)
+        return reduced("cross_entropy", losses, reduction)
     total = sum(counts)
     return sum(losses) / where(equal(total, 0), 1.0, total)
 
@@ -158,9 +157,9 @@ def binary_cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> 
     >>> gx.nn.binary_cross_entropy(np.asarray([800.0, -800.0]), np.asarray([1.0, 1.0]), "none")
     array([  0., 800.])
     """
-    targets = _matching("binary_cross_entropy", logits, targets)
+    targets = matching("binary_cross_entropy", logits, targets)
     targets = checked_targets(targets, law="probability", name="binary_cross_entropy")
-    return _reduced(
+    return reduced(
         "binary_cross_entropy", subtract(softplus(logits), multiply(logits, targets)), reduction
     )
 
@@ -187,60 +186,17 @@ def hinge(scores: Any, labels: Any, margin: float = 1.0, reduction: str = "mean"
     if not 0 <= margin < inf:
         raise ShapeError(f"hinge: margin={margin!r}, expected 0 or more, and finite")
     if len(labels.shape) == len(scores.shape):
-        labels = _matching("hinge", scores, labels)
+        labels = matching("hinge", scores, labels)
         labels = checked_targets(labels, law="sign", name="hinge")
-        return _reduced("hinge", relu(margin - multiply(labels, scores)), reduction)
-    _require_labels("hinge", scores, labels)
+        return reduced("hinge", relu(margin - multiply(labels, scores)), reduction)
+    require_labels("hinge", scores, labels)
     classes = scores.shape[-1]
     labels = checked_targets(labels, law="class", name="hinge", classes=classes)
     is_right = class_mask(labels, classes=classes)
     right = sum(where(is_right, scores, 0.0), axis=-1, keepdims=True)
     excess = where(is_right, 0.0, relu(scores - right + margin))
-    return _reduced("hinge", sum(excess, axis=-1), reduction)
+    return reduced("hinge", sum(excess, axis=-1), reduction)
 
 
 def _error(name, predictions, targets):
-    return subtract(predictions, _matching(name, predictions, targets))
-
-
-def _matching(name, predictions, targets):
-    """Return targets as floats of the predictions' kind, if their shape is the same."""
-    require_array(name, "predictions", predictions)
-    require_array(name, "targets", targets)
-    if tuple(targets.shape) != tuple(predictions.shape):
-        raise ShapeError(
-            f"{name}: predictions {tuple(predictions.shape)} and targets "
-            f"{tuple(targets.shape)} have different shapes"
-        )
-    if is_kind(targets, ("bool", "integral")):
-        return astype(targets, predictions.dtype)
-    return targets
-
-
-def _require_labels(name, scores, labels):
-    require_array(name, "the scores", scores)
-    require_array(name, "the labels", labels)
-    if not scores.shape or tuple(labels.shape) != tuple(scores.shape[:-1]):
-        is_one_hot = tuple(labels.shape) == tuple(scores.shape)
-        raise ShapeError(
-            f"{name}: expected scores (..., classes) and labels (...), got "
-            f"{tuple(scores.shape)} and {tuple(labels.shape)}"
-            + ("; of one-hot rows gx.argmax(labels, axis=-1) makes labels" if is_one_hot else "")
-        )
-    if not is_kind(labels, "integral"):
-        dtype = str(labels.dtype).rpartition(".")[2]
-        raise DTypeError(f"{name}: expected labels that are integers, got {dtype}")
-
-
-def _reduced(name, values, reduction):
-    if not isinstance(reduction, str) or reduction not in REDUCTIONS:
-        allowed = ", ".join(map(repr, REDUCTIONS))
-        raise ShapeError(f"{name}: reduction={reduction!r}, expected one of {allowed}")
-    if reduction == "none":
-        return values
-    count = prod(values.shape)
-    if reduction == "sum":
-        return sum(values)
-    if count == 0:
-        raise ShapeError(f"{name}: the mean over no elements, of {tuple(values.shape)}")
-    return sum(values) / count
+    return subtract(predictions, matching(name, predictions, targets))

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from gradx.core.arrays import untracked
-from gradx.errors import ShapeError
+from gradx.core.explain import describe
+from gradx.errors import DTypeError, ShapeError
 from gradx.nn import init
 from gradx.nn.checks import drawn, require_array
 from gradx.nn.module import Module, static
@@ -73,6 +74,8 @@ class RNN(Module):
         placed = {"dtype": "float32" if dtype is None else dtype, "device": device}
         weights = _weights("RNN", inputs, features, 1, key, initializers, placed, bias)
         self.weight, self.recurrent, self.bias = weights
+        if not callable(activation):
+            raise DTypeError(f"RNN: activation={describe(activation)}, expected a function")
         self.activation = activation
         self.reverse = reverse
 

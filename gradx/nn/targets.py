@@ -25,6 +25,18 @@ LAWS = {
         ShapeError,
         "target {value}, expected 0, 1 or a probability between them",
     ),
+    "length": Law(
+        lambda x, classes: (x >= 1) & (x <= classes),
+        ShapeError,
+        "length {value:.0f}, expected 1 to {classes}, the steps there are",
+    ),
+    "at most": Law(
+        lambda x, classes: (x >= 0) & (x <= classes),
+        ShapeError,
+        "label length {value:.0f}, expected 0 to {classes}, the labels there are",
+    ),
+    "count": Law(lambda x, classes: x >= 0, ShapeError, "target {value}, expected 0 or more"),
+    "variance": Law(lambda x, classes: x >= 0, ShapeError, "variance {value}, expected 0 or more"),
     "sign": Law(
         lambda x, classes: (x == 1) | (x == -1),
         ShapeError,

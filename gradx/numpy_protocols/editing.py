@@ -7,7 +7,8 @@ import numpy as np
 
 from gradx.core.arrays import read_for, untracked
 from gradx.core.call import Tensor
-from gradx.errors import ShapeError
+from gradx.core.explain import describe
+from gradx.errors import DTypeError, ShapeError
 from gradx.numpy_protocols.arranging import array_of, chosen_axes, flat
 from gradx.numpy_protocols.constants import as_constants
 from gradx.numpy_protocols.selecting import within
@@ -114,6 +115,12 @@ def _resize(a, new_shape):
 
 
 def _choose(a, choices, out=None, mode="raise"):
+    if not isinstance(choices, list | tuple) and not getattr(choices, "shape", ()):
+        raise DTypeError(
+            f"np.choose: choices are {describe(choices)}, expected a sequence of arrays or an array"
+        )
+    if not len(choices):
+        raise ShapeError("np.choose: choices are empty, expected one array or more")
     which = within(np.asarray(read_for(a, "np.choose")), len(choices), mode, "np.choose")
     found = array_of(choices[0])
     if not np.all((which >= 0) & (which < len(choices))):

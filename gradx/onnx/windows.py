@@ -58,9 +58,14 @@ def _transposed(call: Call) -> str:
 
 
 def _maximum(call: Call) -> str:
-    kernel = call.param("kernel")
-    pads = _pads(call, kernel, (1,) * len(kernel))
-    return call.add("MaxPool", kernel_shape=kernel, pads=pads, strides=list(call.param("stride")))
+    kernel, dilation = call.param("kernel"), call.param("dilation")
+    return call.add(
+        "MaxPool",
+        kernel_shape=kernel,
+        pads=_pads(call, kernel, dilation),
+        strides=list(call.param("stride")),
+        dilations=list(dilation),
+    )
 
 
 def _sum(call: Call) -> str:

@@ -24,7 +24,7 @@ from gradx.ops.windows import (
 )
 
 # Shape of x, kernel, outputs, stride, before.
-_CASES = [
+_DENSE = [
     ((2, 1, 5), (2,), (4,), (1,), (0,)),
     ((1, 2, 4, 5), (2, 3), (2, 2), (2, 3), (0, 1)),
     ((1, 1, 4, 3), (3, 2), (4, 2), (1, 1), (1, 0)),
@@ -32,14 +32,19 @@ _CASES = [
     ((1, 1, 7), (1,), (2,), (4,), (0,)),
     ((0, 2, 3), (2,), (2,), (1,), (0,)),
 ]
+# The same, and dilation.
+_DILATED = [
+    *[(*case, (1,) * len(case[1])) for case in _DENSE],
+    ((1, 2, 6), (2,), (3,), (1,), (0,), (3,)),
+    ((1, 1, 5, 4), (2, 3), (2, 2), (2, 1), (1, 1), (2, 2)),
+]
 
 
-def _settings(case):
-    _, kernel, outputs, stride, before = case
+def _settings(kernel, outputs, stride, before):
     return {"kernel": kernel, "outputs": outputs, "stride": stride, "before": before}
 
 
-def _windows(kernel, outputs, stride, before):
+def _dense(kernel, outputs, stride, before):
     return Windows(outputs, stride, before, (1,) * len(kernel))
 
 
@@ -52,22 +57,29 @@ def _keys_along(axis, kernel, windows):
 
 
 def _arrays(draw):
-    for case in _CASES:
-        yield Sample((draw(*case[0]),), _settings(case))
+    for shape, *case in _DENSE:
+        yield Sample((draw(*shape),), _settings(*case))
 
 
-def _to_maxima(g, x, out, kernel, outputs, stride, before):
-    return spread_to_maxima(g, x, out, kernel=kernel, outputs=outputs, stride=stride, before=before)
+def _dilated(draw):
+    for shape, *case, dilation in _DILATED:
+        yield Sample((draw(*shape),), _settings(*case) | {"dilation": dilation})
 
 
-def _from_maxima(g, x, out, kernel, outputs, stride, before):
-    return read_at_maxima(g, x, out, kernel=kernel, outputs=outputs, stride=stride, before=before)
+def _to_maxima(g, x, out, kernel, outputs, stride, before, dilation):
+    settings = _settings(kernel, outputs, stride, before)
+    return spread_to_maxima(g, x, out, **settings, dilation=dilation)
 
 
-@primitive(vjp={"x": _to_maxima}, jvp={"x": _from_maxima}, samples=_arrays)
-def maximum_of_windows(xp, x, /, *, kernel, outputs, stride, before):
+def _from_maxima(g, x, out, kernel, outputs, stride, before, dilation):
+    settings = _settings(kernel, outputs, stride, before)
+    return read_at_maxima(g, x, out, **settings, dilation=dilation)
+
+
+@primitive(vjp={"x": _to_maxima}, jvp={"x": _from_maxima}, samples=_dilated)
+def maximum_of_windows(xp, x, /, *, kernel, outputs, stride, before, dilation):
     """Find the largest element of each window."""
-    windows = _windows(kernel, outputs, stride, before)
+    windows = Windows(outputs, stride, before, dilation)
     x = placed(xp, x, before, spans(windows, kernel), _least(xp, x))
     for axis in range(len(kernel)):
         first, *others = _keys_along(axis, kernel, windows)
@@ -98,23 +110,19 @@ def _winners(xp, x, extreme, windows, kernel):
 
 
 def _at_maxima(draw):
-    for sample in _arrays(draw):
+    for sample in _dilated(draw):
         (x,), params = sample
-        yield Sample((draw(*x.shape), x, _found(x, **params)), params)
+        yield Sample((draw(*x.shape), x, maximum_of_windows(x, **params)), params)
 
 
-def _found(x, kernel, outputs, stride, before):
-    return maximum_of_windows(x, kernel=kernel, outputs=outputs, stride=stride, before=before)
-
-
-def _to_read(g, x, extreme, kernel, outputs, stride, before):
-    return _to_maxima(g, x, extreme, kernel, outputs, stride, before)
+def _to_read(g, x, extreme, kernel, outputs, stride, before, dilation):
+    return _to_maxima(g, x, extreme, kernel, outputs, stride, before, dilation)
 
 
 @multilinear(transpose={"y": _to_read}, samples=_at_maxima)
-def read_at_maxima(xp, y, x, extreme, /, *, kernel, outputs, stride, before):
+def read_at_maxima(xp, y, x, extreme, /, *, kernel, outputs, stride, before, dilation):
     """Average ``y`` over those elements of each window where ``x`` is its largest."""
-    windows = _windows(kernel, outputs, stride, before)
+    windows = Windows(outputs, stride, before, dilation)
     won, count = _winners(xp, x, extreme, windows, kernel)
     y = placed(xp, y, before, spans(windows, kernel))
     out = xp.zeros_like(extreme, dtype=y.dtype)
@@ -124,20 +132,20 @@ def read_at_maxima(xp, y, x, extreme, /, *, kernel, outputs, stride, before):
 
 
 def _spreads_to_maxima(draw):
-    for sample in _arrays(draw):
+    for sample in _dilated(draw):
         (x,), params = sample
-        extreme = _found(x, **params)
+        extreme = maximum_of_windows(x, **params)
         yield Sample((draw(*extreme.shape), x, extreme), params)
 
 
-def _to_spread(g, x, extreme, kernel, outputs, stride, before):
-    return _from_maxima(g, x, extreme, kernel, outputs, stride, before)
+def _to_spread(g, x, extreme, kernel, outputs, stride, before, dilation):
+    return _from_maxima(g, x, extreme, kernel, outputs, stride, before, dilation)
 
 
 @multilinear(transpose={"y": _to_spread}, samples=_spreads_to_maxima)
-def spread_to_maxima(xp, y, x, extreme, /, *, kernel, outputs, stride, before):
+def spread_to_maxima(xp, y, x, extreme, /, *, kernel, outputs, stride, before, dilation):
     """Share ``y`` out to the elements of each window where ``x`` is its largest."""
-    windows = _windows(kernel, outputs, stride, before)
+    windows = Windows(outputs, stride, before, dilation)
     won, count = _winners(xp, x, extreme, windows, kernel)
     share = xp.where(extreme == extreme, y / count, xp.full_like(y, math.nan))
     shape = (*x.shape[:2], *spans(windows, kernel))
@@ -156,7 +164,7 @@ def _to_windows(g, x_shape, kernel, stride, before):
 @multilinear(transpose={"x": _to_windows}, samples=_arrays)
 def sum_of_windows(xp, x, /, *, kernel, outputs, stride, before):
     """Add up the elements of each window."""
-    windows = _windows(kernel, outputs, stride, before)
+    windows = _dense(kernel, outputs, stride, before)
     x = placed(xp, x, before, spans(windows, kernel))
     for axis in range(len(kernel)):
         first, *others = _keys_along(axis, kernel, windows)
@@ -168,7 +176,7 @@ def sum_of_windows(xp, x, /, *, kernel, outputs, stride, before):
 
 
 def _spreads_over_windows(draw):
-    for case in _CASES:
+    for case in _DENSE:
         (samples, channels, *lengths), kernel, outputs, stride, before = case
         yield Sample(
             (draw(samples, channels, *outputs),),
@@ -185,7 +193,7 @@ def _from_windows(g, y_shape, kernel, stride, before):
 @multilinear(transpose={"y": _from_windows}, samples=_spreads_over_windows)
 def spread_over_windows(xp, y, /, *, lengths, kernel, stride, before):
     """Add each element to all elements of its window."""
-    windows = _windows(kernel, tuple(y.shape[2:]), stride, before)
+    windows = _dense(kernel, tuple(y.shape[2:]), stride, before)
     reached = spans(windows, kernel)
     for axis in range(len(kernel)):
         shape = list(y.shape)
@@ -211,15 +219,23 @@ def _pools(draw):
     yield Sample((x, (2, 4)), {"padding": ((0, 1), 1), "stride": (3, 3), "ceil_mode": True})
 
 
-@composed(samples=_pools)
-def max_pool(x, kernel, *, stride=None, padding=0, ceil_mode=False):
+def _maxima(draw):
+    yield from _pools(draw)
+    x = draw(1, 2, 6, 5)
+    yield Sample((x, 2), {"dilation": (3, 2), "stride": 1})
+    yield Sample((x, (3, 2)), {"dilation": 2, "stride": 2, "padding": 1, "ceil_mode": True})
+
+
+@composed(samples=_maxima)
+def max_pool(x, kernel, *, stride=None, padding=0, dilation=1, ceil_mode=False):
     """Find the largest element of each window on the spatial axes of ``x``.
 
     ``x`` is ``(samples, channels, *spatial)`` with one to three spatial axes. ``kernel``, the
-    length of a window, and ``stride``, from one window to the next and ``kernel`` unless
-    given, are a number or one for each axis; ``padding``, which is never the largest, is
-    as in ``conv``. Elements that tie share the derivative evenly. Elements at the end that
-    are too few for a window are left out, or with ``ceil_mode=True`` are one by themselves.
+    length of a window, ``stride``, from one window to the next and ``kernel`` unless
+    given, and ``dilation``, from one element of a window to the next, are a number or one for
+    each axis; ``padding``, which is never the largest, is as in ``conv``. Elements that tie share
+    the derivative evenly. Elements at the end that are too few for a window are left out, or
+    with ``ceil_mode=True`` are one by themselves.
 
     Raises:
         ValueError: the kernel is larger than the padded array, or there is so much
@@ -234,7 +250,7 @@ def max_pool(x, kernel, *, stride=None, padding=0, ceil_mode=False):
     >>> gx.grad(lambda x: gx.sum(gx.max_pool(x, 2)))(x)
     array([[[0. , 1. , 0.5, 0.5]]])
     """
-    kernel, windows = _placed_windows("max_pool", x, kernel, stride, padding, ceil_mode)
+    kernel, windows = _placed_windows("max_pool", x, kernel, stride, padding, ceil_mode, dilation)
     _require_elements("max_pool", x, kernel, windows, padding)
     return maximum_of_windows(x, kernel=kernel, **windows)
 
@@ -250,8 +266,8 @@ def _averages(draw):
 def avg_pool(x, kernel, *, stride=None, padding=0, count_padding=True, ceil_mode=False):
     """Average the elements of each window on the spatial axes of ``x``.
 
-    Arguments are those of ``max_pool``. Padding counts as zeros, or not at all with
-    ``count_padding=False``. What lies beyond it, in ``ceil_mode``, does not count.
+    Arguments are those of ``max_pool``, without ``dilation``. Padding counts as zeros, or not at
+    all with ``count_padding=False``. What lies beyond it, in ``ceil_mode``, does not count.
 
     >>> import numpy as np, gradx as gx
     >>> x = np.asarray([[[1.0, 3.0, 2.0]]])
@@ -261,6 +277,7 @@ def avg_pool(x, kernel, *, stride=None, padding=0, count_padding=True, ceil_mode
     array([[[2., 2.]]])
     """
     kernel, windows = _placed_windows("avg_pool", x, kernel, stride, padding, ceil_mode)
+    dense = windows.pop("dilation")
     total = sum_of_windows(x, kernel=kernel, **windows)
     if count_padding and not ceil_mode:
         return total * (1 / math.prod(kernel))
@@ -271,13 +288,13 @@ def avg_pool(x, kernel, *, stride=None, padding=0, count_padding=True, ceil_mode
         )
         windows["before"] = (0,) * len(kernel)
     else:
-        _require_elements("avg_pool", x, kernel, windows, padding)
+        _require_elements("avg_pool", x, kernel, windows | {"dilation": dense}, padding)
     space, device = place_of(x)
     ones = space.ones((1, 1, *lengths), dtype=total.dtype, device=device)
     return total * (1 / sum_of_windows(ones, kernel=kernel, **windows))
 
 
-def _placed_windows(name, x, kernel, stride, padding, ceil_mode):
+def _placed_windows(name, x, kernel, stride, padding, ceil_mode, dilation=1):
     """Return the kernel, and what pooling ops take beside it."""
     count = spatial_axes(name, x)
     kernel = per_axis(name, "kernel", kernel, count)
@@ -287,18 +304,25 @@ def _placed_windows(name, x, kernel, stride, padding, ceil_mode):
         kernel,
         stride=kernel if stride is None else stride,
         padding=padding,
+        dilation=dilation,
         ceil_mode=ceil_mode,
     )
-    settings = {"outputs": windows.outputs, "stride": windows.stride, "before": windows.before}
-    return kernel, settings
+    return kernel, windows._asdict()
 
 
 def _require_elements(name, x, kernel, windows, padding):
     """Raise if a window has nothing but padding."""
-    lasts = [(n - 1) * s for n, s in zip(windows["outputs"], windows["stride"], strict=True)]
-    for length, k, before, last in zip(x.shape[2:], kernel, windows["before"], lasts, strict=True):
-        if before >= k or last - before >= length:
+    for length, k, n, s, before, apart in zip(x.shape[2:], kernel, *windows.values(), strict=True):
+        last = (n - 1) * s - before
+        starts = [*range(-before, min(last, 0), s), last]
+        if any(_is_padding(start, k, apart, length) for start in starts):
             raise ShapeError(
                 f"{name}: padding={padding!r} is too much: a window of length {k} lies outside "
                 f"of the {length} elements of an axis"
             )
+
+
+def _is_padding(start, k, apart, length):
+    """Tell whether a window that begins at ``start`` reads none of the elements of an axis."""
+    place = max(-(start // apart), 0)  # the first that is not before them
+    return place >= k or start + place * apart >= length

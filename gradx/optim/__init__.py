@@ -8,6 +8,7 @@ from gradx.optim.adagrad import adagrad as adagrad
 from gradx.optim.adam import adam as adam
 from gradx.optim.adamax import adamax as adamax
 from gradx.optim.adamw import adamw as adamw
+from gradx.optim.asgd import asgd as asgd
 from gradx.optim.averaging import averaged as averaged
 from gradx.optim.chain import chain as chain
 from gradx.optim.clip import clip_by_global_norm as clip_by_global_norm
@@ -18,6 +19,7 @@ from gradx.optim.lbfgs import lbfgs as lbfgs
 from gradx.optim.lion import lion as lion
 from gradx.optim.minimize import Minimum as Minimum
 from gradx.optim.minimize import minimize as minimize
+from gradx.optim.muon import muon as muon
 from gradx.optim.nadam import nadam as nadam
 from gradx.optim.noise import add_noise as add_noise
 from gradx.optim.optimizer import Optimizer as Optimizer
@@ -25,6 +27,7 @@ from gradx.optim.optimizer import apply_updates as apply_updates
 from gradx.optim.partition import partition as partition
 from gradx.optim.radam import radam as radam
 from gradx.optim.rmsprop import rmsprop as rmsprop
+from gradx.optim.rprop import rprop as rprop
 from gradx.optim.sgd import sgd as sgd
 from gradx.optim.sgdw import sgdw as sgdw
 from gradx.optim.sharpness import sharpness_aware as sharpness_aware

@@ -30,9 +30,8 @@ from gradx.optim.numbers import (
 )
 from gradx.optim.optimizer import (
     Optimizer,
-    each_leaf,
+    each_leaf_of_any_shape,
     in_dtype_of,
-    leaves_like,
     require_params,
     require_state,
     zeros_for,
@@ -94,20 +93,10 @@ def adafactor(
             decayed = scaled(parameter, -rate * weight_decay)
             return plus(decayed, scaled(steps, -size)), *averages
 
-        updates, *averages = _each(leaf, grads, params, state[1:])
+        updates, *averages = each_leaf_of_any_shape("adafactor", leaf, grads, params, state[1:])
         return updates, AdafactorState(write(step, state.count), *averages)
 
     return Optimizer(init, update)
-
-
-def _each(leaf, grads, params, averages):
-    """Apply ``leaf`` to each gradient, parameter and averages, which have other shapes."""
-    checked = each_leaf("adafactor", lambda g, parameter: (g, parameter), 2, grads, params)
-    structure = tree.flatten(grads)[1]
-    columns = [leaves_like(structure, t, "adafactor: the state") for t in (*checked, *averages)]
-    results = [leaf(*row) for row in zip(*columns, strict=True)]
-    outputs = zip(*results, strict=True) if results else [()] * 4
-    return [tree.unflatten(structure, output) for output in outputs]
 
 
 def _rows_of(x):

@@ -21,7 +21,7 @@ from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.errors import DTypeError, ShapeError
 from gradx.ops.arithmetic import where
-from gradx.ops.extremes import minimum
+from gradx.ops.extremes import maximum, minimum
 from gradx.ops.powers import pow, sqrt
 from gradx.ops.shapes import astype
 from gradx.ops.trigonometric import cos
@@ -125,6 +125,11 @@ def _is_number(value: Any) -> bool:
 def at_most(number: Any, limit: float) -> Any:
     """Return the smaller of a Python number or an array and a limit."""
     return min(number, limit) if type(number) in (int, float) else minimum(number, float(limit))
+
+
+def at_least(number: Any, limit: float) -> Any:
+    """Return the larger of a Python number or an array and a limit."""
+    return max(number, limit) if type(number) in (int, float) else maximum(number, float(limit))
 
 
 def choose(condition: Any, x: Any, y: Any) -> Any:

@@ -109,6 +109,21 @@ def each_leaf(
     return [tree.unflatten(structure, column) for column in results]
 
 
+def each_leaf_of_any_shape(
+    name: str, rule: Callable[..., tuple[Any, ...]], grads: Any, params: Any, averages: Any
+) -> list[Any]:
+    """Apply ``rule(g, parameter, *averages)``, where averages have shapes of their own.
+
+    What it returns is the update and the next averages, as trees like ``grads``.
+    """
+    checked = each_leaf(name, lambda g, parameter: (g, parameter), 2, grads, params)
+    structure = tree.flatten(grads)[1]
+    columns = [leaves_like(structure, t, f"{name}: the state") for t in (*checked, *averages)]
+    results = [rule(*row) for row in zip(*columns, strict=True)]
+    outputs = zip(*results, strict=True) if results else [()] * (1 + len(averages))
+    return [tree.unflatten(structure, output) for output in outputs]
+
+
 def _run(name, rule, g, *others):
     g = _floating(f"{name}: a gradient", g)
     averages = [_floating(f"{name}: a parameter or average", other) for other in others]

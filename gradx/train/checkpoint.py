@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gradx.core.arrays import backend_for
 from gradx.errors import CheckpointError, ShapeError
 from gradx.random.arguments import as_integer
 from gradx.saving.reading import read_file
 from gradx.saving.trees import as_path, into_tree, save
 from gradx.train.early_stopping import SIGNS, mode_for, require_recorded
+from gradx.train.sources import words_of
 from gradx.train.state import State
 
 LAST, BEST = "last.safetensors", "best.safetensors"
@@ -87,7 +87,8 @@ def save_run(path: Path, state: State) -> None:
     facts = {
         "epoch": state.epoch,
         "total_steps": state.total_steps,
-        "key": _key(state),
+        "key": words_of(state.key),
+        "order": dict(state.order),
         "has_best": state.best is not None,
         "history": state.history.to_dict(),
     }
@@ -103,13 +104,14 @@ def resume_run(state: State, path: Any) -> None:
         raise CheckpointError(f"{path}: it is no checkpoint of gx.train.Checkpoint")
     # The digest of the header held: this is what save_run wrote.
     facts = json.loads(content.metadata["gradx.run"])
-    if facts["key"] != _key(state):
+    if facts["key"] != words_of(state.key):
         raise ShapeError(f"fit: resume: the run in {path} had another key than key=...")
     if list(facts["history"]) != list(state.history.columns):
         raise ShapeError(
             f"fit: resume: the run in {path} recorded {', '.join(facts['history'])}, "
             f"this one records {', '.join(state.history.columns)}"
         )
+    _require_order(path, facts.get("order", {}), state.order)
     like = {"weights": state.weights, "best": state.weights if facts["has_best"] else None}
     found = into_tree(content.arrays, like)
     state.weights, state.best = found["weights"], found["best"]
@@ -117,5 +119,12 @@ def resume_run(state: State, path: Any) -> None:
     state.history.columns = facts["history"]
 
 
-def _key(state: State) -> list[int]:
-    return [int(word) for word in backend_for(state.key).to_numpy(state.key)]
+def _require_order(path: Path, before: Any, now: Any) -> None:
+    """Raise if batches would have other rows than those of the run that goes on."""
+    for name in [*before, *(name for name in now if name not in before)]:
+        had, has = before.get(name), now.get(name)
+        if had != has:
+            raise ShapeError(
+                f"fit: resume: the run in {path} had {name}={had!r}, this one has {name}={has!r}: "
+                "its batches would be others, and it could not go on as if never interrupted"
+            )

@@ -20,7 +20,7 @@ from gradx.transforms.debugging import problem_of
 
 
 class NonFiniteError(errors.NonFiniteError):
-    """The loss, a gradient or an updated parameter is infinite or not a number.
+    """The loss, a gradient, an updated parameter or optimizer's state is infinite or not a number.
 
     ``model`` and ``optimizer_state`` are the last good ones, from before the step; ``history``
     holds the epochs that were finished; ``epoch`` and ``step`` count from 1.
@@ -55,9 +55,9 @@ class _Culprit(NamedTuple):
 
 
 def explained(
-    state: State, parts: Parts, batch: Any, key: Any, loss: Any, updated: Any
+    state: State, parts: Parts, batch: Any, key: Any, loss: Any, updated: Weights
 ) -> NonFiniteError:
-    """Return the error of a step with ``loss`` and an ``updated`` model: what began where."""
+    """Return the error of a step with ``loss`` and ``updated`` weights: what began where."""
     scale = scale_of(state.weights.optimizer_state)
     weights = Weights(state.model, of_the_optimizer(state.weights.optimizer_state))
     given = batch, key, scale
@@ -79,17 +79,17 @@ def explained(
 
 def _of_gradients(model: Any, parts: Parts, given: Any, loss: Any) -> _Culprit | None:
     gradients = parts.gradients(model, *given)
-    bad = _first_bad(gradients)
+    bad = _first_bad(gradients, "model")
     if bad is None and not problem_of(loss):
         return None
     what = "all gradients are finite" if bad is None else f"the gradient of {bad[1]} is not finite"
     return _Culprit(what, parts.targets, (model, *given))
 
 
-def _of_the_update(weights: Weights, parts: Parts, given: Any, updated: Any) -> _Culprit:
-    bad = _first_bad(updated)
+def _of_the_update(weights: Weights, parts: Parts, given: Any, updated: Weights) -> _Culprit:
+    bad = _first_bad(updated.model, "model")
     if bad is None:
-        return _Culprit("what another process has is not finite", (), ())
+        return _of_the_state(weights, parts, given, updated)
     model, optimizer_state = weights
     place, path = bad
     of_leaf = lambda model: real(sum(tree.leaves(model)[place]))
@@ -105,11 +105,26 @@ def _of_the_update(weights: Weights, parts: Parts, given: Any, updated: Any) -> 
     return _Culprit(what, (update,), (parts.gradients(model, *given), model))
 
 
-def _first_bad(model: Any) -> tuple[int, str] | None:
+def _of_the_state(weights: Weights, parts: Parts, given: Any, updated: Weights) -> _Culprit:
+    bad = _first_bad(of_the_optimizer(updated.optimizer_state), "optimizer_state")
+    if bad is None:
+        return _Culprit("what another process has is not finite", (), ())
+    model, optimizer_state = weights
+    place, path = bad
+
+    def following(gradients, model):
+        _, state = parts.optimizer.update(gradients, optimizer_state, model)
+        return real(sum(tree.leaves(state)[place]))
+
+    what = f"{path} is not finite after it"
+    return _Culprit(what, (following,), (parts.gradients(model, *given), model))
+
+
+def _first_bad(values: Any, name: str) -> tuple[int, str] | None:
     """Return the number and path of the first leaf that is not all finite."""
-    for place, (path, leaf) in enumerate(zip(tree.paths(model), tree.leaves(model), strict=True)):
+    for place, (path, leaf) in enumerate(zip(tree.paths(values), tree.leaves(values), strict=True)):
         if problem := problem_of(leaf):
-            return place, f"model{path} ({problem})"
+            return place, f"{name}{path} ({problem})"
     return None
 
 

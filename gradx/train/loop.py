@@ -185,7 +185,8 @@ class Run:
         """Go through the epochs until they are over or somebody stops."""
         weights = Weights(model, self.optimizer.init(model))
         history = History(self._columns(), self.settings)
-        state = State(weights, history, epochs, self.source.steps, key=self.key)
+        source = self.source
+        state = State(weights, history, epochs, source.steps, key=self.key, order=source.order)
         if resume is not None:
             resume_run(state, resume)
         state.weights = in_row_order(state.weights)

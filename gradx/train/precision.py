@@ -31,6 +31,7 @@ from gradx.ops.shapes import astype
 from gradx.ops.statistical import all
 from gradx.optim.numbers import scalar_beside
 from gradx.optim.optimizer import Optimizer
+from gradx.transforms.boundary import as_array, is_differentiable
 
 FIRST_SCALE = 2.0**15
 LEAST_SCALE = 1.0
@@ -126,9 +127,10 @@ def scale_of(state: Any) -> Any:
     return state.scale if type(state) is ScaledState else None
 
 
-def are_finite(values: list[Any]) -> Any:
-    """Tell whether all elements of all arrays are finite, as a 0-d array."""
-    return all(stack([all(isfinite(array)) for array in values]))
+def are_finite(*values: Any) -> Any:
+    """Tell whether all floating-point numbers in trees of arrays are finite, as a 0-d array."""
+    floating = [leaf for leaf in tree.leaves(values) if is_differentiable(leaf)]
+    return all(stack([all(isfinite(as_array(leaf))) for leaf in floating]))
 
 
 def unscaled(gradients: Any, scale: Any) -> Any:

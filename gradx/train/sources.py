@@ -4,13 +4,14 @@ A tuple, a dictionary or a single array holds rows; anything else gives batches
 that somebody else has made.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import Any, NamedTuple
 
 from gradx.core import tree
-from gradx.core.arrays import is_array
+from gradx.core.arrays import backend_for, is_array
 from gradx.core.explain import describe
 from gradx.data import Batches, batches, split
+from gradx.data.batches import SAMPLERS
 from gradx.data.rows import rows_of
 from gradx.distributed import World
 from gradx.errors import DTypeError, ShapeError
@@ -19,10 +20,14 @@ from gradx.random.arguments import as_integer
 
 
 class Source(NamedTuple):
-    """The batches of epoch 0, 1, ... and how many there are, if that is known."""
+    """The batches of epoch 0, 1, ... and how many there are, if that is known.
+
+    ``order`` is what decides which rows each batch has, as far as that is known: plain values.
+    """
 
     epoch: Callable[[int], Iterable[Any]]
     steps: int | None
+    order: Mapping[str, Any] = {}
 
 
 def training_source(data: Any, size: int, sampling: str, key: Any, world: World) -> Source:
@@ -32,13 +37,34 @@ def training_source(data: Any, size: int, sampling: str, key: Any, world: World)
     """
     if holds_rows(data):
         data = batches(data, size, key=key, sampling=sampling)
+    order = _order_of(data) if isinstance(data, Batches) else {}
     if world.size > 1:
         data = world.part(data)
+        order |= {"processes": world.size}
     if isinstance(data, Batches):
-        return Source(data.epoch, len(data))
+        return Source(data.epoch, len(data), order)
     if callable(data) and not isinstance(data, type):
         return Source(lambda number: _returned(data(fold_in(key, number))), None)
-    return Source(lambda number: data, _steps(data, "fit: data"))
+    steps = _steps(data, "fit: data")
+    return Source(lambda number: data, steps, {} if steps is None else {"batches": steps})
+
+
+def _order_of(data: Batches) -> dict[str, Any]:
+    names = {sampler: names for names, sampler in SAMPLERS.items()}
+    sampling, replace = names.get(data.sampler, (data.sampler.__name__, None))
+    return {
+        "rows": data.rows.length,
+        "batch_size": data.size,
+        "sampling": sampling,
+        "replace": replace,
+        "drop_last": data.steps * data.size < data.rows.length,
+        "the key of gx.data.batches": words_of(data.key),
+    }
+
+
+def words_of(key: Any) -> list[int]:
+    """Return a key as plain integers."""
+    return [int(word) for word in backend_for(key).to_numpy(key)]
 
 
 def evaluation_source(data: Any, size: int) -> Source:

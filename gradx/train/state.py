@@ -1,7 +1,8 @@
 """Where training stands: what callbacks see and may change, and what ``fit`` returns."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from gradx.core import tree
@@ -51,6 +52,7 @@ class State:
     best: Weights | None = None  # of the best epoch, if early stopping keeps them
     rate: float = 1.0
     key: Any = None
+    order: Mapping[str, Any] = field(default_factory=dict)  # of batches: see train/sources.py
 
     @property
     def model(self) -> Any:

@@ -145,8 +145,8 @@ def _whole_step(differentiate: Differentiate, optimizer: Optimizer) -> WholeStep
         with rates_multiplied(rate):
             updates, optimizer_state = optimizer.update(gradients, optimizer_state, model)
         model = take_state(apply_updates(model, updates), following)
-        finite = are_finite([loss, *tree.leaves(gradients), *tree.leaves(model)])
-        return Found(Weights(model, optimizer_state), loss, finite)
+        weights = Weights(model, optimizer_state)
+        return Found(weights, loss, are_finite(loss, gradients, weights))
 
     return whole_step
 
@@ -157,7 +157,7 @@ def _scaled_step(differentiate: Differentiate, optimizer: Optimizer) -> WholeSte
     def whole_step(weights: Weights, batch: Any, key: Any, rate: Any) -> Found:
         model, state = weights
         (loss, aside), gradients = differentiate(model, batch, key, state.scale)
-        good = are_finite(tree.leaves(gradients))
+        good = are_finite(gradients)
         with rates_multiplied(rate):
             updates, optimizer_state = optimizer.update(gradients, state.optimizer, model)
         # What is not finite reaches neither averages nor parameters.
@@ -165,8 +165,8 @@ def _scaled_step(differentiate: Differentiate, optimizer: Optimizer) -> WholeSte
         model = chosen(good, stepped, model)
         following = following_state(state, chosen(good, optimizer_state, state.optimizer), good)
         healthy = logical_or(good, state.scale > LEAST_SCALE)
-        finite = logical_and(are_finite([loss, *tree.leaves(model)]), healthy)
-        return Found(Weights(model, following), loss, finite)
+        weights = Weights(model, following)
+        return Found(weights, loss, logical_and(are_finite(loss, weights), healthy))
 
     return whole_step
 
@@ -175,7 +175,7 @@ def _as_it_is(whole: WholeStep, parts: Parts) -> Step:
     def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:
         found = whole(state.weights, batch, key, None if state.rate == 1 else state.rate)
         if not bool(found.finite):
-            raise explained(state, parts, batch, key, found.loss, found.weights.model)
+            raise explained(state, parts, batch, key, found.loss, found.weights)
         return found.weights, float(found.loss)
 
     return step

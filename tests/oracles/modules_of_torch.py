@@ -76,8 +76,8 @@ def conv_transpose(m, n, weight, *bias):
 
 
 def max_pool(m, n):
-    lack(m.ceil_mode, m.return_indices, m.dilation not in (1, (1,) * n))
-    pool = nn.MaxPool(m.kernel_size, stride=m.stride, padding=m.padding)
+    lack(m.ceil_mode, m.return_indices)
+    pool = nn.MaxPool(m.kernel_size, stride=m.stride, padding=m.padding, dilation=m.dilation)
     return sampled(pool, n)
 
 

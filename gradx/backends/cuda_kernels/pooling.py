@@ -153,10 +153,10 @@ def code(number: Number) -> str:
 
 
 def maximum_of_windows(
-    xp: Any, x: Any, /, *, kernel: Any, outputs: Any, stride: Any, before: Any
+    xp: Any, x: Any, /, *, kernel: Any, outputs: Any, stride: Any, before: Any, dilation: Any
 ) -> Any:
     """Find the largest element of each window."""
-    geometry = over(x.shape[2:], kernel, outputs, stride, before)
+    geometry = over(x.shape[2:], kernel, outputs, stride, before, dilation)
     return _gather(xp, "maximum_of_windows", (*x.shape[:2], *outputs), geometry, x)
 
 
@@ -177,20 +177,40 @@ def spread_over_windows(
 
 
 def read_at_maxima(
-    xp: Any, y: Any, x: Any, extreme: Any, /, *, kernel: Any, outputs: Any, stride: Any, before: Any
+    xp: Any,
+    y: Any,
+    x: Any,
+    extreme: Any,
+    /,
+    *,
+    kernel: Any,
+    outputs: Any,
+    stride: Any,
+    before: Any,
+    dilation: Any,
 ) -> Any:
     """Average ``y`` over those elements of each window where ``x`` is its largest."""
     _require_one_dtype("read_at_maxima", y, x)
-    geometry = over(x.shape[2:], kernel, outputs, stride, before)
+    geometry = over(x.shape[2:], kernel, outputs, stride, before, dilation)
     return _gather(xp, "read_at_maxima", extreme.shape, geometry, y, x, extreme)
 
 
 def spread_to_maxima(
-    xp: Any, y: Any, x: Any, extreme: Any, /, *, kernel: Any, outputs: Any, stride: Any, before: Any
+    xp: Any,
+    y: Any,
+    x: Any,
+    extreme: Any,
+    /,
+    *,
+    kernel: Any,
+    outputs: Any,
+    stride: Any,
+    before: Any,
+    dilation: Any,
 ) -> Any:
     """Share ``y`` out to the elements of each window where ``x`` is its largest."""
     _require_one_dtype("spread_to_maxima", y, x)
-    geometry = over(x.shape[2:], kernel, outputs, stride, before)
+    geometry = over(x.shape[2:], kernel, outputs, stride, before, dilation)
     computed = xp.float64 if y.dtype == xp.float64 else xp.float32
     arrays = tuple(map(contiguous, (y, x, extreme)))
     shares = _gather(xp, "shares_of_maxima", y.shape, geometry, *arrays, dtype=computed)
