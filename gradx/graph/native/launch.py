@@ -25,6 +25,7 @@ FINISH = ctypes.PYFUNCTYPE(None, Address, Address, ctypes.c_int64)
 
 ITEMS = tuple.__basicsize__  # where the items of a tuple are, in bytes from its beginning
 ELEMENTS_PER_UNIT = 1 << 14
+FEWEST_LANES = 4
 MOST_UNITS_OF_COLUMNS = 16  # each leaves a whole row of partials
 WORTH_SHARING = 1 << 18  # element operations
 WORTH_THE_LOCK = 1 << 14  # below this, Python's own lock is kept
@@ -161,7 +162,14 @@ def lanes_of(plan: Plan) -> int:
     """Return how many elements fill the processor's vectors."""
     sizes = [size_of(v.dtype) for v in plan.varies if any(plan.varies[v]) and v.dtype != "bool"]
     narrowest = min(sizes, default=8)
-    return compiler.VECTOR_BYTES // max(4, narrowest)
+    most = compiler.VECTOR_BYTES // max(4, narrowest)
+    # Short rows fill no more than one vector: what is beyond them would be computed for nothing.
+    return most if plan.is_flat else min(most, max(FEWEST_LANES, _power_above(plan.sizes[-1])))
+
+
+def _power_above(count: int) -> int:
+    """Return the least power of 2 that is not less."""
+    return 1 << (count - 1).bit_length()
 
 
 @remembering_likes
