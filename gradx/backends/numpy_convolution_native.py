@@ -173,11 +173,11 @@ class Block:
         wanted = wanted.reshape(*wanted.shape[:3], *layout.lines, copy=False)
         self.wanted = wanted[(..., *map(slice, layout.outputs))]
 
-    def fill(self, x: Any) -> None:
+    def fill(self, x: Any, copy: Any) -> None:
         """Copy samples to their lines; what is padding stays 0."""
         lines = self.lines[: len(x)]
         for to, source in self.layout.copies:
-            lines[to] = x[source]
+            copy(lines[to], x[source])
 
     def run(
         self, loop: Loop, units: int, arrays: tuple[Any, int, Any, Any], *sizes: int, alone: bool
@@ -236,14 +236,14 @@ def _convolve_samples(out, x, factors, layout, loops) -> None:
     with _block(layout, x.dtype, count, groups, blocks * rows) as block:
         for start in range(0, len(x), count):
             part = x[start : start + count]
-            block.fill(part)
+            block.fill(part, loops.copy)
             sizes = (layout.padded // loops.lanes, blocks, depth, len(part), 1, 1)
             for group in range(groups):
                 arrays = (block.windows[0, group], group, factors[group], offsets)
                 block.run(loops.products, len(part), arrays, *sizes, alone=alone)
             target = out[start : start + count]
             target = target.reshape(len(part), groups, of_one, *layout.outputs, copy=False)
-            target[...] = block.wanted[: len(part), :, :of_one]
+            loops.copy(target, block.wanted[: len(part), :, :of_one])
 
 
 def _kernels(out: Any, x: Any, y: Any, windows: Windows, groups: int, loops: Any) -> None:
@@ -282,8 +282,8 @@ def _add_kernels(found, x, y, layout, loops) -> None:
     with _block(layout, x.dtype, count, groups, blocks * rows) as block:
         for start in range(0, len(x), count):
             part = x[start : start + count]
-            block.fill(part)
-            block.wanted[: len(part), :, : y.shape[2]] = y[start : start + count]
+            block.fill(part, loops.copy)
+            loops.copy(block.wanted[: len(part), :, : y.shape[2]], y[start : start + count])
             turns = (len(part), at_once, _up(len(part), at_once))
             sizes = (layout.padded // loops.lanes, blocks, places, *turns)
             for group in range(groups):

@@ -13,14 +13,15 @@ each sum is added up in the order of the places; in ``dots`` in as many parts as
 elements, which are added up in pairs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradx.backends.native import compiler
+from gradx.backends.native.copying import copy
 from gradx.backends.native.storage import user_store
 from gradx.backends.native.threads import Loop, loop_at
 from gradx.backends.native.values import LLVM_TYPES, Code, Value, muladd
@@ -40,10 +41,11 @@ class Tiles(NamedTuple):
 
 
 class Loops(NamedTuple):
-    """The functions, for one dtype: addresses of arrays, of offsets, and of numbers."""
+    """The loops for one dtype, and what copies to and from what they go over."""
 
     products: Loop  # its factors are weights, its units samples
     dots: Loop  # its factors are rows of y, its units tiles of results
+    copy: Callable[[Any, Any], None]
     tiles: Tiles
     lanes: int
 
@@ -62,7 +64,7 @@ def loops(dtype: str) -> Loops:
     lines = [line for line in text.splitlines() if not line.startswith("declare")]
     source = "\n".join([*lines, *declared, ""])
     products, dots = compiler.addresses(source, ("products", "dots"), user_store())
-    return Loops(loop_at(products), loop_at(dots), tiles(), lanes)
+    return Loops(loop_at(products), loop_at(dots), copy, tiles(), lanes)
 
 
 def _text(kind: type["_Writer"], dtype: str, lanes: int) -> str:
