@@ -217,6 +217,11 @@ class Team:
                 helper.start()
                 self._helpers.append(helper)
 
+    @property
+    def helpers(self) -> int:
+        """How many threads help."""
+        return len(self._helpers)
+
     def share(self, run: int, arrays: int, geometry: int, units: int) -> int:
         """Run all units of a loop, and return what is not 0 if one of them did.
 

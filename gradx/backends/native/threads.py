@@ -68,6 +68,12 @@ def run(loop: Loop, arrays: int, geometry: int, units: int) -> int:
     return team.share(loop.address, arrays, geometry, units)
 
 
+def helpers() -> int:
+    """Count the threads that are here for loops: they run nothing of the program's own."""
+    team = _state["team"]
+    return 0 if team is None else team.helpers
+
+
 def _gathered() -> Any:
     with _lock:
         if _state["team"] is None:
