@@ -4,6 +4,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
+from gradx import before_numpy as before_numpy  # before what imports NumPy
 from gradx import fft as fft
 from gradx import linalg as linalg
 from gradx import operators as operators  # gives Tensor its operators and methods

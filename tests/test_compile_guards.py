@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import gradx as gx
+from gradx.backends.native import threads
 
 X = np.asarray([1.0, 2.0, 3.0])
 SCALE = 1.0
@@ -270,6 +271,18 @@ class Masked:
 def test_random_numbers_of_others_are_not_frozen_but_refused(captured, draws, named):
     with pytest.raises(gx.CaptureError, match=f"drew random numbers from {named}: .* gx.random"):
         captured(draws)(X)
+
+
+def test_helpers_of_loops_are_not_taken_for_others_who_draw():
+    before = threads.limit()
+    try:
+        threads.limit(3)
+        gx.compile(lambda x: gx.exp(x) * 2 + 1)(np.zeros(1_000_000))
+
+        with pytest.raises(gx.CaptureError, match="drew random numbers"):
+            gx.compile(lambda x: x + np.random.normal())(np.zeros(3))  # noqa: NPY002
+    finally:
+        threads.limit(before)
 
 
 def test_generator_that_is_there_but_not_drawn_from_does_no_harm():

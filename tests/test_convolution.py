@@ -16,6 +16,7 @@ from gradx.backends import (
     numpy_convolution_native,
     numpy_convolution_stacked,
 )
+from gradx.backends.native import threads
 from gradx.errors import AxisError, DTypeError, ShapeError
 
 # Shape of x, of the weight, and the settings.
@@ -316,14 +317,21 @@ def test_what_is_not_finite_stays_in_its_channel_and_sample(place, way):
     assert np.all(np.isnan(to_weight[:, 7, place[0] // 2, place[1] // 2]))
 
 
-def test_threads_do_not_change_a_bit_of_a_convolution(monkeypatch):
+@pytest.fixture
+def thread_limit():
+    before = threads.limit()
+    yield threads.limit
+    threads.limit(before)
+
+
+def test_threads_do_not_change_a_bit_of_a_convolution(monkeypatch, thread_limit):
     machine_code_for_all(monkeypatch)
-    monkeypatch.setattr(numpy_convolution_native, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(numpy_convolution_native, "WORTH_SHARING", 0)
     x, w = drawn((5, 6, 9, 8), (21, 6, 3, 3))
     found = []
 
     for count in (1, 2, 3):
-        monkeypatch.setattr(numpy_convolution_native.threads, "limit", lambda count=count: count)
+        thread_limit(count)
         out, pullback = gx.vjp(lambda x, w: gx.conv(x, w, padding=1), x, w)
         found.append([out, *pullback(out)])
 

@@ -21,6 +21,7 @@ INTERNAL = {
     "bessel",
     "bessel_scaled",
     "class_mask",
+    "checked_labels",
     "checked_targets",
     "child_keys",
     "clip_between",
@@ -137,7 +138,7 @@ def test_op_keeps_its_signature_and_docstring():
 
 
 LAYERS = [
-    ["errors"],
+    ["errors", "before_numpy"],
     ["backends"],
     ["core"],
     ["ops", "device", "dtypes", "creation"],

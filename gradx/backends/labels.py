@@ -8,7 +8,11 @@ from gradx.errors import DTypeError, OutOfBoundsError, ShapeError
 def check_labels(xp: Any, logits: Any, labels: Any) -> None:
     """Raise unless there is a label for each row of ``logits``, and each is a class."""
     check_kinds_of_labels(xp, logits, labels)
-    classes = logits.shape[-1]
+    check_classes(xp, labels, logits.shape[-1])
+
+
+def check_classes(xp: Any, labels: Any, classes: int) -> None:
+    """Raise unless each label is a class: one of the numbers from 0 on."""
     outside = (labels < 0) | (labels >= classes)
     if xp.any(outside):
         first = int(labels[outside][0])

@@ -10,9 +10,9 @@ to their place. Where these would be many, and along axes with a stride, each pl
 has a copy of what it reads instead: a *part*.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from gradx.backends import numpy_convolution_stacked
 from gradx.backends.base import Kernel
 from gradx.backends.native import threads
 from gradx.backends.native.optional import machine_code
+from gradx.backends.native.threads import Loop
 from gradx.backends.numpy_convolution import Lengths, Windows, alike, overlap
 from gradx.backends.scratch import lent
 
@@ -30,7 +31,7 @@ BLOCK = 1 << 19  # bytes of copies and results at a time: half of a core's secon
 TILE = 1 << 14  # bytes of outputs that a tile of dots reads again and again: half of the first
 WASTE = 1.25  # windows that are computed, of those that are wanted
 WORTH_IT = 1 << 18  # multiplications; below, what surrounds the loops takes longer than they do
-WORTH_A_THREAD = 1 << 24
+WORTH_SHARING = 1 << 21  # multiplications at a time: 50 us
 DTYPES = ("float32", "float64")
 
 Copy = tuple[int, slice, slice]  # the part, where to, and from where
@@ -172,42 +173,33 @@ class Block:
         wanted = wanted.reshape(*wanted.shape[:3], *layout.lines, copy=False)
         self.wanted = wanted[(..., *map(slice, layout.outputs))]
 
-    def fill(self, x: Any) -> None:
+    def fill(self, x: Any, copy: Any) -> None:
         """Copy samples to their lines; what is padding stays 0."""
         lines = self.lines[: len(x)]
         for to, source in self.layout.copies:
-            lines[to] = x[source]
+            copy(lines[to], x[source])
 
-    def run(self, loop: Any, group: int, factors: Any, out: Any, offsets: Any, *sizes: int) -> None:
-        """Run a loop over the lines of a group; ``sizes`` are its first numbers."""
+    def run(
+        self, loop: Loop, units: int, arrays: tuple[Any, int, Any, Any], *sizes: int, alone: bool
+    ) -> None:
+        """Run a loop over the lines of a group: of (out, the group, factors, offsets)."""
+        out, group, factors, offsets = arrays
         size = self.itemsize
-        steps = [self.layout.padded * size, self.windows[0].nbytes, self.layout.size * size]
-        numbers = np.asarray([*sizes, *steps], np.int64)
-        loop(
-            out.ctypes.data,
-            self.lines.ctypes.data + group * self.layout.group * size,
-            factors.ctypes.data,
-            offsets.ctypes.data,
-            numbers.ctypes.data,
-        )
+        lines = self.lines.ctypes.data + group * self.layout.group * size
+        addresses = (out.ctypes.data, lines, factors.ctypes.data, offsets.ctypes.data)
+        steps = (self.layout.padded * size, self.windows[0].nbytes, self.layout.size * size)
+        given = np.asarray([*addresses, *sizes[:3], *steps, *sizes[3:]], np.int64)
+        place = given.ctypes.data
+        numbers = place + len(addresses) * given.itemsize
+        if alone:
+            loop.function(place, numbers, 0, units)
+        else:
+            threads.run(loop, place, numbers, units)
 
 
 def _up(count: int, unit: int) -> int:
     """Return how many units hold so many."""
     return -(-count // unit)
-
-
-def _parts(count: int, work: int) -> list[slice]:
-    """Cut so many things into a part for each thread that is worth it."""
-    most = max(1, min(threads.limit(), count, work // WORTH_A_THREAD))
-    return [slice(count * i // most, count * (i + 1) // most) for i in range(most)]
-
-
-def _at_once(function: Callable[..., int], calls: list[tuple[Any, ...]]) -> None:
-    if len(calls) == 1:
-        function(*calls[0])
-    else:
-        threads.run(function, calls)
 
 
 def _convolve(out: Any, x: Any, weight: Any, windows: Windows, groups: int, loops: Any) -> None:
@@ -218,10 +210,8 @@ def _convolve(out: Any, x: Any, weight: Any, windows: Windows, groups: int, loop
     places = bands(x.shape[1:], len(weight), windows, groups, loops.lanes, 8 * BLOCK // x.itemsize)
     with lent((groups, blocks, weight[0].size, rows), x.dtype) as factors:
         _arrange(factors, weight)
-        parts = _parts(len(x), len(x) * factors.size * prod(windows.outputs))
         for band, layout in places:
-            calls = [(out[part, :, band], x[part], factors, layout, loops) for part in parts]
-            _at_once(_convolve_samples, calls)
+            _convolve_samples(out[:, :, band], x, factors, layout, loops)
 
 
 def _arrange(factors: Any, weight: Any) -> None:
@@ -235,24 +225,25 @@ def _arrange(factors: Any, weight: Any) -> None:
         factors[:, block, ..., found.shape[-1] :] = 0
 
 
-def _convolve_samples(out, x, factors, layout, loops) -> int:
+def _convolve_samples(out, x, factors, layout, loops) -> None:
     groups, blocks, depth, rows = factors.shape
     of_sample = layout.size + groups * blocks * rows * layout.padded
-    count = max(1, min(len(x), BLOCK // (of_sample * x.itemsize)))
+    alone = len(x) * factors[0].size * layout.windows < WORTH_SHARING
+    at_once = BLOCK if alone else BLOCK * threads.limit()
+    count = max(1, min(len(x), at_once // (of_sample * x.itemsize)))
     of_one = out.shape[1] // groups
     offsets = layout.offsets * x.itemsize
     with _block(layout, x.dtype, count, groups, blocks * rows) as block:
         for start in range(0, len(x), count):
             part = x[start : start + count]
-            block.fill(part)
-            sizes = (len(part), layout.padded // loops.lanes, blocks, depth)
+            block.fill(part, loops.copy)
+            sizes = (layout.padded // loops.lanes, blocks, depth, len(part), 1, 1)
             for group in range(groups):
-                made = block.windows[0, group]
-                block.run(loops.products, group, factors[group], made, offsets, *sizes)
+                arrays = (block.windows[0, group], group, factors[group], offsets)
+                block.run(loops.products, len(part), arrays, *sizes, alone=alone)
             target = out[start : start + count]
             target = target.reshape(len(part), groups, of_one, *layout.outputs, copy=False)
-            target[...] = block.wanted[: len(part), :, :of_one]
-    return 0
+            loops.copy(target, block.wanted[: len(part), :, :of_one])
 
 
 def _kernels(out: Any, x: Any, y: Any, windows: Windows, groups: int, loops: Any) -> None:
@@ -265,43 +256,39 @@ def _kernels(out: Any, x: Any, y: Any, windows: Windows, groups: int, loops: Any
     y = y.reshape(len(y), groups, of_one, *windows.outputs)
     with lent((groups, _up(of_one, rows), _up(depth, columns), tile), x.dtype) as found:
         found.fill(0)
-        parts = _parts(found.shape[1], y.size * depth)
         for band, layout in places:
-            calls = [
-                (found[:, part], x, y[:, :, part.start * rows : part.stop * rows, band], layout)
-                for part in parts
-            ]
-            _at_once(partial(_add_kernels, loops), calls)
+            _add_kernels(found, x, y[:, :, :, band], layout, loops)
         found = found[..., : rows * columns].reshape(*found.shape[:3], rows, columns)
         _untile(out, found)
 
 
 def _untile(out: Any, tiles: Any) -> None:
     """Put tiles, (groups, blocks, places, rows, columns), side by side, without what is over."""
-    rows, columns = tiles.shape[3:]
-    for block in range(tiles.shape[1]):
-        for place in range(tiles.shape[2]):
-            part = out[
-                :, block * rows : (block + 1) * rows, place * columns : (place + 1) * columns
-            ]
-            part[...] = tiles[:, block, place, : part.shape[1], : part.shape[2]]
+    groups, blocks, places, rows, columns = tiles.shape
+    with lent((groups, blocks, rows, places, columns), tiles.dtype) as whole:
+        whole[...] = tiles.transpose(0, 1, 3, 2, 4)
+        whole = whole.reshape(groups, blocks * rows, places * columns, copy=False)
+        out[...] = whole[:, : out.shape[1], : out.shape[2]]
 
 
-def _add_kernels(loops, found, x, y, layout) -> int:
-    rows, _ = loops.tiles.dots
+def _add_kernels(found, x, y, layout, loops) -> None:
+    rows, columns = loops.tiles.dots
     groups, blocks, places, _ = found.shape
-    count = max(1, min(len(x), TILE // (rows * layout.padded * x.itemsize)))
-    offsets = np.resize(layout.offsets * x.itemsize, places * loops.tiles.dots[1])
+    of_sample = layout.size + groups * blocks * rows * layout.padded
+    count = max(1, min(len(x), BLOCK // (of_sample * x.itemsize)))
+    at_once = max(1, TILE // (rows * layout.padded * x.itemsize))
+    offsets = np.resize(layout.offsets * x.itemsize, places * columns)
+    alone = count * layout.windows * y.shape[2] * len(layout.offsets) < WORTH_SHARING
     with _block(layout, x.dtype, count, groups, blocks * rows) as block:
         for start in range(0, len(x), count):
             part = x[start : start + count]
-            block.fill(part)
-            block.wanted[: len(part), :, : y.shape[2]] = y[start : start + count]
-            sizes = (len(part), layout.padded // loops.lanes, blocks, places)
+            block.fill(part, loops.copy)
+            loops.copy(block.wanted[: len(part), :, : y.shape[2]], y[start : start + count])
+            turns = (len(part), at_once, _up(len(part), at_once))
+            sizes = (layout.padded // loops.lanes, blocks, places, *turns)
             for group in range(groups):
-                made = block.windows[0, group]
-                block.run(loops.dots, group, made, found[group], offsets, *sizes)
-    return 0
+                arrays = (found[group], group, block.windows[0, group], offsets)
+                block.run(loops.dots, blocks * places, arrays, *sizes, alone=alone)
 
 
 def _loops_for(x: Any, y: Any, multiplications: int, kernel: Lengths) -> Any:

@@ -37,7 +37,7 @@ def maximum_of_windows(xp, x, /, *, kernel, outputs, stride, before, dilation, o
     x = np.ascontiguousarray(x)
     if out is None:
         out = np.empty((*x.shape[:2], *outputs), x.dtype)
-    row(x.ctypes.data, out.ctypes.data, None, None, out.size // outputs[-1])
+    row(x.ctypes.data, out.ctypes.data, 0, 0, out.size // outputs[-1])
     return out
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from gradx.backends.native import threads
 from gradx.errors import CaptureError
 
 REPEATED = (
@@ -42,7 +43,7 @@ class Generators:
         for (generator, state), before in zip(self.states, self.before, strict=True):
             if pickle.dumps(state()) == before:
                 continue
-            if threading.active_count() > 1:
+            if threading.active_count() - threads.helpers() > 1:
                 warnings.warn(
                     f"while {name} was captured, random numbers were drawn from {generator}, in "
                     f"this thread or another; if {name} drew them, {REPEATED}",

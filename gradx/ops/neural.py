@@ -2,7 +2,7 @@
 
 import math
 
-from gradx.backends.labels import check_labels
+from gradx.backends.labels import check_classes, check_labels
 from gradx.core.op import composed, constant, elementwise, primitive
 from gradx.core.samples import Sample, single_arrays
 from gradx.errors import DTypeError, ShapeError
@@ -160,6 +160,13 @@ def class_mask(xp, labels, /, *, classes):
     """Tell of each class, along a new last axis, whether it is the label."""
     numbers = xp.arange(classes, dtype=labels.dtype, device=place_of(labels)[1])
     return xp.expand_dims(labels, axis=-1) == numbers
+
+
+@constant(samples=_classes)
+def checked_labels(xp, labels, /, *, classes):
+    """Return labels, or raise an error that names the first that is not a class."""
+    check_classes(xp, labels, classes)
+    return labels
 
 
 def surplus(logits, labels):

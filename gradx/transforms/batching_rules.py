@@ -27,8 +27,8 @@ ALONG_AXES = names(
 # Work on the last one or two axes, and on stacks of what is there.
 ON_STACKS = names(
     """
-    astype cholesky class_mask det eig eigh eigvals eigvalsh empty_like expm inv
-    matrix_transpose ones_like qr slogdet svd svdvals tril triu zeros_like
+    astype checked_labels cholesky class_mask det eig eigh eigvals eigvalsh empty_like expm
+    inv matrix_transpose ones_like qr slogdet svd svdvals tril triu zeros_like
     """
 )
 

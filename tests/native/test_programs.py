@@ -164,6 +164,33 @@ def test_ops_over_the_last_axes_join_a_loop(name):
     assert_near(actual, EXPANDED[name](x), rtol=1e-13)
 
 
+def cross_entropy(x, labels):
+    return gx.value_and_grad(lambda x: gx.nn.cross_entropy(x * 2, labels))(x)
+
+
+@pytest.mark.parametrize("labels", [np.asarray([4, 0, 2]), np.asarray([[4, 1], [0, 0], [3, 2]])])
+def test_a_loss_of_labels_and_its_gradient_are_one_loop(labels):
+    x = drawing(seed=0)(*labels.shape, 5) * 9
+    compiled = gx.compile(cross_entropy)
+    graph, _ = compiled.prepared(x, labels)
+    names = [e.op.name for e in grouped(graph).equations]
+
+    actual = compiled(x, labels)
+
+    assert names == ["checked_labels", "group", "divide"]
+    assert_near(actual, cross_entropy(x, labels), rtol=1e-13)
+
+
+@pytest.mark.parametrize("wrong", [5, -1])
+def test_a_compiled_loss_names_a_label_that_is_no_class(wrong):
+    x, labels = drawing(seed=0)(3, 5), np.asarray([4, 0, 2])
+    compiled = gx.compile(cross_entropy)
+    compiled(x, labels)
+
+    with pytest.raises(IndexError, match=f"softmax_cross_entropy: label {wrong}, expected 0 to 4"):
+        compiled(x, np.asarray([4, wrong, 2]))
+
+
 def test_a_variance_of_too_few_is_what_it_is_eagerly():
     x = drawing(seed=0)(4, 3)
     f = lambda x: gx.var(x * 2, axis=-1, correction=3) + 1

@@ -2,6 +2,7 @@
 
 import ctypes
 import ctypes.util
+import sys
 from functools import cache
 
 from gradx.backends.native.values import LLVM_TYPES, Code, Value
@@ -21,13 +22,14 @@ UNARY = {
 }
 BINARY = {"pow": "pow", "atan2": "atan2", "hypot": "hypot", "nextafter": "nextafter"}
 PREFIX = "gradx_libm_"  # a name that nothing else has
+YIELD = "gradx_yield"
 
 
 @cache
 def symbols() -> dict[str, int]:
     """Return where each function is, by the name that generated code calls it by."""
     library = ctypes.CDLL(ctypes.util.find_library("m"))
-    return {
+    found = {
         f"{PREFIX}{name}{suffix}": ctypes.cast(
             getattr(library, name + suffix), ctypes.c_void_p
         ).value
@@ -35,6 +37,16 @@ def symbols() -> dict[str, int]:
         for name in (*UNARY, *BINARY)
         for suffix in ("", "f")
     }
+    return {YIELD: _address_of_yield(), **found}
+
+
+def _address_of_yield() -> int:
+    """Return where the system's function is that leaves the processor to other threads."""
+    if sys.platform == "win32":
+        function = ctypes.windll.kernel32.SwitchToThread
+    else:
+        function = ctypes.CDLL(None).sched_yield
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 def from_library(name: str, *operands: Value) -> Value:

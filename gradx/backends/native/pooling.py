@@ -8,11 +8,10 @@ the window, so lengths are part of the code: what is left of a row is a shorter 
 import ctypes
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
 
 import numpy as np
 
-from gradx.backends.native import compiler
+from gradx.backends.native import compiler, threads
 from gradx.backends.native.storage import user_store
 from gradx.backends.native.values import LLVM_TYPES, Code, Value
 
@@ -140,28 +139,42 @@ FUNCTIONS: dict[str, Callable[[_Row], None]] = {"maximum": _maximum, "spread": _
 
 
 @cache
-def row_function(name: str, dtype: str, kernel: tuple[int, int], windows: int) -> Any:
+def row_function(
+    name: str, dtype: str, kernel: tuple[int, int], windows: int
+) -> Callable[..., None]:
     """Return ``f(x, extreme, y, out, rows)``, of addresses, for rows of so many windows."""
     row = _Row(dtype, kernel, windows)
     FUNCTIONS[name](row)
-    steps = {
-        pointer: windows * row.size * (kernel[0] * kernel[1] if whole else 1)
-        for pointer, whole in POINTERS.items()
-    }
-    names = POINTERS.keys()
-    arguments = ", ".join(f"ptr %{p}0" for p in names)
-    moved = [f"%{p} = phi ptr [ %{p}0, %entry ], [ %{p}1, %body ]" for p in names] + [
-        "%row = phi i64 [ 0, %entry ], [ %next, %body ]"
-    ]
-    moves = [f"%{p}1 = getelementptr i8, ptr %{p}, i64 {step}" for p, step in steps.items()]
-    text = "\n".join(
+    (address,) = compiler.addresses(_text(row), ("pool",), user_store())
+    loop = threads.loop_at(address)
+
+    def over_rows(*arguments: int) -> None:
+        *addresses, rows = arguments
+        arrays = (ctypes.c_int64 * len(POINTERS))(*addresses)
+        threads.run(loop, ctypes.addressof(arrays), 0, rows)
+
+    return over_rows
+
+
+def _text(row: _Row) -> str:
+    """Write the loop over rows, of some of the pointers' rows, beginning with ``%first``."""
+    found, moved, moves = [], ["%row = phi i64 [ %first, %entry ], [ %next, %body ]"], []
+    for place, (p, whole) in enumerate(POINTERS.items()):
+        step = row.windows * row.size * (row.kernel[0] * row.kernel[1] if whole else 1)
+        found += [
+            f"%{p}_at = getelementptr i8, ptr %arrays, i64 {8 * place}",
+            f"%{p}_array = load ptr, ptr %{p}_at",
+            f"%{p}_before = mul i64 %first, {step}",
+            f"%{p}0 = getelementptr i8, ptr %{p}_array, i64 %{p}_before",
+        ]
+        moved.append(f"%{p} = phi ptr [ %{p}0, %entry ], [ %{p}1, %body ]")
+        moves.append(f"%{p}1 = getelementptr i8, ptr %{p}, i64 {step}")
+    return "\n".join(
         [
-            f"define void @pool({arguments}, i64 %rows) {{\nentry:\nbr label %body\nbody:",
-            *[*moved, *row.calls, *moves],
-            "%next = add i64 %row, 1\n%more = icmp ult i64 %next, %rows",
-            "br i1 %more, label %body, label %done\ndone:\nret void\n}",
+            "define i32 @pool(ptr %arrays, ptr %nothing, i64 %first, i64 %end) {\nentry:",
+            *[*found, "br label %body\nbody:", *moved, *row.calls, *moves],
+            "%next = add i64 %row, 1\n%more = icmp ult i64 %next, %end",
+            "br i1 %more, label %body, label %done\ndone:\nret i32 0\n}",
             *row.functions,
         ]
     )
-    (address,) = compiler.addresses(text, ("pool",), user_store())
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64)(address)

@@ -13,8 +13,7 @@ each sum is added up in the order of the places; in ``dots`` in as many parts as
 elements, which are added up in pairs.
 """
 
-import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
@@ -22,13 +21,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradx.backends.native import compiler
+from gradx.backends.native.copying import copy
 from gradx.backends.native.storage import user_store
+from gradx.backends.native.threads import Loop, loop_at
 from gradx.backends.native.values import LLVM_TYPES, Code, Value, muladd
 
-# All numbers that the loops are given, 8 bytes each; "row" and "sample" are how many bytes lie
-# between rows and samples of an array, "strips" how many vectors of windows there are.
-NUMBERS = ("samples", "strips", "blocks", "depth", "out_row", "out_sample", "x_sample")
-NUMBERS_OF_DOTS = ("samples", "strips", "blocks", "depth", "y_row", "y_sample", "x_sample")
+# The addresses that the loops are given, and the numbers, 8 bytes each; "row" and "sample" are how
+# many bytes lie between rows and samples of an array, "strips" how many vectors of windows there
+# are. A tile of dots goes over the samples in "turns", "at_once" in each.
+POINTERS = ("out", "x", "factors", "offsets")
+NUMBERS = ("strips", "blocks", "depth", "row", "sample", "x_sample", "samples", "at_once", "turns")
 
 
 class Tiles(NamedTuple):
@@ -39,10 +41,11 @@ class Tiles(NamedTuple):
 
 
 class Loops(NamedTuple):
-    """The functions, for one dtype: addresses of arrays, of offsets, and of numbers."""
+    """The loops for one dtype, and what copies to and from what they go over."""
 
-    products: Any  # (out, x, weights, offsets, numbers)
-    dots: Any  # (out, x, y, offsets, numbers)
+    products: Loop  # its factors are weights, its units samples
+    dots: Loop  # its factors are rows of y, its units tiles of results
+    copy: Callable[[Any, Any], None]
     tiles: Tiles
     lanes: int
 
@@ -61,15 +64,14 @@ def loops(dtype: str) -> Loops:
     lines = [line for line in text.splitlines() if not line.startswith("declare")]
     source = "\n".join([*lines, *declared, ""])
     products, dots = compiler.addresses(source, ("products", "dots"), user_store())
-    signature = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5)
-    return Loops(signature(products), signature(dots), tiles(), lanes)
+    return Loops(loop_at(products), loop_at(dots), copy, tiles(), lanes)
 
 
 def _text(kind: type["_Writer"], dtype: str, lanes: int) -> str:
     writer = kind(dtype, lanes)
     writer.write()
-    head = f"define void @{kind.name}(ptr %out, ptr %x, ptr %factors, ptr %offsets, ptr %numbers)"
-    body = "\n".join([*writer.code.cells, *writer.code.lines, "ret void"])
+    head = f"define i32 @{kind.name}(ptr %arrays, ptr %numbers, i64 %first, i64 %end)"
+    body = "\n".join([*writer.code.cells, *writer.code.lines, "ret i32 0"])
     return "\n".join([f"{head} {{\nentry:\n{body}\n}}", *writer.code.declarations.values()])
 
 
@@ -77,16 +79,18 @@ class _Writer:
     """A function under construction: loops, pointers, and vectors in registers."""
 
     name = ""
-    numbers: tuple[str, ...] = ()
 
     def __init__(self, dtype: str, lanes: int) -> None:
         self.dtype = dtype
         self.size = np.dtype(dtype).itemsize
         self.bytes_of_vector = lanes * self.size
         self.code = Code(lanes, compiler.PROCESSOR)
+        self.out, self.x, self.factors, self.offsets = (
+            self.load("ptr", self.at("%arrays", 8 * place)) for place in range(len(POINTERS))
+        )
         self.given = {
             name: self.load("i64", self.at("%numbers", 8 * place))
-            for place, name in enumerate(self.numbers)
+            for place, name in enumerate(NUMBERS)
         }
 
     def write(self) -> None:
@@ -139,7 +143,7 @@ class _Writer:
         self.code.lines.append(f"store {kind} {value.name}, ptr {pointer}, align {align}")
 
     @contextmanager
-    def loop(self, first: object, end: object, step: int = 1) -> Iterator[str]:
+    def loop(self, first: object, end: object, step: object = 1) -> Iterator[str]:
         """Count from ``first`` in steps, as long as a whole step is left before ``end``."""
         code, cell = self.code, self.code.cell("i64")
         head, body, done = code.label("head"), code.label("body"), code.label("done")
@@ -169,13 +173,13 @@ class _Writer:
 
 
 class _Products(_Writer):
-    name, numbers = "products", NUMBERS
+    name = "products"
 
     def write(self) -> None:
         """Go over samples, and over vectors of windows: as many at once as a tile has."""
-        with self.loop(0, self.given["samples"]) as sample:
-            x = self.beyond("%x", sample, self.given["x_sample"])
-            out = self.beyond("%out", sample, self.given["out_sample"])
+        with self.loop("%first", "%end") as sample:
+            x = self.beyond(self.x, sample, self.given["x_sample"])
+            out = self.beyond(self.out, sample, self.given["sample"])
             first = self.code.cell("i64")
             self.code.lines.append(f"store i64 0, ptr {first}")
             for columns in range(tiles().products[1], 0, -1):
@@ -192,13 +196,13 @@ class _Products(_Writer):
     def _strip(self, out: str, x: str, columns: int) -> None:
         rows, depth = tiles().products[0], self.given["depth"]
         with self.loop(0, self.given["blocks"]) as block:
-            weights = self.beyond("%factors", self.do("mul", block, depth), rows * self.size)
+            weights = self.beyond(self.factors, self.do("mul", block, depth), rows * self.size)
             sums = self.sums(rows * columns)
             with self.loop(0, depth) as k:
                 self._add_products(sums, x, self.beyond(weights, k, rows * self.size), k, columns)
             for row in range(rows):
                 number = self.do("add", self.do("mul", block, rows), row)
-                place = self.beyond(out, number, self.given["out_row"])
+                place = self.beyond(out, number, self.given["row"])
                 for column in range(columns):
                     total = self.vector(sums[row * columns + column])
                     self.store(
@@ -206,7 +210,7 @@ class _Products(_Writer):
                     )
 
     def _add_products(self, sums: list[str], x: str, weights: str, k: str, columns: int) -> None:
-        read = self.at(x, self.load("i64", self.beyond("%offsets", k, 8)))
+        read = self.at(x, self.load("i64", self.beyond(self.offsets, k, 8)))
         bytes_of_vector = self.code.lanes * self.size
         windows = [
             self.vector(self.at(read, column * bytes_of_vector)) for column in range(columns)
@@ -218,30 +222,37 @@ class _Products(_Writer):
 
 
 class _Dots(_Writer):
-    name, numbers = "dots", NUMBERS_OF_DOTS
+    name = "dots"
 
     def write(self) -> None:
-        """Go over blocks of outputs and blocks of places, and add each tile to what is there."""
+        """Go over some samples at a time, and add to each tile what they give."""
         rows, columns = tiles().dots
-        depth, row = self.given["depth"], self.given["y_row"]
         padded = -(-rows * columns // self.code.lanes) * self.code.lanes * self.size
-        with self.loop(0, self.given["blocks"]) as block:
-            y = self.beyond("%factors", self.do("mul", block, rows), row)
-            with self.loop(0, depth) as group:
-                offsets = self.beyond("%offsets", group, 8 * columns)
+        samples, at_once = self.given["samples"], self.given["at_once"]
+        with self.loop(0, self.given["turns"]) as turn:
+            start = self.do("mul", turn, at_once)
+            after = self._smaller(self.do("add", start, at_once), samples)
+            with self.loop("%first", "%end") as number:
                 sums = self.sums(rows * columns)
-                self._tile(sums, y, offsets)
-                number = self.do("add", self.do("mul", block, depth), group)
-                self._keep(sums, self.beyond("%out", number, padded))
+                self._tile(sums, number, start, after)
+                self._keep(sums, self.beyond(self.out, number, padded))
 
-    def _tile(self, sums: list[str], y: str, offsets: str) -> None:
+    def _smaller(self, x: str, y: str) -> str:
+        less, name = self.do("icmp ult", x, y), self.code.fresh()
+        self.code.lines.append(f"{name} = select i1 {less}, i64 {x}, i64 {y}")
+        return name
+
+    def _tile(self, sums: list[str], number: str, first: str, end: str) -> None:
         rows, columns = tiles().dots
+        block, group = [self.do(f"u{part}", number, self.given["depth"]) for part in ("div", "rem")]
+        y = self.beyond(self.factors, self.do("mul", block, rows), self.given["row"])
+        offsets = self.beyond(self.offsets, group, 8 * columns)
         places = [self.load("i64", self.at(offsets, 8 * k)) for k in range(columns)]
-        with self.loop(0, self.given["samples"]) as sample:
-            x = self.beyond("%x", sample, self.given["x_sample"])
+        with self.loop(first, end) as sample:
+            x = self.beyond(self.x, sample, self.given["x_sample"])
             reads = [self.at(x, place) for place in places]
-            of_sample = self.beyond(y, sample, self.given["y_sample"])
-            lines = [self.beyond(of_sample, row, self.given["y_row"]) for row in range(rows)]
+            of_sample = self.beyond(y, sample, self.given["sample"])
+            lines = [self.beyond(of_sample, row, self.given["row"]) for row in range(rows)]
             with self.loop(0, self.given["strips"]) as strip:
                 offset = self.do("mul", strip, self.bytes_of_vector)
                 outputs = [self.vector(self.at(line, offset)) for line in lines]

@@ -3,7 +3,6 @@
 import ctypes
 import math
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,15 +19,15 @@ from gradx.graph.native.writing import write
 
 Address = ctypes.c_ssize_t
 ARGUMENTS = (Address, Address, ctypes.c_int64, ctypes.c_int64)
-# Long loops let other threads run Python; for short ones that would take longer than the loop.
-LONG = ctypes.CFUNCTYPE(ctypes.c_int32, *ARGUMENTS)
+# Loops let other threads run Python; for short ones that would take longer than the loop.
 SHORT = ctypes.PYFUNCTYPE(ctypes.c_int32, *ARGUMENTS)
 FINISH = ctypes.PYFUNCTYPE(None, Address, Address, ctypes.c_int64)
 
 ITEMS = tuple.__basicsize__  # where the items of a tuple are, in bytes from its beginning
 ELEMENTS_PER_UNIT = 1 << 14
+FEWEST_LANES = 4
 MOST_UNITS_OF_COLUMNS = 16  # each leaves a whole row of partials
-WORTH_A_THREAD = 1 << 19  # element operations: about 50 us
+WORTH_SHARING = 1 << 18  # element operations
 WORTH_THE_LOCK = 1 << 14  # below this, Python's own lock is kept
 
 
@@ -37,7 +36,7 @@ class Launch:
 
     def __init__(self, plan: Plan, kernel: Kernel, functions: tuple[int, ...]) -> None:
         run, finish = functions
-        self._short, self._long, self._finish = SHORT(run), LONG(run), FINISH(finish)
+        self._loop, self._finish = threads.loop_at(run), FINISH(finish)
         rows, inner, per_unit = _rows(plan, kernel)
         self.units = -(-rows // per_unit)
         self._dtypes = [np.dtype(variable.dtype) for variable in kernel.arrays]
@@ -48,8 +47,8 @@ class Launch:
         self._geometry = (ctypes.c_int64 * len(numbers))(*numbers)
         self.address = ctypes.addressof(self._geometry)
         work = math.prod(plan.sizes) * (len(plan.graph.equations) + len(kernel.arrays))
-        self.most_threads = max(1, min(self.units, work // WORTH_A_THREAD))
-        self.run = self._short if work < WORTH_THE_LOCK else self._long
+        self.is_shared = self.units > 1 and work >= WORTH_SHARING
+        self.run = SHORT(run) if work < WORTH_THE_LOCK else self._loop.function
         self._words = kernel.words_per_unit(inner) * self.units
         self._finishes = bool(plan.after)
         self._idle: list[Any] = []  # partials, for calls to come
@@ -128,21 +127,14 @@ class Launch:
 
     def _go(self, arrays: tuple[Any, ...]) -> int:
         items = id(arrays) + ITEMS
-        if self.most_threads > 1:
-            count = min(self.most_threads, threads.limit())
-            if count > 1:
-                return self._share(items, count)
+        if self.is_shared:
+            return threads.run(self._loop, items, self.address, self.units)
         return self.run(items, self.address, 0, self.units)
-
-    def _share(self, items: int, count: int) -> int:
-        bounds = [self.units * i // count for i in range(count + 1)]
-        parts = [(items, self.address, a, b) for a, b in pairwise(bounds)]
-        return max(threads.run(self._long, parts))
 
 
 def _shortest(launch: Launch) -> GroupKernel:
     """Return a kernel that does only what this one needs: a small array's loop takes less."""
-    if launch.most_threads > 1 or launch.needs_more:
+    if launch.is_shared or launch.needs_more:
         return launch
     run, address, units = launch.run, launch.address, launch.units
 
@@ -170,7 +162,14 @@ def lanes_of(plan: Plan) -> int:
     """Return how many elements fill the processor's vectors."""
     sizes = [size_of(v.dtype) for v in plan.varies if any(plan.varies[v]) and v.dtype != "bool"]
     narrowest = min(sizes, default=8)
-    return compiler.VECTOR_BYTES // max(4, narrowest)
+    most = compiler.VECTOR_BYTES // max(4, narrowest)
+    # Short rows fill no more than one vector: what is beyond them would be computed for nothing.
+    return most if plan.is_flat else min(most, max(FEWEST_LANES, _power_above(plan.sizes[-1])))
+
+
+def _power_above(count: int) -> int:
+    """Return the least power of 2 that is not less."""
+    return 1 << (count - 1).bit_length()
 
 
 @remembering_likes
