@@ -5,7 +5,7 @@
 
 import math
 
-from gradx.core.arrays import is_kind
+from gradx.core.arrays import FLOATING, is_kind
 from gradx.core.op import constant, multilinear, primitive
 from gradx.core.samples import Sample, reductions
 from gradx.ops.arithmetic import where
@@ -106,6 +106,13 @@ def _variances(draw):
     yield Sample((draw(2, 3),), {"axis": ()})
 
 
+def steady_alone(x, params):
+    """Return ``x``; times 0 where each element is taken alone, so that nothing varies with it."""
+    if count_reduced(x.shape, params["axis"]) != 1 or params.get("correction", 0) >= 1:
+        return x
+    return x * 0.0 if is_kind(x, FLOATING) else x
+
+
 def _degrees(shape, axis, correction):
     """Return how many independent deviations there are: NaN for none or fewer."""
     count = count_reduced(shape, axis)
@@ -128,7 +135,7 @@ def _var_jvp(g, x, axis, correction, keepdims):
     return sum(g * _deviations(x, axis), axis=axis, keepdims=keepdims) * scale
 
 
-@primitive(vjp={"x": _var_vjp}, jvp={"x": _var_jvp}, samples=_variances)
+@primitive(vjp={"x": _var_vjp}, jvp={"x": _var_jvp}, samples=_variances, steady=steady_alone)
 def var(xp, x, /, *, axis=None, correction=0.0, keepdims=False):
     """Average the squared distance from the mean, with ``correction`` taken off the count.
 
@@ -156,7 +163,7 @@ def _std_jvp(g, x, out, axis, correction, keepdims):
     return sum(g * _standard_scores(x, out, axis), axis=axis, keepdims=keepdims) * scale
 
 
-@primitive(vjp={"x": _std_vjp}, jvp={"x": _std_jvp}, samples=_spreads)
+@primitive(vjp={"x": _std_vjp}, jvp={"x": _std_jvp}, samples=_spreads, steady=steady_alone)
 def std(xp, x, /, *, axis=None, correction=0.0, keepdims=False):
     """Take the square root of the variance; its derivative is 0 where that is 0.
 
