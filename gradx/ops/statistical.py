@@ -58,21 +58,24 @@ def _winners(x, out, axis):
     return won, sum(astype(won, x.dtype), axis=axis, keepdims=True)
 
 
-def _nan_where(x, g):
-    return where(equal(x, x), g, math.nan)
+def _nan_where(x, g, live):
+    """Return ``g``, but NaN where ``x`` is, unless what arrives there is dead."""
+    here = equal(x, x) if live is None else logical_or(equal(x, x), equal(live, 0))
+    return where(here, g, math.nan)
 
 
-def _extreme_vjp(g, x, out, axis):
+def _extreme_vjp(g, x, out, axis, live):
     won, count = _winners(x, out, axis)
     # At a NaN the derivative is NaN: it reaches the elements that are NaN, no others.
-    share = _nan_where(with_ones(out, x.shape, axis), with_ones(g, x.shape, axis) / count)
-    return where(won, share, 0.0)
+    share = _nan_where(out, g, live)
+    return where(won, with_ones(share, x.shape, axis) / count, 0.0)
 
 
-def _extreme_jvp(g, x, out, axis, keepdims):
+def _extreme_jvp(g, x, out, axis, keepdims, live):
     won, count = _winners(x, out, axis)
-    shared = sum(where(won, g, 0.0) / count, axis=axis, keepdims=keepdims)
-    return _nan_where(out, shared)
+    add_up = lambda parts: sum(parts, axis=axis, keepdims=keepdims)
+    reached = None if live is None else add_up(where(won, live, 0.0))
+    return _nan_where(out, add_up(where(won, g, 0.0) / count), reached)
 
 
 @primitive(vjp={"x": _extreme_vjp}, jvp={"x": _extreme_jvp}, samples=_extremes)
