@@ -247,3 +247,11 @@ def test_derivative_beside_whole_numbers_is_that_of_the_same_in_floating_point(n
     slope = (f(x + step) - f(x - step)) / (2 * step)
     assert gradient.dtype == dtype
     np.testing.assert_allclose(gradient, slope, rtol=1e-6)
+
+
+def test_zeta_of_scipy_is_differentiated_by_its_second_argument_alone():
+    found = gx.grad(lambda q: scipy.special.zeta(2.0, q))(2.5)
+
+    np.testing.assert_allclose(found, -2 * scipy.special.zeta(3.0, 2.5), rtol=1e-14)
+    with pytest.raises(TrackedError, match=r"no derivative for scipy\.special\.riemann_zeta"):
+        gx.grad(scipy.special.zeta)(2.5)
