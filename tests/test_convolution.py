@@ -350,6 +350,19 @@ def test_arrays_in_any_memory_order_are_convolved():
     )
 
 
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("turned", [lambda x: x[:, :, ::-1], lambda x: x.mT, np.asfortranarray])
+def test_image_in_any_memory_order_is_convolved_with_one_place(turned, groups, way):
+    x, w = drawn((2, 4, 6, 5), (4, 4 // groups, 1, 1))
+    loss = lambda x, w: gx.sum(gx.conv(x, w, groups=groups) ** 2)
+
+    found = gx.grad(loss, (0, 1))(turned(x), w)
+
+    expected = gx.grad(loss, (0, 1))(np.ascontiguousarray(turned(x)), w)
+    for actual, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(actual, wanted, rtol=1e-12)
+
+
 def test_vmap_over_samples_gives_the_gradient_of_each():
     x, w = drawn((3, 2, 5), (2, 2, 3))
 

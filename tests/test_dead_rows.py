@@ -66,3 +66,20 @@ def test_row_that_is_left_out_is_dead(name):
     assert not np.any(hessian[0])
     assert not np.any(hessian[:, :, 0])
     np.testing.assert_allclose(twice, hessian.reshape(4, 2, 2), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("op", [gx.max, gx.min])
+def test_reduced_extreme_has_no_nan_where_none_arrives(op):
+    x = np.asarray([[np.nan, 1.0], [2.0, 2.0]])
+    by_rows = lambda x: op(x, axis=1)
+
+    found = gx.jacobian(by_rows)(x)
+
+    expected = [[[np.nan, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.5, 0.5]]]
+    np.testing.assert_equal(found, expected)
+    for f in (by_rows, gx.checkpoint(by_rows)):
+        np.testing.assert_equal(gx.grad(lambda x, f=f: f(x)[1])(x), expected[1])
+    for i, j in np.ndindex(x.shape):
+        along = np.zeros((2, 2))
+        along[i, j] = 1.0
+        np.testing.assert_equal(gx.jvp(by_rows, (x,), (along,))[1], np.asarray(expected)[:, i, j])

@@ -40,6 +40,18 @@ CASES = {
     "0*sqrt+x": (lambda x: gx.sum(0 * gx.sqrt(x) + x), X, [1, 1]),
     "array 0*sqrt+x": (lambda x: gx.sum(np.asarray([0.0, 0.0]) * gx.sqrt(x) + x), X, [1, 1]),
     "sqrt*0": (lambda x: gx.sum(gx.sqrt(x) * 0 + x), X, [1, 1]),
+    "variance of one": (lambda x: gx.sum(gx.sqrt(gx.var(x[None], axis=0)) + x), X, [1, 1]),
+    "deviation of one": (lambda x: gx.sum(gx.sqrt(gx.std(gx.sqrt(x), axis=())) + x), X, [1, 1]),
+    "share of one": (
+        lambda x: gx.sum(gx.sqrt(1 - gx.nn.softmax(x[None], axis=0)) + x),
+        X,
+        [1, 1],
+    ),
+    "logarithm of the share of one": (
+        lambda x: gx.sum(gx.sqrt(gx.nn.log_softmax(x[None], axis=0)) + x),
+        X,
+        [1, 1],
+    ),
     "maximum loser": (
         lambda x: gx.sum(gx.maximum(gx.sqrt(x), 1.0)),
         np.asarray([0.0, 4.0]),

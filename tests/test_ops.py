@@ -227,3 +227,27 @@ def test_single_precision_stays_to_third_order(op, sample):
     for derivative in (first, second, third):
         for leaf in gradx.core.tree.leaves(derivative(*arrays)):
             assert leaf.dtype in (np.float32, np.complex64)
+
+
+def turned(x):
+    """Return the same array, whose elements lie in memory the other way round."""
+    return np.flip(np.asfortranarray(np.flip(x))) if np.ndim(x) else x
+
+
+@every_sample
+def test_memory_order_changes_neither_value_nor_gradient(op, sample):
+    function, arrays = bound(op, sample, xp_numpy())
+    if not arrays:
+        return
+    others = gradx.core.tree.map(turned, arrays)
+
+    (out, pullback), (same, pull_same) = vjp(function, *arrays), vjp(function, *others)
+
+    pairs = zip(
+        gradx.core.tree.leaves([same, pull_same(out)]),
+        gradx.core.tree.leaves([out, pullback(out)]),
+        strict=True,
+    )
+    for actual, expected in pairs:
+        assert actual.dtype == expected.dtype
+        np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-13, strict=True)

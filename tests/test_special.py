@@ -222,3 +222,36 @@ def test_two_derivatives_are_right_to_a_few_roundings_where_formulas_cancel(name
         curved = [gx.grad(gx.grad(function))(point)]
         curved.append(gx.jvp(gx.grad(function), (point,), (np.ones_like(point),))[1])
         np.testing.assert_allclose(curved, second, tolerance)
+
+
+# Functions of two arrays, with which of them holds whole numbers or truths.
+BESIDE = {
+    "xlogy": (lambda x: gx.special.xlogy(x, np.asarray([1, 2])), np.float64),
+    "xlog1py": (lambda x: gx.special.xlog1py(x, np.asarray([1, 2])), np.float64),
+    "poch": (lambda x: gx.special.poch(np.asarray([1, 2]), x), np.float32),
+    "gammaincinv": (lambda x: gx.special.gammaincinv(np.asarray([1, 2]), x), np.float64),
+    "betainc": (lambda x: gx.special.betainc(np.asarray([1, 2]), 3, x), np.float64),
+    "atan2": (lambda x: gx.atan2(x, np.asarray([True, False])), np.float64),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_derivative_beside_whole_numbers_is_that_of_the_same_in_floating_point(name):
+    f, dtype = BESIDE[name]
+    x = np.asarray([0.25, 0.5], dtype=dtype)
+    step = 1e-6
+
+    gradient = gx.grad(lambda x: gx.sum(f(x)))(x)
+
+    x = x.astype(np.float64)
+    slope = (f(x + step) - f(x - step)) / (2 * step)
+    assert gradient.dtype == dtype
+    np.testing.assert_allclose(gradient, slope, rtol=1e-6)
+
+
+def test_zeta_of_scipy_is_differentiated_by_its_second_argument_alone():
+    found = gx.grad(lambda q: scipy.special.zeta(2.0, q))(2.5)
+
+    np.testing.assert_allclose(found, -2 * scipy.special.zeta(3.0, 2.5), rtol=1e-14)
+    with pytest.raises(TrackedError, match=r"no derivative for scipy\.special\.riemann_zeta"):
+        gx.grad(scipy.special.zeta)(2.5)

@@ -56,6 +56,18 @@ def test_tape_is_freed_unless_retained():
         f.backward()
 
 
+@pytest.mark.parametrize("f", [gx.floor, gx.zeros_like, lambda x: gx.astype(x > 1, float)])
+def test_backward_of_what_varies_with_no_tensor_gives_none_a_gradient(f):
+    x = gx.tensor(np.asarray([1.0, 2.0]))
+
+    gx.sum(f(x)).backward()
+    with pytest.raises(ValueError, match="not a scalar"):
+        f(x).backward()
+
+    assert x.grad is None
+    np.testing.assert_array_equal(gx.grad(lambda x: gx.sum(f(x)))(np.ones(2)), 0.0)
+
+
 def test_backward_of_an_array_needs_a_seed():
     x = gx.tensor([1.0, 2.0])
 

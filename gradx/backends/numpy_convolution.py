@@ -95,7 +95,7 @@ class Columns:
         memory = self.memory[: len(block)]
         to, source = self.plan.copies[0]
         if block[source].shape == block.shape and memory[to].size == memory.size:
-            self.memory = block.reshape(memory.shape)
+            self.memory = np.ascontiguousarray(block).reshape(memory.shape)
             return
         for to, source in self.plan.copies:
             memory[to] = block[source]

@@ -144,14 +144,17 @@ def _front_of_one(op):
         "EXPLAINED": EXPLAINED,
         "EXPLAIN": explain,
         "LINKED": linked,
+        "STEADY": op.steady,
     }
     tracked = f"{x}.trace.apply_to_one(OP, {x}, {_as_dict(params)})"
     if op.view:
         tracked = f"LINKED({tracked}, {x}, OP, {_as_dict(params)})"
     named = ", ".join([f"{name}={name}" for name in params])
+    steady = f"            {x} = STEADY({x}, {_as_dict(params)})\n" if op.steady else ""
     body = (
         f"    try:\n"
         f"        if type({x}) is Tensor:\n"
+        f"{steady}"
         f"            return {tracked}\n"
         f"        return (IMPLEMENTATIONS.get(type({x})) or RESOLVE(({x},)))({x}, {named})\n"
         f"    except EXPLAINED as error:\n"

@@ -61,6 +61,7 @@ class Op:
         "samples",
         "signature",
         "sizes_vary",
+        "steady",
         "view",
         "visible",
         "vjp",
@@ -81,6 +82,7 @@ class Op:
         # Inputs on whose numbers the shape of the output depends.
         self.sizes_vary: tuple[str, ...] = ()
         self.results: type | None = None  # the NamedTuple of an op with several outputs
+        self.steady: Function | None = None  # what it is called with in place of a tracked input
         self.signature = _read_signature(forward)
         self.visible, self.defaults = _visible_signature(forward)
         # By the types of all arrays; by that one type, which is found faster, if they have one.
@@ -180,18 +182,23 @@ def primitive(
     view: View = None,
     results: type | None = None,
     elementwise: bool = False,
+    steady: Function | None = None,
 ) -> Declare:
     """Declare an op with both derivatives written out, per input.
 
     An op with several outputs names the NamedTuple that it returns as
     ``results``. In its vjp ``g`` is a tuple of cotangents, ``None`` where an
     output is not used; its jvp returns a tuple of tangents, ``None`` for zero.
+
+    An op of one input and parameters that for some shapes does not vary with its input says so
+    by ``steady(x, params)``: ``x``, or then ``x`` times 0, of which every derivative is dead.
     """
 
     def declare(forward):
         op = Op(forward, samples, view)
         op.results = results
         op.elementwise = elementwise
+        op.steady = steady
         return _finish(
             op,
             vjp={name: as_written(rule) for name, rule in vjp.items()},

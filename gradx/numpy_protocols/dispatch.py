@@ -93,7 +93,7 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any)
 
 def _name_of(ufunc, method):
     home = "np" if hasattr(np, ufunc.__name__) else "scipy.special"
-    return f"{home}.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+    return f"{home}.{ufunc.__name__.lstrip('_')}" + ("" if method == "__call__" else f".{method}")
 
 
 def _array_among(x):

@@ -200,6 +200,8 @@ OPTIONS: dict[Any, set[str]] = {np.vecdot: {"axis"}}
 
 # Where SciPy keeps its universal functions, which ask Tensors as NumPy's do.
 SCIPY = ("scipy.special", "scipy.special._ufuncs")
+# What SciPy's own functions in Python call, by the name that it has in gx.special.
+BEHIND = {"_zeta": "zeta"}
 
 
 def ufunc_of(asked: Any) -> Any:
@@ -208,5 +210,6 @@ def ufunc_of(asked: Any) -> Any:
         return UFUNCS[asked]
     name = asked.__name__
     if asked in [getattr(sys.modules.get(module), name, None) for module in SCIPY]:
-        return getattr(_special(), name, None) or UFUNCS.get(getattr(np, name, None))
+        ours = getattr(_special(), BEHIND.get(name, name), None)
+        return ours or UFUNCS.get(getattr(np, name, None))
     return None

@@ -13,7 +13,7 @@ from gradx.ops.exponential import exp, expm1, sigmoid_of, sigmoid_slope
 from gradx.ops.exponential import sigmoid as sigmoid
 from gradx.ops.shapes import expand_dims, sum
 from gradx.ops.special import NORMAL_PEAK, normal_probability, normal_probability_of
-from gradx.ops.statistical import largest_real
+from gradx.ops.statistical import largest_real, steady_alone
 
 
 def _signed(draw):
@@ -121,6 +121,7 @@ def _softmax_rule(g, out, axis):
     vjp={"x": _softmax_rule},
     jvp={"x": _softmax_rule},
     samples=_rows,
+    steady=steady_alone,
 )
 def softmax(xp, x, /, *, axis=-1):
     """Compute ``exp(x) / sum(exp(x))`` along ``axis``, without overflow.
@@ -137,6 +138,7 @@ def softmax(xp, x, /, *, axis=-1):
     vjp={"x": lambda g, out, axis: g - exp(out) * sum(g, axis=axis, keepdims=True)},
     jvp={"x": lambda g, out, axis: g - sum(exp(out) * g, axis=axis, keepdims=True)},
     samples=_rows,
+    steady=steady_alone,
 )
 def log_softmax(xp, x, /, *, axis=-1):
     """Compute the logarithm of ``softmax(x)`` along ``axis``, without overflow."""

@@ -7,7 +7,7 @@ infinite derivative there, ``x**0`` and ``hypot`` have 0.
 import cmath
 import math
 
-from gradx.core.arrays import PYTHON_SCALARS
+from gradx.core.arrays import PYTHON_SCALARS, is_kind
 from gradx.core.op import elementwise, primitive
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays
 from gradx.ops.arithmetic import divide, quotient, where
@@ -107,7 +107,7 @@ def _is_complex(xp, *values):
 
 def part_of_length(x, length):
     """Return ``x / length``: 0 where the length is 0, the sign of ``x`` where that is infinite."""
-    if type(x) in PYTHON_SCALARS:
+    if type(x) in PYTHON_SCALARS or is_kind(x, "bool"):  # which has no sign
         x = x + zeros_like(length)
     special = logical_or(equal(length, 0), isinf(x))
     return where(special, sign(x), divide(x, where(special, 1.0, length)))

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from gradx.backends import backend_for_device
-from gradx.core.arrays import backend_for, is_number
+from gradx.core.arrays import FLOATING, backend_for, is_kind, is_number
 from gradx.core.explain import mixed_places
 from gradx.errors import TrackedError
 from gradx.ops.creation import zeros_like
@@ -29,12 +29,14 @@ def through_numpy(op: str, *arrays: Any) -> Any:
 
 
 def beside(value: Any, like: Any) -> Any:
-    """Return ``value``, an array, or a number as an array like ``like``: for rules."""
-    return value + zeros_like(like) if is_number(value) else value
+    """Return ``value`` as an array of floating-point numbers beside ``like``: for rules."""
+    if is_number(value) or not is_kind(value, FLOATING):
+        return value + zeros_like(like)
+    return value
 
 
 def side_by_side(x: Any, y: Any) -> tuple[Any, Any]:
-    """Return two inputs of an op, of which one may be a number, as arrays: for rules."""
+    """Return two inputs of an op, of which one may be a number or hold whole ones: for rules."""
     return beside(x, y), beside(y, x)
 
 

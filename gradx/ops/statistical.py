@@ -5,7 +5,7 @@
 
 import math
 
-from gradx.core.arrays import is_kind
+from gradx.core.arrays import FLOATING, is_kind
 from gradx.core.op import constant, multilinear, primitive
 from gradx.core.samples import Sample, reductions
 from gradx.ops.arithmetic import where
@@ -58,21 +58,24 @@ def _winners(x, out, axis):
     return won, sum(astype(won, x.dtype), axis=axis, keepdims=True)
 
 
-def _nan_where(x, g):
-    return where(equal(x, x), g, math.nan)
+def _nan_where(x, g, live):
+    """Return ``g``, but NaN where ``x`` is, unless what arrives there is dead."""
+    here = equal(x, x) if live is None else logical_or(equal(x, x), equal(live, 0))
+    return where(here, g, math.nan)
 
 
-def _extreme_vjp(g, x, out, axis):
+def _extreme_vjp(g, x, out, axis, live):
     won, count = _winners(x, out, axis)
     # At a NaN the derivative is NaN: it reaches the elements that are NaN, no others.
-    share = _nan_where(with_ones(out, x.shape, axis), with_ones(g, x.shape, axis) / count)
-    return where(won, share, 0.0)
+    share = _nan_where(out, g, live)
+    return where(won, with_ones(share, x.shape, axis) / count, 0.0)
 
 
-def _extreme_jvp(g, x, out, axis, keepdims):
+def _extreme_jvp(g, x, out, axis, keepdims, live):
     won, count = _winners(x, out, axis)
-    shared = sum(where(won, g, 0.0) / count, axis=axis, keepdims=keepdims)
-    return _nan_where(out, shared)
+    add_up = lambda parts: sum(parts, axis=axis, keepdims=keepdims)
+    reached = None if live is None else add_up(where(won, live, 0.0))
+    return _nan_where(out, add_up(where(won, g, 0.0) / count), reached)
 
 
 @primitive(vjp={"x": _extreme_vjp}, jvp={"x": _extreme_jvp}, samples=_extremes)
@@ -106,6 +109,13 @@ def _variances(draw):
     yield Sample((draw(2, 3),), {"axis": ()})
 
 
+def steady_alone(x, params):
+    """Return ``x``; times 0 where each element is taken alone, so that nothing varies with it."""
+    if count_reduced(x.shape, params["axis"]) != 1 or params.get("correction", 0) >= 1:
+        return x
+    return x * 0.0 if is_kind(x, FLOATING) else x
+
+
 def _degrees(shape, axis, correction):
     """Return how many independent deviations there are: NaN for none or fewer."""
     count = count_reduced(shape, axis)
@@ -128,7 +138,7 @@ def _var_jvp(g, x, axis, correction, keepdims):
     return sum(g * _deviations(x, axis), axis=axis, keepdims=keepdims) * scale
 
 
-@primitive(vjp={"x": _var_vjp}, jvp={"x": _var_jvp}, samples=_variances)
+@primitive(vjp={"x": _var_vjp}, jvp={"x": _var_jvp}, samples=_variances, steady=steady_alone)
 def var(xp, x, /, *, axis=None, correction=0.0, keepdims=False):
     """Average the squared distance from the mean, with ``correction`` taken off the count.
 
@@ -156,7 +166,7 @@ def _std_jvp(g, x, out, axis, correction, keepdims):
     return sum(g * _standard_scores(x, out, axis), axis=axis, keepdims=keepdims) * scale
 
 
-@primitive(vjp={"x": _std_vjp}, jvp={"x": _std_jvp}, samples=_spreads)
+@primitive(vjp={"x": _std_vjp}, jvp={"x": _std_jvp}, samples=_spreads, steady=steady_alone)
 def std(xp, x, /, *, axis=None, correction=0.0, keepdims=False):
     """Take the square root of the variance; its derivative is 0 where that is 0.
 

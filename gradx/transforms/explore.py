@@ -17,6 +17,7 @@ from gradx.errors import DTypeError, ShapeError, TapeError
 from gradx.ops.complex import conj
 from gradx.ops.creation import ones_like
 from gradx.transforms.boundary import as_array, copied, require_differentiable, require_match
+from gradx.transforms.constants import CONSTANTS
 from gradx.transforms.reverse import Node, Reverse, next_serial, propagate
 
 
@@ -82,15 +83,18 @@ def backward(tensor: Tensor, seed: Any = None, retain_graph: bool = False) -> No
 
     ``seed`` is the cotangent to start from, of this tensor's shape; a scalar
     needs none. The tape is freed on the way, unless ``retain_graph`` is true.
+    What varies with no tensor, such as a count, reaches none: each ``.grad`` stays as it is.
 
     Raises:
         ValueError: it is not a scalar and there is no seed, or the seed's shape differs.
         RuntimeError: the tape was freed by an earlier call.
     """
-    node = node_of(tensor)
+    node = None if tensor.trace is CONSTANTS else node_of(tensor)
     if seed is None:
         seed = _default_seed(tensor)
     seed = require_match(seed, tensor.value, "backward: the seed")
+    if node is None:
+        return
     found = propagate({node: copied(as_array(seed))}, retain=retain_graph, keep_all=True)
     reached: Any
     for reached, g in found.items():

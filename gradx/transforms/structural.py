@@ -189,7 +189,7 @@ def follow(
             return rule.apply(beside(g, saved), *saved), None
         return apply_rule(rule, g, saved, None), None
     if rule.asks_what_lives:
-        saved = (*saved[:-1], live)
+        saved = (*tuple(saved)[:-1], live)  # a checkpoint may have only promised the others
     by_constant = factor is not None and not is_differentiated(factor)
     leaves_out = by_constant and _has_zero(op, factor)
     selects = op.name in SELECTING or (leaves_out and op.elementwise)
