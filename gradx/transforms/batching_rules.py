@@ -12,7 +12,7 @@ from gradx.core.arrays import FLOATING, backend_for, is_kind, untracked
 from gradx.errors import AxisError, ShapeError
 from gradx.ops.creation import place_of
 from gradx.ops.joining import stack
-from gradx.ops.shapes import broadcast_to, expand_dims, reshape, squeeze
+from gradx.ops.shapes import broadcast_to, expand_dims, moveaxis, reshape, squeeze
 from gradx.ops.slicing import read_shape
 from gradx.transforms.structural import names
 
@@ -175,7 +175,10 @@ def _behind(key):
 
 
 def _vecdot(op, values, mine, ranks, params, size):
-    return op.run(aligned(values, mine, ranks), {"axis": params["axis"]})  # which is negative
+    axis = params["axis"]
+    if axis >= 0:  # counted from the first one of each array: of a batched one it is the next
+        values = [moveaxis(v, axis + m, -1) for v, m in zip(values, mine, strict=True)]
+    return op.run(aligned(values, mine, ranks), {"axis": min(axis, -1)})
 
 
 def _take_along_axis(op, values, mine, ranks, params, size):
