@@ -20,8 +20,8 @@ from gradx.transforms.structural import names
 ALONG_AXES = names(
     """
     all any argmax argmin argsort count_nonzero cumulative_prod cumulative_sum euclidean_norm
-    fft flip hfft ifft ihfft irfft log_softmax logsumexp max mean min power_norm prod rfft
-    roll softmax sort std sum var
+    fft flip hfft ifft ihfft irfft last_extremes log_softmax logsumexp max mean min power_norm
+    prod rfft roll softmax sort std sum var
     """
 )
 # Work on the last one or two axes, and on stacks of what is there.
