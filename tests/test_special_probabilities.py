@@ -138,7 +138,7 @@ def test_order_that_is_no_integer_is_cut_off(name, order):
 
 
 # Counts of successes or failures that are none, all there can be, or no counts at all.
-EXTREME_COUNTS = np.asarray([0.0, 1.0, 3.0, -1.0, -0.5, 2.0])
+EXTREME_COUNTS = np.asarray([0, 1, 3, -1, 2])
 PROBABILITIES = np.asarray([[0.0], [0.3], [1.0]])
 
 
@@ -150,7 +150,7 @@ def test_probabilities_of_counts_are_scipys_at_the_ends(name):
 
     np.testing.assert_allclose(function(EXTREME_COUNTS, 3, PROBABILITIES), expected, 1e-13)
     for place, count in enumerate(EXTREME_COUNTS):
-        of_one = function(float(count), 3, PROBABILITIES[:, 0])
+        of_one = function(int(count), 3, PROBABILITIES[:, 0])
         np.testing.assert_allclose(of_one, expected[:, place], 1e-13)
 
 

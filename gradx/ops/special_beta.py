@@ -11,6 +11,7 @@ from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample
 from gradx.ops.arithmetic import divide, quotient, where
 from gradx.ops.comparison import less
+from gradx.ops.creation import ones_like
 from gradx.ops.exponential import exp, log1p
 from gradx.ops.rounding import floor
 from gradx.ops.shapes import astype
@@ -151,6 +152,15 @@ def like(number, x):
     return where(less(whole, 0), math.nan, whole)
 
 
+def _chosen(condition, value, otherwise):
+    """Choose a number or what else there is: of plain numbers one, which no dtype is lost to."""
+    if type(condition) is not bool:
+        return where(condition, value, otherwise)
+    if not condition:
+        return otherwise
+    return value * ones_like(otherwise) if is_array(otherwise) else value
+
+
 def _ratios(draw):
     yield Sample((3.0, 4.0, draw(3)))
     yield Sample((2.5, 1.0, draw(2, 3)))
@@ -201,7 +211,7 @@ def bdtr(k, n, p, /):
     """
     k, n = like(k, p), like(n, p)
     no_more = k == n
-    return where(no_more, 1.0, betainc(where(no_more, 1.0, n - k), k + 1, 1 - p))
+    return _chosen(no_more, 1.0, betainc(_chosen(no_more, 1.0, n - k), k + 1, 1 - p))
 
 
 @composed(samples=_trials)
@@ -209,8 +219,8 @@ def bdtrc(k, n, p, /):
     """Compute the probability of more than ``k`` successes in ``n`` trials of probability ``p``."""
     more, n = like(k + 1, p), like(n, p)
     no_more, any_number = more == n + 1, k < 0
-    found = betainc(where(any_number, 1.0, more), where(no_more, 1.0, n + 1 - more), p)
-    return where(any_number, 1.0, where(no_more, 0.0, found))
+    found = betainc(_chosen(any_number, 1.0, more), _chosen(no_more, 1.0, n + 1 - more), p)
+    return _chosen(any_number, 1.0, _chosen(no_more, 0.0, found))
 
 
 @composed(samples=_trials)
