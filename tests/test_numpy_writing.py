@@ -176,6 +176,20 @@ def test_running_maximum_is_nan_after_a_nan_and_its_last_highest_has_the_derivat
     np.testing.assert_array_equal(gradient, [0, 0, 1, 0, 0, 0])
 
 
+@pytest.mark.parametrize("axis", [0, 1, -1, None])
+def test_arrays_are_joined_along_an_axis_that_is_given_by_its_place(axis):
+    assert_as_on_arrays(lambda x: np.concatenate((x, x * x), axis), X)
+
+
+def test_joined_arrays_are_written_where_the_third_argument_says():
+    def written(x):
+        out = x.__array_namespace__().zeros((4, 3))
+        np.concatenate((x, x * x), 0, out)
+        return out
+
+    np.testing.assert_allclose(gx.grad(lambda x: np.sum(written(x)))(X), 1 + 2 * X)
+
+
 @pytest.mark.parametrize("f", [np.maximum.accumulate, np.minimum.accumulate])
 def test_running_extremes_are_those_of_each_row_in_a_batch_and_of_each_call_compiled(f):
     slopes = gx.grad(lambda x: np.sum(f(x) * np.arange(3.0)))
