@@ -38,6 +38,7 @@ INTERNAL = {
     "flat_places",
     "folded_key",
     "getitem",  # of basic keys; the public one takes arrays too
+    "last_extremes",
     "last_writes",
     "maximum_of_windows",
     "mean_of_processes",

@@ -273,8 +273,8 @@ def test_erf_is_right_to_the_last_digits(backend):
 
     np.testing.assert_allclose(actual, [math.erf(value) for value in x], rtol=5e-16, atol=0)
     assert special.erf(np.asarray([0.5], dtype=np.float32)).dtype == np.float32
-    with pytest.raises(TypeError, match=r"erf: expected real floating-point numbers, got int64"):
-        special.erf(np.asarray([1]))
+    with pytest.raises(TypeError, match="erf: expected real numbers, got bool"):
+        special.erf(np.asarray([True]))
 
 
 def test_cross_entropy_explains_wrong_labels(backend):

@@ -176,6 +176,39 @@ def test_running_maximum_is_nan_after_a_nan_and_its_last_highest_has_the_derivat
     np.testing.assert_array_equal(gradient, [0, 0, 1, 0, 0, 0])
 
 
+@pytest.mark.parametrize("axis", [0, 1, -1, None])
+def test_arrays_are_joined_along_an_axis_that_is_given_by_its_place(axis):
+    assert_as_on_arrays(lambda x: np.concatenate((x, x * x), axis), X)
+
+
+def test_joined_arrays_are_written_where_the_third_argument_says():
+    def written(x):
+        out = x.__array_namespace__().zeros((4, 3))
+        np.concatenate((x, x * x), 0, out)
+        return out
+
+    np.testing.assert_allclose(gx.grad(lambda x: np.sum(written(x)))(X), 1 + 2 * X)
+
+
+@pytest.mark.parametrize("f", [np.maximum.accumulate, np.minimum.accumulate])
+def test_running_extremes_are_those_of_each_row_in_a_batch_and_of_each_call_compiled(f):
+    slopes = gx.grad(lambda x: np.sum(f(x) * np.arange(3.0)))
+    rows = np.stack([X[0], X[1], -X[0]])
+    expected = [slopes(row) for row in rows]
+
+    compiled = gx.compile(slopes)
+
+    np.testing.assert_array_equal(gx.vmap(slopes)(rows), expected)
+    np.testing.assert_array_equal([compiled(row) for row in rows], expected)
+    assert not np.array_equal(expected[0], expected[2])
+
+
+@pytest.mark.parametrize(("x", "axis"), [(X, 2), (X, -3), (np.asarray(1.0), 0)])
+def test_running_extremes_along_no_axis_are_refused(x, axis):
+    with pytest.raises(IndexError, match=f"axis {axis} is out of bounds"):
+        gx.grad(lambda x: np.sum(np.maximum.accumulate(x, axis=axis)))(x)
+
+
 def test_reduceat_beyond_the_axis_is_refused():
     with pytest.raises(IndexError, match=r"np\.add\.reduceat: indices for an axis of 3 elements"):
         gx.grad(lambda x: np.sum(np.add.reduceat(x, [0, 3])))(np.ones(3))

@@ -135,3 +135,34 @@ def test_order_that_is_no_integer_is_cut_off(name, order):
 
     np.testing.assert_allclose(f(points), getattr(scipy.special, name)(order, points), rtol=1e-14)
     gx.testing.check_derivatives(f, points)
+
+
+# Counts of successes or failures that are none, all there can be, or no counts at all.
+EXTREME_COUNTS = np.asarray([0, 1, 3, -1, 2])
+PROBABILITIES = np.asarray([[0.0], [0.3], [1.0]])
+
+
+@pytest.mark.parametrize("name", ["bdtr", "bdtrc", "nbdtr", "nbdtrc"])
+def test_probabilities_of_counts_are_scipys_at_the_ends(name):
+    function, theirs = getattr(special, name), getattr(scipy.special, name)
+
+    expected = theirs(EXTREME_COUNTS, 3, PROBABILITIES)
+
+    np.testing.assert_allclose(function(EXTREME_COUNTS, 3, PROBABILITIES), expected, 1e-13)
+    for place, count in enumerate(EXTREME_COUNTS):
+        of_one = function(int(count), 3, PROBABILITIES[:, 0])
+        np.testing.assert_allclose(of_one, expected[:, place], 1e-13)
+
+
+@pytest.mark.parametrize("name", ["bdtr", "bdtrc"])
+def test_no_more_successes_than_trials_is_certain_whatever_their_probability(name):
+    slopes = gx.grad(lambda p: gx.sum(getattr(special, name)(3, 3, p)))
+
+    np.testing.assert_array_equal(slopes(PROBABILITIES[:, 0]), [0.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("name", ["pdtr", "pdtrc"])
+def test_no_number_of_events_is_negative(name):
+    found = getattr(special, name)(EXTREME_COUNTS, PROBABILITIES)
+
+    np.testing.assert_allclose(found, getattr(scipy.special, name)(EXTREME_COUNTS, PROBABILITIES))

@@ -12,6 +12,11 @@ TRANSPOSED = {
     "plain": ((2, 3, 4, 5), (3, 2, 3, 2), {}),
     "stride": ((2, 3, 4, 3), (3, 18, 3, 3), {"stride": (2, 3), "padding": 1}),
     "output padding": ((2, 3, 4, 3), (3, 2, 3, 3), {"stride": (2, 3), "output_padding": (1, 2)}),
+    "output padding below the dilation": (
+        (2, 3, 4, 3),
+        (3, 2, 3, 3),
+        {"stride": (2, 1), "output_padding": (3, 2), "dilation": (4, 3), "padding": (1, 2)},
+    ),
     "stride beyond the kernel": ((2, 3, 4, 3), (3, 2, 2, 1), {"stride": (4, 3)}),
     "groups": ((2, 4, 3, 3), (4, 3, 3, 3), {"groups": 2, "stride": 2, "padding": (1, 2)}),
     "dilation": ((1, 2, 5, 4), (2, 2, 2, 3), {"dilation": (2, 3), "stride": 2, "padding": 1}),
@@ -57,7 +62,7 @@ WRONG_TRANSPOSED = {
     "groups": (((2, 3, 5), (3, 2, 3), {"groups": 2}), "takes 3 in groups=2"),
     "output padding": (
         ((2, 3, 5), (3, 2, 3), {"stride": 2, "output_padding": 2}),
-        "output_padding=2, expected less than stride 2",
+        "output_padding=2, expected less than stride 2 or dilation 1",
     ),
     "padding": (((2, 3, 1), (3, 2, 3), {"padding": 2}), "nothing is left"),
     "name of padding": (((2, 3, 1), (3, 2, 3), {"padding": "same"}), "padding='same'"),

@@ -61,13 +61,16 @@ def _imported(module: str, op: str, install: str) -> Any:
 
 
 def _real_arrays(op: str, arrays: Iterable[Any]) -> Iterable[Any]:
-    """Return the arrays, with whole and plain numbers in their dtype: it would be widened."""
+    """Return the arrays, with whole and plain numbers in their dtype: it would be widened.
+
+    Whole numbers alone are taken in double precision.
+    """
     given = [array.dtype for array in arrays if type(array) not in NUMBERS]
-    real = [dtype for dtype in given if dtype.kind == "f"]
     for dtype in given:
-        if dtype.kind not in "fiu" or not real:
-            raise DTypeError(f"{op}: expected real floating-point numbers, got {dtype}")
-    common = np.result_type(*real).type
+        if dtype.kind not in "fiu":
+            raise DTypeError(f"{op}: expected real numbers, got {dtype}")
+    real = [dtype for dtype in given if dtype.kind == "f"]
+    common = np.result_type(*real).type if real else np.float64
     return [_in(common, array) for array in arrays]
 
 

@@ -188,6 +188,8 @@ def sum(xp, x, /, *, axis=None, dtype=None, keepdims=False):
 @BACKEND.kernel("vecdot")
 def vecdot(xp, x, y, /, *, axis=-1):
     """Multiply and add up: CuPy's own is a product of cuBLAS, which cannot be captured."""
+    if axis >= 0:  # counted from the first one of each array
+        x, y, axis = xp.moveaxis(x, axis, -1), xp.moveaxis(y, axis, -1), -1
     if x.shape[axis] != y.shape[axis]:
         raise ShapeError(f"vecdot: {x.shape} and {y.shape} differ along axis {axis}")
     products = xp.conj(x) * y

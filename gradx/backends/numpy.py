@@ -313,3 +313,12 @@ def argsort(xp, x, /, *, axis=-1, descending=False, stable=True):
         return np.argsort(x, axis=axis, stable=True)
     order = np.argsort(np.flip(x, axis=axis), axis=axis, stable=True)
     return x.shape[axis] - 1 - np.flip(order, axis=axis)
+
+
+@BACKEND.kernel("last_extremes")
+def last_extremes(xp, x, /, *, axis, largest):
+    """Walk once along the axis, where elements side by side take many steps."""
+    found = (np.maximum if largest else np.minimum).accumulate(x, axis=axis)
+    shape = [-1 if i == axis else 1 for i in range(x.ndim)]
+    places = np.arange(x.shape[axis]).reshape(shape)
+    return np.maximum.accumulate(np.where((x == found) | np.isnan(x), places, 0), axis=axis)

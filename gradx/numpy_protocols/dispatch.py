@@ -72,7 +72,8 @@ def place_of_out(function: Any) -> int | None:
         parameters = inspect.signature(function).parameters
     except ValueError:  # written in C, in an old NumPy
         return None
-    taken = [name for name, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    by_place = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    taken = [name for name, p in parameters.items() if p.kind in by_place]
     return taken.index("out") if "out" in taken else None
 
 

@@ -17,6 +17,16 @@ from gradx.ops.statistical import any
 
 NUMBERS = {int, float, Tensor}
 
+# Methods that interpolate between places that rise with ``q``: by how much the first and the last
+# element are moved. Source: Hyndman and Fan, "Sample quantiles in statistical packages" (1996).
+SHIFTS = {
+    "hazen": (1 / 2, 1 / 2),
+    "interpolated_inverted_cdf": (0, 1),
+    "median_unbiased": (1 / 3, 1 / 3),
+    "normal_unbiased": (3 / 8, 3 / 8),
+    "weibull": (0, 0),
+}
+
 # Methods that return one of the elements: it keeps its precision.
 PICKING = {"closest_observation", "higher", "inverted_cdf", "lower", "nearest"}
 
@@ -75,12 +85,15 @@ def _between(x, q, method, nan):
 
 
 def _places(count, q, method):
-    """Return between which of ``count`` sorted elements NumPy finds quantiles: it is asked."""
+    """Return between which of ``count`` sorted elements quantiles lie, counted from 0."""
     if method == "linear":
         return ew.multiply(ew.clip(count - 1, 0), q)
-    if type(q) is Tensor:
-        raise unknown("np.quantile", ["method", "q"])
-    count = read_for(count, "a quantile beside NaNs")
+    if method in SHIFTS:
+        first, last = SHIFTS[method]
+        places = count * q + (first + q * (1 - first - last)) - 1
+        return ew.clip(places, 0, ew.clip(count - 1, 0))
+    # A step at every element, which NumPy is asked for: it has no derivative by ``q``.
+    q, count = (read_for(x, f"np.quantile with method={method!r}") for x in (q, count))
     places = np.zeros((*count.shape[:-1], q.size))
     for n in np.unique(count[count > 0]):
         places[count[..., 0] == n] = np.quantile(np.arange(float(n)), q, method=method)

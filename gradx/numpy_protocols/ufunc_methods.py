@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from gradx.core.arrays import read_for
 from gradx.numpy_protocols import products, reductions
 from gradx.numpy_protocols.arranging import array_of
 from gradx.numpy_protocols.folding import (
@@ -16,6 +15,8 @@ from gradx.numpy_protocols.folding import (
 )
 from gradx.numpy_protocols.writing import add_in_place
 from gradx.ops.along import add_at, take, take_along_axis
+from gradx.ops.searching import last_extremes
+from gradx.ops.shapes import checked_axes
 
 
 def _along_first(adapter):
@@ -37,17 +38,14 @@ def _reduced_at(x, indices, *, axis=0):
     return add_at(take(x, elements, axis=axis), sums, length=starts.size, axis=axis % x.ndim)
 
 
-def _running(ufunc):
+def _running(largest):
     """Return the running extreme: of equal elements the last one has the derivative."""
 
     def accumulate(x, *, axis=0):
-        plain = np.asarray(read_for(x, f"np.{ufunc.__name__}.accumulate"))
-        found = ufunc.accumulate(plain, axis=axis)
-        places = np.arange(plain.shape[axis])
-        places = places.reshape([-1 if i == axis % plain.ndim else 1 for i in range(plain.ndim)])
-        is_extreme = (plain == found) | np.isnan(plain)
-        chosen = np.maximum.accumulate(np.where(is_extreme, places, 0), axis=axis)
-        return take_along_axis(x, chosen, axis=axis)
+        x = array_of(x)
+        (axis,) = checked_axes("accumulate", axis, x.ndim)
+        places = last_extremes(x, axis=axis, largest=largest)
+        return take_along_axis(x, places, axis=axis)
 
     return accumulate
 
@@ -59,9 +57,9 @@ UFUNC_METHODS: dict[tuple[Any, str], Any] = {
     (np.add, "reduceat"): _reduced_at,
     (np.logical_and, "reduce"): _along_first(reductions.FUNCTIONS[np.all]),
     (np.logical_or, "reduce"): _along_first(reductions.FUNCTIONS[np.any]),
-    (np.maximum, "accumulate"): _running(np.maximum),
+    (np.maximum, "accumulate"): _running(largest=True),
     (np.maximum, "reduce"): _along_first(reductions.FUNCTIONS[np.max]),
-    (np.minimum, "accumulate"): _running(np.minimum),
+    (np.minimum, "accumulate"): _running(largest=False),
     (np.minimum, "reduce"): _along_first(reductions.FUNCTIONS[np.min]),
     (np.multiply, "accumulate"): _along_first(reductions.FUNCTIONS[np.cumprod]),
     (np.multiply, "reduce"): _along_first(reductions.FUNCTIONS[np.prod]),

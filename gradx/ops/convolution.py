@@ -299,9 +299,11 @@ def _spread(counts, kernel, stride, padding, output_padding, dilation):
     pairs = padding_pairs(name, padding, ndim)
     reaches = reaches_of(kernel, dilation)
     lengths = []
-    for count, s, reach, pair, more in zip(counts, stride, reaches, pairs, extra, strict=True):
-        if more >= s:
-            raise ShapeError(f"{name}: output_padding={more}, expected less than stride {s}")
+    each_axis = zip(counts, stride, dilation, reaches, pairs, extra, strict=True)
+    for count, s, d, reach, pair, more in each_axis:
+        if more >= max(s, d):
+            allowed = f"less than stride {s} or dilation {d}"
+            raise ShapeError(f"{name}: output_padding={more}, expected {allowed}")
         lengths.append((count - 1) * s + reach - sum(pair) + more)
     if not all(counts) or min(lengths) < 1:
         raise ShapeError(

@@ -12,6 +12,7 @@ from gradx.ops.shapes import (
     checked_axes,
     expand_dims,
     matrix_transpose,
+    moveaxis,
     permute_dims,
     reshape,
     sum,
@@ -80,6 +81,9 @@ def _vectors(draw):
     for x, y in [((3,), (3,)), ((2, 3), (3,)), ((2, 1, 3), (4, 3)), ((0,), (0,)), ((0, 2), (2,))]:
         yield Sample((draw(*x), draw(*y)))
     yield Sample((draw(3, 2), draw(3, 1)), {"axis": -2})
+    yield Sample((draw(3, 1), draw(3, 2)), {"axis": 0})
+    yield Sample((draw(3), draw(3, 2)), {"axis": 0})
+    yield Sample((draw(4, 3), draw(2, 3, 4)), {"axis": 1})
     yield Sample((draw(2, 3) + 1j * draw(2, 3), draw(3) + 1j * draw(3)))
     yield Sample((draw(3) + 1j * draw(3), draw(3)))
     yield Sample((draw(3), draw(3) + 1j * draw(3)))
@@ -89,11 +93,19 @@ def _conjugated(x):
     return conj(x) if is_kind(x, "complex floating") else x
 
 
+def _spread_along(g, vectors, shape, axis):
+    """Multiply vectors along ``axis`` by numbers; the result broadcasts to ``shape``."""
+    if axis < 0:
+        return multiply(expand_dims(g, axis), vectors)
+    rows = multiply(expand_dims(g, -1), moveaxis(vectors, axis, -1))
+    return moveaxis(rows, -1, axis - len(shape))
+
+
 @primitive(
     # Not linear in x but in its conjugate.
     vjp={
-        "x": lambda g, y, axis: _conjugated(multiply(expand_dims(g, axis), y)),
-        "y": lambda g, x, axis: multiply(expand_dims(g, axis), _conjugated(x)),
+        "x": lambda g, y, x_shape, axis: _conjugated(_spread_along(g, y, x_shape, axis)),
+        "y": lambda g, x, y_shape, axis: _spread_along(g, _conjugated(x), y_shape, axis),
     },
     jvp={
         "x": lambda g, y, axis: vecdot(g, y, axis=axis),
@@ -110,7 +122,10 @@ def vecdot(xp, x, y, /, *, axis=-1):
     >>> gx.vecdot(np.ones((2, 3)), np.asarray([1.0, 2.0, 3.0]))
     array([6., 6.])
     """
-    return xp.vecdot(x, y, axis=axis)
+    if axis < 0:
+        return xp.vecdot(x, y, axis=axis)
+    # NumPy takes it, and the standard does not: it is counted from the first one of each array.
+    return xp.vecdot(xp.moveaxis(x, axis, -1), xp.moveaxis(y, axis, -1))
 
 
 def _contractions(draw):

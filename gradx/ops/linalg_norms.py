@@ -92,6 +92,11 @@ def power_norm(xp, x, /, *, axis=None, keepdims=False, ord=2):
     return out * xp.reshape(unit, out.shape)
 
 
+def _largest(sizes, *, axis=None, keepdims=False):
+    """Return the largest size, which of none is 0."""
+    return (sum if 0 in sizes.shape else max)(sizes, axis=axis, keepdims=keepdims)
+
+
 def _all_orders(draw):
     for order in [2, 1, math.inf, -math.inf, 3, -2]:
         x = draw(2, 3)
@@ -100,6 +105,8 @@ def _all_orders(draw):
         yield Sample((x,), {"ord": order, "keepdims": True})
         yield Sample((draw(2, 2) - 1j * draw(2, 2),), {"axis": (0, 1), "ord": order})
     yield Sample((draw(2, 3),), {"ord": 0})
+    for shape in [(0,), (2, 0), (0, 3)]:
+        yield Sample((draw(*shape),), {"axis": -1, "ord": math.inf})
 
 
 @composed(samples=_all_orders)
@@ -116,7 +123,7 @@ def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
     if ord == 2:
         return euclidean_norm(x, axis=axis, keepdims=keepdims)
     if ord == math.inf:
-        return max(abs(x), axis=axis, keepdims=keepdims)
+        return _largest(abs(x), axis=axis, keepdims=keepdims)
     if ord == -math.inf:
         return min(abs(x), axis=axis, keepdims=keepdims)
     if ord == 1:
@@ -132,12 +139,15 @@ def _matrix_norms(draw):
         x[[0, 1], [0, 1]] += 3.0
         yield Sample((x,), {"ord": order})
         yield Sample((draw(2, 2, 2) - 1j * draw(2, 2, 2),), {"ord": order, "keepdims": True})
+    for order in ["fro", "nuc", 1, 2, math.inf]:
+        for shape in [(0, 3), (3, 0), (2, 0, 0)]:
+            yield Sample((draw(*shape),), {"ord": order})
 
 
 # Order -> the axis to add sizes up along, and which of the sums counts.
-_LARGEST_SUM = {1: (-2, max), -1: (-2, min), math.inf: (-1, max), -math.inf: (-1, min)}
+_LARGEST_SUM = {1: (-2, _largest), -1: (-2, min), math.inf: (-1, _largest), -math.inf: (-1, min)}
 # Order -> what to do with the singular values.
-_OF_SINGULAR_VALUES = {"nuc": sum, 2: max, -2: min}
+_OF_SINGULAR_VALUES = {"nuc": sum, 2: _largest, -2: min}
 
 
 @composed(samples=_matrix_norms)

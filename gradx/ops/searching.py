@@ -28,6 +28,39 @@ def argmin(xp, x, /, *, axis=None, keepdims=False):
     return xp.argmin(x, axis=axis, keepdims=keepdims)
 
 
+def _runs(draw):
+    for shape, axis in [((5,), 0), ((2, 6, 2), 1), ((1, 3), 0), ((0, 3), 0)]:
+        for largest in [False, True]:
+            yield Sample((draw(*shape),), {"axis": axis, "largest": largest})
+    x = draw(4, 2)
+    x[1] = x[2] = 1.75
+    yield Sample((x,), {"axis": 0, "largest": True})
+    x[1, 0] = float("nan")
+    yield Sample((x,), {"axis": 0, "largest": True})
+
+
+@constant(samples=_runs)
+def last_extremes(xp, x, /, *, axis, largest):
+    """Return the index of the extreme of all elements up to each; the last one of equal ones.
+
+    From a NaN on it is that of the last NaN. Source: Hillis and Steele, "Data parallel
+    algorithms" (CACM 1986).
+    """
+    part = lambda array, *ends: array[(slice(None),) * axis + (slice(*ends), ...)]
+    places = xp.arange(x.shape[axis], device=x.device)
+    shape = tuple(-1 if i == axis else 1 for i in range(x.ndim))
+    places, by = xp.broadcast_to(xp.reshape(places, shape), x.shape), 1
+    while by < x.shape[axis]:
+        early, late = part(x, None, -by), part(x, by, None)
+        beaten = early > late if largest else early < late
+        beaten = (beaten | xp.isnan(early)) & ~xp.isnan(late)
+        chosen = xp.where(beaten, part(places, None, -by), part(places, by, None))
+        x = xp.concat([part(x, None, by), xp.where(beaten, early, late)], axis=axis)
+        places = xp.concat([part(places, None, by), chosen], axis=axis)
+        by *= 2
+    return places
+
+
 def _partly_zero(draw):
     for shape in [(4,), (2, 3), (0, 2)]:
         x = draw(*shape)

@@ -73,14 +73,16 @@ def erf(xp, x, /):
     """Compute the error function of real numbers, to about the last digit.
 
     Raises:
-        TypeError: the array is not of real floating-point numbers.
+        TypeError: the array is not of real numbers.
 
     >>> import numpy as np, gradx as gx
     >>> float(gx.special.erf(np.asarray(0.5)))
     0.5204998778130465
     """
-    if not xp.isdtype(x.dtype, "real floating"):
-        raise DTypeError(f"erf: expected real floating-point numbers, got {x.dtype}")
+    if xp.isdtype(x.dtype, "integral"):
+        x = xp.astype(x, xp.float64)
+    elif not xp.isdtype(x.dtype, "real floating"):
+        raise DTypeError(f"erf: expected real numbers, got {x.dtype}")
     return erf_of(xp, x)
 
 

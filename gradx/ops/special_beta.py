@@ -4,10 +4,14 @@ Nobody knows a short formula for derivatives with respect to its two shapes: the
 Here ``x`` and ``p`` are where a probability is asked for, and which one an inverse is given.
 """
 
+import math
+
 from gradx.core.arrays import is_array, is_kind
 from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample
-from gradx.ops.arithmetic import divide, quotient
+from gradx.ops.arithmetic import divide, quotient, where
+from gradx.ops.comparison import less
+from gradx.ops.creation import ones_like
 from gradx.ops.exponential import exp, log1p
 from gradx.ops.rounding import floor
 from gradx.ops.shapes import astype
@@ -141,10 +145,20 @@ def stdtrit(xp, df, p, /):
 
 
 def like(number, x):
-    """Return a count as a number of the dtype of ``x``, the whole part of it."""
+    """Return a count as a number of the dtype of ``x``, the whole part of it; NaN below 0."""
     if not is_array(number):
-        return float(number // 1)
-    return floor(number if is_kind(number, "real floating") else astype(number, x.dtype))
+        return float(number // 1) if number >= 0 else math.nan
+    whole = floor(number if is_kind(number, "real floating") else astype(number, x.dtype))
+    return where(less(whole, 0), math.nan, whole)
+
+
+def _chosen(condition, value, otherwise):
+    """Choose a number or what else there is: of plain numbers one, which no dtype is lost to."""
+    if type(condition) is not bool:
+        return where(condition, value, otherwise)
+    if not condition:
+        return otherwise
+    return value * ones_like(otherwise) if is_array(otherwise) else value
 
 
 def _ratios(draw):
@@ -196,14 +210,17 @@ def bdtr(k, n, p, /):
     0.75
     """
     k, n = like(k, p), like(n, p)
-    return betainc(n - k, k + 1, 1 - p)
+    no_more = k == n
+    return _chosen(no_more, 1.0, betainc(_chosen(no_more, 1.0, n - k), k + 1, 1 - p))
 
 
 @composed(samples=_trials)
 def bdtrc(k, n, p, /):
     """Compute the probability of more than ``k`` successes in ``n`` trials of probability ``p``."""
-    k, n = like(k, p), like(n, p)
-    return betainc(k + 1, n - k, p)
+    more, n = like(k + 1, p), like(n, p)
+    no_more, any_number = more == n + 1, k < 0
+    found = betainc(_chosen(any_number, 1.0, more), _chosen(no_more, 1.0, n + 1 - more), p)
+    return _chosen(any_number, 1.0, _chosen(no_more, 0.0, found))
 
 
 @composed(samples=_trials)

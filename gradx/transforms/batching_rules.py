@@ -12,7 +12,7 @@ from gradx.core.arrays import FLOATING, backend_for, is_kind, untracked
 from gradx.errors import AxisError, ShapeError
 from gradx.ops.creation import place_of
 from gradx.ops.joining import stack
-from gradx.ops.shapes import broadcast_to, expand_dims, reshape, squeeze
+from gradx.ops.shapes import broadcast_to, expand_dims, moveaxis, reshape, squeeze
 from gradx.ops.slicing import read_shape
 from gradx.transforms.structural import names
 
@@ -20,8 +20,8 @@ from gradx.transforms.structural import names
 ALONG_AXES = names(
     """
     all any argmax argmin argsort count_nonzero cumulative_prod cumulative_sum euclidean_norm
-    fft flip hfft ifft ihfft irfft log_softmax logsumexp max mean min power_norm prod rfft
-    roll softmax sort std sum var
+    fft flip hfft ifft ihfft irfft last_extremes log_softmax logsumexp max mean min power_norm
+    prod rfft roll softmax sort std sum var
     """
 )
 # Work on the last one or two axes, and on stacks of what is there.
@@ -175,7 +175,10 @@ def _behind(key):
 
 
 def _vecdot(op, values, mine, ranks, params, size):
-    return op.run(aligned(values, mine, ranks), {"axis": params["axis"]})  # which is negative
+    axis = params["axis"]
+    if axis >= 0:  # counted from the first one of each array: of a batched one it is the next
+        values = [moveaxis(v, axis + m, -1) for v, m in zip(values, mine, strict=True)]
+    return op.run(aligned(values, mine, ranks), {"axis": min(axis, -1)})
 
 
 def _take_along_axis(op, values, mine, ranks, params, size):
