@@ -19,6 +19,64 @@ WIDTHS = (64, 32, 16)  # bytes of vectors
 AXES = 3  # those that rows are along: units, and two more
 
 NO_AXIS = (1, 0, 0)  # length and strides
+TEXT = """
+define i32 @copy_rows(ptr %arrays, ptr %numbers, i64 %first, i64 %end) {
+entry:
+LOADS
+%to0 = load ptr, ptr %arrays
+%second = getelementptr i64, ptr %arrays, i64 1
+%from0 = load ptr, ptr %second
+%last = sub i64 %n9, WIDTH
+br label %axis0
+axis0:
+%i0 = phi i64 [ %first, %entry ], [ %next0, %done1 ]
+%a0 = mul i64 %i0, %n1
+%b0 = mul i64 %i0, %n2
+%to1 = getelementptr i8, ptr %to0, i64 %a0
+%from1 = getelementptr i8, ptr %from0, i64 %b0
+br label %axis1
+axis1:
+%i1 = phi i64 [ 0, %axis0 ], [ %next1, %done2 ]
+%a1 = mul i64 %i1, %n4
+%b1 = mul i64 %i1, %n5
+%to2 = getelementptr i8, ptr %to1, i64 %a1
+%from2 = getelementptr i8, ptr %from1, i64 %b1
+br label %axis2
+axis2:
+%i2 = phi i64 [ 0, %axis1 ], [ %next2, %row_done ]
+%a2 = mul i64 %i2, %n7
+%b2 = mul i64 %i2, %n8
+%to3 = getelementptr i8, ptr %to2, i64 %a2
+%from3 = getelementptr i8, ptr %from2, i64 %b2
+br label %row
+row:
+%k = phi i64 [ 0, %axis2 ], [ %after, %row_more ]
+%whole = icmp ult i64 %k, %last
+%at = select i1 %whole, i64 %k, i64 %last
+%source = getelementptr i8, ptr %from3, i64 %at
+%target = getelementptr i8, ptr %to3, i64 %at
+%value = load <WIDTH x i8>, ptr %source, align 1
+store <WIDTH x i8> %value, ptr %target, align 1
+br i1 %whole, label %row_more, label %row_done
+row_more:
+%after = add i64 %k, WIDTH
+br label %row
+row_done:
+%next2 = add i64 %i2, 1
+%more2 = icmp ult i64 %next2, %n6
+br i1 %more2, label %axis2, label %done2
+done2:
+%next1 = add i64 %i1, 1
+%more1 = icmp ult i64 %next1, %n3
+br i1 %more1, label %axis1, label %done1
+done1:
+%next0 = add i64 %i0, 1
+%more0 = icmp ult i64 %next0, %end
+br i1 %more0, label %axis0, label %done0
+done0:
+ret i32 0
+}
+"""
 Steps = tuple[int, ...]
 
 
@@ -87,66 +145,8 @@ def _loop(width: int) -> threads.Loop:
 
 
 def _text(width: int) -> str:
-    vector = f"<{width} x i8>"
     loads = "\n".join(
         f"%p{i} = getelementptr i64, ptr %numbers, i64 {i}\n%n{i} = load i64, ptr %p{i}"
         for i in range(3 * AXES + 1)
     )
-    return f"""
-define i32 @copy_rows(ptr %arrays, ptr %numbers, i64 %first, i64 %end) {{
-entry:
-{loads}
-%to0 = load ptr, ptr %arrays
-%second = getelementptr i64, ptr %arrays, i64 1
-%from0 = load ptr, ptr %second
-%last = sub i64 %n9, {width}
-br label %axis0
-axis0:
-%i0 = phi i64 [ %first, %entry ], [ %next0, %done1 ]
-%a0 = mul i64 %i0, %n1
-%b0 = mul i64 %i0, %n2
-%to1 = getelementptr i8, ptr %to0, i64 %a0
-%from1 = getelementptr i8, ptr %from0, i64 %b0
-br label %axis1
-axis1:
-%i1 = phi i64 [ 0, %axis0 ], [ %next1, %done2 ]
-%a1 = mul i64 %i1, %n4
-%b1 = mul i64 %i1, %n5
-%to2 = getelementptr i8, ptr %to1, i64 %a1
-%from2 = getelementptr i8, ptr %from1, i64 %b1
-br label %axis2
-axis2:
-%i2 = phi i64 [ 0, %axis1 ], [ %next2, %row_done ]
-%a2 = mul i64 %i2, %n7
-%b2 = mul i64 %i2, %n8
-%to3 = getelementptr i8, ptr %to2, i64 %a2
-%from3 = getelementptr i8, ptr %from2, i64 %b2
-br label %row
-row:
-%k = phi i64 [ 0, %axis2 ], [ %after, %row_more ]
-%whole = icmp ult i64 %k, %last
-%at = select i1 %whole, i64 %k, i64 %last
-%source = getelementptr i8, ptr %from3, i64 %at
-%target = getelementptr i8, ptr %to3, i64 %at
-%value = load {vector}, ptr %source, align 1
-store {vector} %value, ptr %target, align 1
-br i1 %whole, label %row_more, label %row_done
-row_more:
-%after = add i64 %k, {width}
-br label %row
-row_done:
-%next2 = add i64 %i2, 1
-%more2 = icmp ult i64 %next2, %n6
-br i1 %more2, label %axis2, label %done2
-done2:
-%next1 = add i64 %i1, 1
-%more1 = icmp ult i64 %next1, %n3
-br i1 %more1, label %axis1, label %done1
-done1:
-%next0 = add i64 %i0, 1
-%more0 = icmp ult i64 %next0, %end
-br i1 %more0, label %axis0, label %done0
-done0:
-ret i32 0
-}}
-"""
+    return TEXT.replace("LOADS", loads).replace("WIDTH", str(width))
