@@ -4,6 +4,8 @@ Each derives from ``GradxError`` and from the built-in that a caller would
 expect, so both ``except gx.GradxError`` and ``except ValueError`` work.
 """
 
+from numpy.linalg import LinAlgError
+
 
 class GradxError(Exception):
     """Base of all errors of gradx."""
@@ -22,6 +24,10 @@ class DeviceError(GradxError, RuntimeError):
 
 class ShapeError(GradxError, ValueError):
     """A shape or a value is not one the function accepts."""
+
+
+class MatrixError(ShapeError, LinAlgError):
+    """A matrix has no inverse or no factor, or an iteration on it did not end."""
 
 
 class DTypeError(GradxError, TypeError):

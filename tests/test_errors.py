@@ -21,6 +21,16 @@ WRONG_CALLS = {
         ValueError,
         r"matmul.*\(128, 784\).*\(512, 10\)",
     ),
+    "matrix without an inverse": (
+        lambda: gx.linalg.inv(np.ones((2, 2))),
+        np.linalg.LinAlgError,
+        r"inv\(float64 \(2, 2\)\): Singular matrix",
+    ),
+    "tracked matrix without a factor": (
+        lambda: gx.grad(lambda x: gx.sum(np.linalg.cholesky(x)))(-np.eye(2)),
+        np.linalg.LinAlgError,
+        r"cholesky.*not positive definite",
+    ),
     "reshape to another size": (
         lambda: gx.reshape(np.ones(6), (4,)),
         ValueError,

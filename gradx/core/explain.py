@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from numpy.linalg import LinAlgError
+
 from gradx.backends import backend_of, find_backend
 from gradx.core.views import Tensor
 from gradx.errors import (
@@ -10,6 +12,7 @@ from gradx.errors import (
     DeviceError,
     DTypeError,
     GradxError,
+    MatrixError,
     NotAnArrayError,
     OutOfBoundsError,
     OutOfMemoryError,
@@ -132,6 +135,8 @@ def _place_of(array: Any) -> str | None:
 
 
 def _class_for(error: Exception) -> type[GradxError]:
+    if isinstance(error, LinAlgError):
+        return MatrixError
     if isinstance(error, IndexError):
         return AxisError if isinstance(error, ValueError) else OutOfBoundsError
     return DTypeError if isinstance(error, (TypeError, AttributeError)) else ShapeError
