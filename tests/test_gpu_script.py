@@ -361,3 +361,56 @@ def test_ops_are_captured_on_the_played_device_but_those_that_read_numbers(parts
     assert refused <= READ_NUMBERS | REFUSED, refused
     assert record["captured"] + len(record["not captured"]) > 0.8 * len(OPS) / every
     assert record["captured"] >= 150 / every
+
+
+# What other programs tell
+
+
+@pytest.fixture
+def programs(script):
+    """The module that runs other programs, which is found beside the script."""
+    return importlib.import_module("_gpu_programs")
+
+
+def test_times_of_kernels_are_read_from_the_profilers_table(programs):
+    heads = "ID", "Kernel Name", "Block Size", "Grid Size", "Metric Unit", "Metric Value"
+    rows = [heads, ("0", "copies", "(256, 1, 1)", "(1, 2, 1)", "ns", "2,592")]
+    table = [",".join(f'"{one}"' for one in row) for row in rows]
+
+    found = programs.times_in(["==PROF== Connected", *table, ""])
+
+    assert found == ["copies (1, 2, 1) x (256, 1, 1): 2,592 ns"]
+
+
+def test_examples_tell_how_they_went(programs, monkeypatch, tmp_path):
+    texts = {
+        "runs.py": "import sys; print(sys.argv[1:])",
+        "quick.py": "import sys; print(sys.argv[-1])  # knows --quick",
+        "lacks.py": "class DatasetError(Exception): pass\nraise DatasetError('a is not installed: b')",
+        "wrong.py": "raise ValueError('no')",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(programs, "EXAMPLES", tmp_path)
+    kept = []
+
+    found = programs.examples(lambda record: kept.append(len(record)))
+
+    assert found["failed"] == "1 examples: wrong.py"
+    assert found["runs.py"] == "runs: ['--device', 'cuda']"
+    assert found["quick.py"] == "runs: --quick"
+    assert found["lacks.py"] == "left out: a is not installed: b"
+    assert found["wrong.py"].endswith("ValueError: no")
+    assert kept == [1, 2, 3, 4]
+
+
+def test_page_has_the_times_of_all_in_one_table(script):
+    report = importlib.import_module("_gpu_report")
+    records = {
+        "steps_of_gradx": {"small": {"gradx compile": 50.0}, "seconds": 3},
+        "steps_of_jax": {"failed": "not done", "small": {"jax jit": 60.0}},
+    }
+
+    page = report.written(f"{report.BEGIN}{report.END}", records)
+
+    assert "| us a step | gradx compile | jax jit |\n|---|---|---|\n| small | 50 | 60 |" in page

@@ -116,3 +116,8 @@ def test_static_value_is_part_of_what_matches():
     power = gx.compile(lambda x, n: x**n, static="n")
     for n in (2, 2, 2, 3, 3, 3, 2):
         assert np.array_equal(power(np.asarray([2.0]), n=n), [2.0**n])
+
+
+def test_no_code_is_written_for_very_many_leaves():
+    assert match_of(([1.0] * 2000,), {}) is not None
+    assert match_of(([1.0] * 2001,), {}) is None
