@@ -386,7 +386,7 @@ def test_examples_tell_how_they_went(programs, monkeypatch, tmp_path):
     texts = {
         "runs.py": "import sys; print(sys.argv[1:])",
         "quick.py": "import sys; print(sys.argv[-1])  # knows --quick",
-        "lacks.py": "class DatasetError(Exception): pass\nraise DatasetError('a is not installed: b')",
+        "lacks.py": "raise type('DatasetError', (Exception,), {})('a is not installed: b')",
         "wrong.py": "raise ValueError('no')",
     }
     for name, text in texts.items():
