@@ -56,6 +56,32 @@ def test_constants_leave_transforms_as_plain_arrays():
     assert {type(one) for one in left} == {np.ndarray}
 
 
+INNER = {
+    "grad": gx.grad(gx.sum),
+    "value_and_grad": lambda x: gx.value_and_grad(gx.sum)(x)[1],
+    "vjp": lambda x: gx.vjp(lambda y: y * 0.5, x)[1](np.ones(3))[0],
+    "jvp": lambda x: gx.jvp(lambda y: 2.0 * y, (x,), (np.ones(3),))[1],
+    "linearize": lambda x: gx.linearize(lambda y: 2.0 * y, x)[1](np.ones(3)),
+    "jacobian": lambda x: gx.jacobian(lambda y: 2.0 * y)(x)[0],
+    "hessian": lambda x: gx.hessian(lambda y: gx.sum(y * y))(x)[0],
+    "hvp": lambda x: gx.hvp(lambda y: gx.sum(y * y), (x,), (np.ones(3),)),
+    "vmap": gx.vmap(lambda y: beside(y).asarray(2.0)),
+}
+
+
+@pytest.mark.parametrize("inner", INNER)
+@pytest.mark.parametrize("outer", [gx.grad, lambda f: lambda x: gx.jvp(f, (x,), (x,))[1]])
+def test_inner_result_that_varies_with_nothing_is_written_to_like_any_other(outer, inner):
+    def f(x):
+        result = INNER[inner](x)
+        assert beside(result) is beside(x)
+        result[0] = x[0] ** 2
+        return gx.sum(result)
+
+    expected = gx.sum(2 * X[0] * X[0]) if outer is not gx.grad else [2 * X[0], 0, 0]
+    assert np.array_equal(outer(f)(X), expected)
+
+
 def test_constants_may_become_numbers_and_plain_arrays():
     one = beside(gx.tensor(X)).ones(())
     array = beside(gx.tensor(X)).ones(2)

@@ -4,7 +4,7 @@ Nothing that a transform returns shares memory with anything else it returns,
 with what it was given, or with what its tape will read later.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from gradx.backends import backend_for_device, backend_of, current_device
@@ -15,6 +15,7 @@ from gradx.core.explain import describe
 from gradx.core.trace import Ended, Trace
 from gradx.core.views import new_tensor, without_constants
 from gradx.errors import DTypeError, ShapeError, TapeError
+from gradx.transforms.constants import constant
 
 
 def name_of(function: Any) -> str:
@@ -65,7 +66,7 @@ def require_differentiable(x: Any, what: Callable[[], str]) -> Any:
     )
 
 
-def own(arrays: Iterable[Any], *, lent: Iterable[Any] = ()) -> list[Any]:
+def own(arrays: Iterable[Any], *, lent: Sequence[Any]) -> list[Any]:
     """Return the arrays, copied where another array given or returned shares the memory."""
     seen = set(map(id, lent))
     owned = []
@@ -74,7 +75,16 @@ def own(arrays: Iterable[Any], *, lent: Iterable[Any] = ()) -> list[Any]:
             array = copied(array)
         seen.add(id(array))
         owned.append(array)
-    return owned
+    return beside(lent, owned)
+
+
+def beside(lent: Iterable[Any], results: list[Any]) -> list[Any]:
+    """Return the results as Tensors if any of what was lent is one, as inside a transform.
+
+    Also what varies with nothing is a Tensor there: code that uses it together with what was lent
+    finds one type and one namespace.
+    """
+    return list(map(constant, results)) if any(type(x) is Tensor for x in lent) else results
 
 
 def is_own(array: Any, seen: set[int]) -> bool:

@@ -3,8 +3,8 @@
 Array API code writes ``out = xp.zeros(...)`` and then ``out[0] = x``, asks for the namespace of
 ``x`` and of ``x > 0`` together, and multiplies one by the other: all have to be of one type. So
 what ops make of Tensors is a Tensor, also where it has no derivative, and so is what the namespace
-of a Tensor makes. Such Tensors may be converted to numbers and arrays, and leave every transform
-as plain arrays.
+of a Tensor makes. Such Tensors may be converted to numbers and arrays, and leave the outermost
+transform as plain arrays.
 """
 
 from typing import Any

@@ -127,9 +127,9 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """
     label = label_of("vjp", f)
     trace = Reverse.start(label)
-    starts, structure = tree.flatten(primals)
-    points, watched = list(starts), [None] * len(starts)
-    for i, leaf in enumerate(points):
+    leaves, structure = tree.flatten(primals)
+    starts, points, watched = list(leaves), list(leaves), [None] * len(leaves)
+    for i, leaf in enumerate(leaves):
         if is_differentiable(leaf):
             # The caller may overwrite what it gave and what it got before it pulls back.
             points[i] = copied(as_array(leaf))
@@ -156,9 +156,9 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
             found[node] if node in found else zeros_like(as_array(point))
             for point, node in zip(points, watched, strict=True)
         ]
-        return tree.unflatten(structure, own(cotangents, lent=given))
+        return tree.unflatten(structure, own(cotangents, lent=[*leaves, *given]))
 
-    out = tree.unflatten(out_structure, [copied(value) for value in values])
+    out = tree.unflatten(out_structure, own(map(copied, values), lent=leaves))
     return (out, pullback, aux) if has_aux else (out, pullback)
 
 
