@@ -142,3 +142,13 @@ def test_mistakes_are_named(words):
         WRONG[words]()
 
     assert isinstance(caught.value, gx.GradxError)
+
+
+def test_zero_that_a_rule_multiplies_by_is_no_constant_in_any_mode():
+    squared = gx.custom_rule(jvp={"x": lambda g, x: 2 * g * x})(lambda x: x * x)
+    f = lambda x: squared(gx.sqrt(x))  # at 0 the derivative is 0 times infinity
+    x, one = np.asarray(0.0), np.asarray(1.0)
+
+    derivatives = [gx.grad(f)(x), gx.jvp(f, (x,), (one,))[1], gx.linearize(f, x)[1](one)]
+
+    assert np.isnan(derivatives).all()
