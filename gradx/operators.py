@@ -75,7 +75,7 @@ def _times(y, x):
     # A list times a count repeats it, which Python does once nobody multiplies.
     if type(x) in SEQUENCES and y.trace is CONSTANTS:
         return NotImplemented
-    return multiply(x, y)
+    return OPERATORS["__mul__"](x, y)
 
 
 SEQUENCES = {list, str, tuple}

@@ -133,7 +133,8 @@ def symmetric_vectors(x):
 
 def general_vectors(x):
     values, vectors = [gx.real(part) for part in real_eigenvectors(x)]
-    return values, vectors * signs(vectors)
+    order = gx.argsort(values)  # LAPACK has another, now and then, of a matrix next to this one
+    return values[order], (vectors * signs(vectors))[:, order]
 
 
 def singular_vectors(x):

@@ -191,6 +191,19 @@ DIFFERENCES = {
     "trapezoid, uneven": lambda x: np.trapezoid(x, [0.0, 0.5, 2.0]),
     "trapezoid, over x": lambda x: np.trapezoid([1.0, 2.0, 4.0], x),
 }
+BESIDE_LISTS = {
+    "clip": lambda x: np.clip(x, [-1.0, -1.0, 0.0], [[1.0], [2.0]]),
+    "diff": lambda x: np.diff(x, prepend=[[0.0], [1.0]]),
+    "einsum": lambda x: np.einsum("ij,j", x, [1.0, 2.0, 3.0]),
+    "gradient": lambda x: np.gradient(x, [0, 1, 3], axis=1),
+    "linspace": lambda x: np.linspace(x, [1, 2, 3], 4),
+    "lstsq": lambda x: np.linalg.lstsq([[1, 2], [0, 1]], x)[0],
+    "select": lambda x: np.select([x > 1, [True, False, False]], [x * x, [1, 2, 3]], 0.5),
+    "solve": lambda x: np.linalg.solve([[1, 2], [0, 1]], x),
+    "tensordot": lambda x: np.tensordot(x, [[1, 2], [0, 1]], axes=([0], [1])),
+    "times": lambda x: [1, 2, 3] * x,
+    "where": lambda x: np.where([True, False, True], x, [1, 2, 3]),
+}
 CALLS = ELEMENTWISE | ALONG_AXES | MOVED | PICKED | MULTIPLIED | DIFFERENCES
 
 
@@ -211,6 +224,16 @@ def assert_as_on_arrays(f, x):
 @pytest.mark.parametrize("f", CALLS.values(), ids=CALLS)
 def test_numpys_own_functions_are_differentiated(f):
     assert_as_on_arrays(f, X)
+
+
+@pytest.mark.parametrize("f", BESIDE_LISTS.values(), ids=BESIDE_LISTS)
+def test_lists_of_numbers_are_arrays_to_them(f):
+    assert_as_on_arrays(f, X)
+
+
+def test_list_that_is_no_array_is_named():
+    with pytest.raises(gx.errors.DTypeError, match="not_equal: expected an array, got 'list'"):
+        gx.grad(lambda x: np.sum(np.where([[True], [True, False]], x, 0.0)))(X)
 
 
 def test_linspace_ends_exactly_where_it_is_told_to():

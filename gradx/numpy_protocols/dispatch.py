@@ -6,15 +6,16 @@ vary with nothing nothing is lost: those NumPy is given as plain arrays.
 """
 
 import inspect
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import cache
+from numbers import Number
 from typing import Any
 
 import numpy as np
 
 from gradx.core.call import Tensor
 from gradx.core.explain import EXPLAINED, explain_composed
-from gradx.errors import GradxError, TrackedError
+from gradx.errors import DTypeError, GradxError, TrackedError
 from gradx.numpy_protocols import (
     arranging,
     differences,
@@ -120,7 +121,28 @@ def array_function(self: Any, function: Any, types: Any, args: Any, kwargs: Any)
         return _function_into(function, name, out, args, kwargs)
     if adapter is None:
         return _plainly(function, args, kwargs, unknown(name))
-    return _adapted(adapter, function, name, args, kwargs)
+    try:
+        return _adapted(adapter, function, name, args, kwargs)
+    except DTypeError:
+        # NumPy takes lists of numbers wherever it takes arrays.
+        with suppress(GradxError, ValueError):
+            arrays = [_numbers_as_array(x) for x in args]
+            named = {key: _numbers_as_array(x) for key, x in kwargs.items()}
+            return _adapted(adapter, function, name, arrays, named)
+        raise
+
+
+def _numbers_as_array(x):
+    """Return a list of numbers, or of such lists, as an array; look into others for some."""
+    if not isinstance(x, list | tuple):
+        return x
+    return np.asarray(x) if _are_numbers(x) else list(map(_numbers_as_array, x))
+
+
+def _are_numbers(x):
+    if isinstance(x, list | tuple):
+        return all(map(_are_numbers, x))
+    return isinstance(x, Number | np.bool)
 
 
 def _adapted(adapter, function, name, args, kwargs):

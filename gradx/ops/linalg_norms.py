@@ -6,7 +6,7 @@ A norm has a kink at 0; its derivative there is 0, as that of ``abs`` is.
 import builtins
 import math
 
-from gradx.core.arrays import untracked
+from gradx.core.arrays import FLOATING, is_kind, untracked
 from gradx.core.op import composed, constant, primitive
 from gradx.core.samples import Sample, reductions
 from gradx.errors import ShapeError
@@ -217,7 +217,8 @@ def norm(x, ord=None, axis=None, keepdims=False):
 def default_tolerance(x):
     """Return how small singular values are that rounding makes of zeros, over the largest."""
     space, _ = place_of(x)
-    return builtins.max(x.shape[-2:]) * float(space.finfo(untracked(x).dtype).eps)
+    dtype = untracked(x).dtype if is_kind(x, FLOATING) else space.float64
+    return builtins.max(x.shape[-2:]) * float(space.finfo(dtype).eps)
 
 
 def _ranked(draw):
