@@ -116,10 +116,6 @@ def test_single_precision_is_kept(name):
     assert gx.grad(f)(matrix(3, 3, dtype=complex).astype(np.complex64)).dtype == np.complex64
 
 
-def real_eigenvectors(x):
-    return linalg.eig(x)
-
-
 def signs(vectors):
     """Return the sign of each column's largest element: LAPACK may change it from call to call."""
     largest = gx.argmax(gx.abs(vectors), axis=0, keepdims=True)
@@ -132,7 +128,7 @@ def symmetric_vectors(x):
 
 
 def general_vectors(x):
-    values, vectors = [gx.real(part) for part in real_eigenvectors(x)]
+    values, vectors = [gx.real(part) for part in linalg.eig(x)]
     order = gx.argsort(values)  # LAPACK has another, now and then, of a matrix next to this one
     return values[order], (vectors * signs(vectors))[:, order]
 
