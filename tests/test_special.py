@@ -14,7 +14,8 @@ import scipy.special
 
 import gradx as gx
 from gradx import special
-from gradx.backends.companions import FUNCTIONS
+from gradx.backends.companions import FUNCTIONS, ONLY_OF_SCIPY
+from gradx.core.op import OPS
 from gradx.errors import DTypeError, ShapeError, TrackedError
 
 INF = math.inf
@@ -282,3 +283,13 @@ def test_zeta_of_scipy_is_differentiated_by_its_second_argument_alone():
     np.testing.assert_allclose(found, -2 * scipy.special.zeta(3.0, 2.5), rtol=1e-14)
     with pytest.raises(TrackedError, match=r"no derivative for scipy\.special\.riemann_zeta"):
         gx.grad(scipy.special.zeta)(2.5)
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, *ONLY_OF_SCIPY])
+def test_result_has_the_precision_of_what_was_given(name):
+    op = OPS[name]
+    arrays = next(op.samples(lambda *shape: np.full(shape, 0.5))).arrays
+
+    for dtype in (np.float16, np.float32, np.float64):
+        given = [a.astype(dtype) if getattr(a, "dtype", None) == float else a for a in arrays]
+        assert op.call(*given).dtype == dtype

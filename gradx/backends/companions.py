@@ -46,7 +46,9 @@ def _kernel(module: str, op: str, install: str) -> Kernel:
     def kernel(xp: Any, *arrays: Any) -> Any:
         if not found:
             found.append(getattr(_imported(module, op, install), op))
-        return found[0](*_real_arrays(op, arrays))
+        dtype = _common_dtype(op, arrays)
+        out = found[0](*[_in(dtype, array) for array in arrays])
+        return out if out.dtype == dtype else out.astype(dtype)  # half precision is widened
 
     return kernel
 
@@ -60,8 +62,8 @@ def _imported(module: str, op: str, install: str) -> Any:
         ) from error
 
 
-def _real_arrays(op: str, arrays: Iterable[Any]) -> Iterable[Any]:
-    """Return the arrays, with whole and plain numbers in their dtype: it would be widened.
+def _common_dtype(op: str, arrays: Iterable[Any]) -> Any:
+    """Return the dtype that whole and plain numbers are taken in, and the result is given in.
 
     Whole numbers alone are taken in double precision.
     """
@@ -70,8 +72,7 @@ def _real_arrays(op: str, arrays: Iterable[Any]) -> Iterable[Any]:
         if dtype.kind not in "fiu":
             raise DTypeError(f"{op}: expected real numbers, got {dtype}")
     real = [dtype for dtype in given if dtype.kind == "f"]
-    common = np.result_type(*real).type if real else np.float64
-    return [_in(common, array) for array in arrays]
+    return np.result_type(*real).type if real else np.float64
 
 
 def _in(dtype: Any, array: Any) -> Any:
