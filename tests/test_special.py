@@ -291,5 +291,5 @@ def test_result_has_the_precision_of_what_was_given(name):
     arrays = next(op.samples(lambda *shape: np.full(shape, 0.5))).arrays
 
     for dtype in (np.float16, np.float32, np.float64):
-        given = [a.astype(dtype) if getattr(a, "dtype", None) == float else a for a in arrays]
+        given = [a.astype(dtype) if getattr(a, "dtype", None) == np.float64 else a for a in arrays]
         assert op.call(*given).dtype == dtype
