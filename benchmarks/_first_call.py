@@ -1,6 +1,7 @@
 """The first call of the MLP step in a new process: capture and lowering, or tracing and compiling.
 
-Imports and data do not count, and nothing is kept on disk from one process to the next.
+Imports and data do not count, and no machine code is kept on disk from one process to the next.
+Python's own caches of modules are: an installed package has them from the start.
 """
 
 import os
@@ -29,9 +30,11 @@ def take_first_calls(rounds: int, cores: int) -> list[Result]:
 
 
 def _asked_for(system, cores, folder):
+    environment = {**os.environ, "GRADX_CACHE_DIR": folder}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(
         [sys.executable, str(Path(__file__)), system, str(cores)],
-        env={**os.environ, "GRADX_CACHE_DIR": folder},
+        env=environment,
         stdout=subprocess.PIPE,
         text=True,
         check=True,

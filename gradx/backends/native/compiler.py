@@ -28,6 +28,19 @@ PROCESSOR = Processor(
 VECTOR_BYTES = 128 if "+avx512f" in _HAS else 64
 REGISTERS = 32 if "+avx512f" in _HAS or _IS_ARM else 16
 REGISTER_BYTES = 64 if "+avx512f" in _HAS else 32 if "+avx" in _HAS else 16
+# Cells become registers, loops end with their test, and what is known is computed once. All of -O2
+# takes five times as long, and makes no better loops of a group: they are written in vectors.
+PASSES = (
+    "sroa",
+    "simplify_cfg",
+    "loop_simplify",
+    "lcssa",
+    "loop_rotate",
+    "new_gvn",
+    "instruction_combine",
+    "simplify_cfg",
+    "dead_code_elimination",
+)
 # What machine code depends on beside its source.
 SETTING = "\n".join(
     [llvmlite.__version__, ".".join(map(str, llvm.llvm_version_info)), CPU, FEATURES]
@@ -44,24 +57,31 @@ def _machine() -> llvm.TargetMachine:
     )
 
 
-def translate(source: str) -> bytes:
-    """Compile LLVM's text to the machine code of this processor, as an object file."""
+def translate(source: str, passes: tuple[str, ...] = ()) -> bytes:
+    """Compile LLVM's text to the machine code of this processor, as an object file.
+
+    It goes through ``passes``, or all of -O2.
+    """
     machine = _machine()
     module = llvm.parse_assembly(source)
     module.verify()
-    options = llvm.PipelineTuningOptions(speed_level=2)
-    builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
+    builder = llvm.create_pass_builder(machine, llvm.PipelineTuningOptions(speed_level=2))
+    manager = llvm.create_new_module_pass_manager() if passes else builder.getModulePassManager()
+    for name in passes:
+        getattr(manager, f"add_{name}_pass")()
+    manager.run(module, builder)
     return machine.emit_object(module)
 
 
-def addresses(source: str, names: tuple[str, ...], store: Store | None) -> tuple[int, ...]:
+def addresses(
+    source: str, names: tuple[str, ...], store: Store | None, passes: tuple[str, ...] = ()
+) -> tuple[int, ...]:
     """Compile, or find what was compiled before, and return where functions begin."""
-    key = hashlib.sha256(f"{SETTING}\n{source}".encode()).hexdigest()
+    key = hashlib.sha256("\n".join([SETTING, *passes, source]).encode()).hexdigest()
     with _lock:
         code = store.read(key) if store else None
         if code is None:
-            code = translate(source)
+            code = translate(source, passes)
             if store:
                 store.write(key, code)
         return _load(code, names, key)

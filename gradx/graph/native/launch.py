@@ -189,7 +189,7 @@ def compile_group(graph: Graph) -> GroupKernel | None:
 
 @cache
 def _functions(text: str) -> tuple[int, ...]:
-    return compiler.addresses(text, ("run", "finish"), user_store())
+    return compiler.addresses(text, ("run", "finish"), user_store(), compiler.PASSES)
 
 
 def reason(graph: Graph) -> str:
