@@ -245,15 +245,20 @@ def test_nan_is_ignored_by_functions_that_say_so(f):
     gx.testing.check_derivatives(of_numbers, X)
 
 
+APART = np.diag([0.0, 4.0, 9.0])
 LINALG = {
     "cholesky": lambda a: np.linalg.cholesky(a @ a.T),
     "cond": np.linalg.cond,
     "cond in norms": lambda a: [np.linalg.cond(a, p) for p in (1, np.inf, "fro")],
     "det": np.linalg.det,
     "eigh": lambda a: np.linalg.eigh(a + a.T, UPLO="U").eigenvalues,
+    "eigh, vectors": lambda a: np.linalg.eigh(a + a.T + np.diag([0.0, 4.0, 9.0]))[1],
+    "eigh, vectors from above": lambda a: np.linalg.eigh(a + a.T + np.diag([0.0, 4.0, 9.0]), "U")[
+        1
+    ],
     "eig": lambda a: np.abs(np.linalg.eig(a)[1]),
-    "eig, real": lambda a: np.linalg.eig(a @ a.T + np.diag([0.0, 4.0, 9.0]))[0],
-    "eigvals, real": lambda a: np.linalg.eigvals(a @ a.T + np.diag([0.0, 4.0, 9.0])),
+    "eig, real": lambda a: np.linalg.eig(a @ a.T + APART)[0],
+    "eigvals, real": lambda a: np.linalg.eigvals(a @ a.T + APART),
     "eigvalsh": lambda a: np.linalg.eigvalsh(a + a.T),
     "inv": np.linalg.inv,
     "lstsq": lambda a: np.linalg.lstsq(a[:, :2], a[:, 2], rcond=None)[0],

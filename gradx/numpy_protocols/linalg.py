@@ -115,7 +115,8 @@ FUNCTIONS: dict[Any, Any] = {
     np.linalg.det: det,
     np.linalg.diagonal: lambda x, /, *, offset=0: diagonal(x, offset=offset),
     np.linalg.eig: _eig,
-    np.linalg.eigh: lambda a, UPLO="L": eigh(_hermitian(a, UPLO)),
+    # LAPACK turns the vectors that it finds from the other triangle another way.
+    np.linalg.eigh: lambda a, UPLO="L": eigh(_hermitian(a, UPLO), upper=UPLO.upper() == "U"),
     np.linalg.eigvals: _eigvals,
     np.linalg.eigvalsh: lambda a, UPLO="L": eigvalsh(_hermitian(a, UPLO)),
     np.linalg.inv: inv,
