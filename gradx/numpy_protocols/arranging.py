@@ -39,8 +39,15 @@ def columns_first(x: Any, order: str, what: str) -> bool:
 
 
 def flat(x: Any, order: str = "C", what: str = "np.ravel") -> Any:
-    """Return ``x`` with one axis."""
-    return reshape(_transpose(x) if columns_first(x, order, what) else x, (-1,))
+    """Return ``x`` with one axis: a view of what lies together in memory, as in NumPy."""
+    x = _transpose(x) if columns_first(x, order, what) else x
+    return reshape(x, (-1,), copy=_skips_elements(x) or None)
+
+
+def _skips_elements(x):
+    plain = untracked(x)
+    flags = getattr(plain, "flags", None)
+    return flags is not None and plain.ndim == x.ndim and not flags.c_contiguous
 
 
 def chosen_axes(axis: Any, ndim: int) -> list[int]:

@@ -124,7 +124,7 @@ FUNCTIONS: dict[Any, Any] = {
     np.imag: _imag,
     np.nan_to_num: _nan_to_num,
     np.partition: _partition,
-    np.real: ew.real,
+    np.real: lambda x: x.real,
     np.real_if_close: _real_if_close,
     np.round: _round,
     np.select: _select,
