@@ -396,6 +396,25 @@ def test_numpy_call_that_gradx_lacks_is_refused_by_name(call, message):
             call(gx.tensor([1.0, 2.0]))
 
 
+BEYOND_ALL_AXES = {
+    "apply_over_axes": lambda x: np.apply_over_axes(np.sum, x, [2]),
+    "gradient": lambda x: np.gradient(x, axis=2),
+    "hypot.reduce": lambda x: np.hypot.reduce(x, axis=2),
+    "median": lambda x: np.median(x, axis=2),
+    "nanmedian": lambda x: np.nanmedian(x, axis=(0, -3)),
+    "of a number": lambda x: np.median(x[0, 0], axis=0),
+    "quantile": lambda x: np.quantile(x, 0.5, axis=-3),
+    "rollaxis": lambda x: np.rollaxis(x, 2),
+}
+
+
+@pytest.mark.parametrize("f", BEYOND_ALL_AXES.values(), ids=BEYOND_ALL_AXES)
+def test_axis_that_does_not_exist_is_an_error_as_in_numpy(f):
+    for x in (X, gx.tensor(X)):
+        with pytest.raises(np.exceptions.AxisError.__bases__, match="out of bounds"):
+            f(x)
+
+
 @pytest.mark.parametrize("said", [{"dtype": None}, {"casting": "same_kind"}, {}])
 def test_universal_functions_take_what_says_nothing(said):
     x = np.ones(3, dtype=np.float32)
