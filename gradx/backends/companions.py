@@ -46,7 +46,11 @@ def _kernel(module: str, op: str, install: str) -> Kernel:
     def kernel(xp: Any, *arrays: Any) -> Any:
         if not found:
             found.append(getattr(_imported(module, op, install), op))
-        return found[0](*_real_arrays(op, arrays))
+        placed = _real_arrays(op, arrays)
+        out = found[0](*placed)
+        # SciPy has no half precision: it answers in double.
+        half = all(array.dtype.itemsize == 2 for array in placed)
+        return out.astype(placed[0].dtype) if half else out
 
     return kernel
 
@@ -60,7 +64,7 @@ def _imported(module: str, op: str, install: str) -> Any:
         ) from error
 
 
-def _real_arrays(op: str, arrays: Iterable[Any]) -> Iterable[Any]:
+def _real_arrays(op: str, arrays: Iterable[Any]) -> list[Any]:
     """Return the arrays, with whole and plain numbers in their dtype: it would be widened.
 
     Whole numbers alone are taken in double precision.
