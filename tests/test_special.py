@@ -277,6 +277,37 @@ def test_derivative_beside_whole_numbers_is_that_of_the_same_in_floating_point(n
     np.testing.assert_allclose(gradient, slope, rtol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("f", [special.exprel, special.i0, special.i1])
+@pytest.mark.parametrize("x", [745.0, 1e4])
+def test_derivatives_overflow_to_infinity_not_to_nan(f, x):
+    assert derivatives(f, x) == [INF] * 4
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_odd_derivatives_of_bessel_functions_keep_their_sign_where_they_overflow():
+    assert derivatives(special.i0, -745.0) == [INF, -INF, INF, -INF]
+
+
+@pytest.mark.parametrize("name", ["cbrt", "erf", "i0e", "gammaln", "exprel", "ndtri"])
+def test_half_precision_stays_to_second_order(name):
+    function, x = getattr(special, name), np.asarray([0.25, 0.5], dtype=np.float16)
+    slope = gx.grad(lambda x: gx.sum(function(x)))
+
+    assert function(x).dtype == slope(x).dtype == np.float16
+    bend = gx.grad(lambda x: gx.sum(slope(x)))
+    assert bend(x).dtype == np.float16
+    np.testing.assert_allclose(bend(x), bend(x.astype(np.float64)), rtol=2e-2)
+
+
+@pytest.mark.parametrize("name", ["i0e", "i1e", "k0e", "k1e"])
+def test_half_precision_reaches_far_out(name):
+    slope = gx.grad(lambda x: gx.sum(getattr(special, name)(x)))
+    x = np.asarray([30.0, 200.0])
+
+    np.testing.assert_allclose(slope(x.astype(np.float16)), slope(x), rtol=1e-2, atol=1e-6)
+
+
 def test_zeta_of_one_argument_is_riemanns_on_both_sides_of_its_pole():
     x = np.asarray([-1.5, 0.5, 2.0, 40.0])
 
