@@ -10,6 +10,7 @@ import gradx as gx
 from gradx import linalg
 from gradx.errors import ShapeError
 from tests.test_linalg import RNG, matrix
+from tests.test_linalg import same_numbers_in_any_order as same_numbers_in_any_order
 
 # The exponential.
 

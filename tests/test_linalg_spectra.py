@@ -9,6 +9,7 @@ import gradx as gx
 from gradx import linalg
 from gradx.testing import check_derivatives
 from tests.test_linalg import RNG, drawn_like, matrix, positive
+from tests.test_linalg import same_numbers_in_any_order as same_numbers_in_any_order
 
 # Determinants.
 
