@@ -147,9 +147,9 @@ def _dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
     )
 
 
-def _or_truths(part):
-    """Leave truth values, of which ``part`` knows nothing, as they are."""
-    return lambda self: self if is_kind(self, "bool") else part(self)
+def _of_complex(part):
+    """Leave what is not complex as it is, and not a copy of it: what is written to it stays."""
+    return lambda self: part(self) if is_kind(self, "complex floating") else self
 
 
 def _missing(self, name):
@@ -284,7 +284,7 @@ ATTRIBUTES = {
     "mT": property(matrix_transpose),
     "name": property(read_name, write_name),
     "ndim": property(lambda self: len(self.shape)),
-    "real": property(_or_truths(real)),
+    "real": property(_of_complex(real)),
     "shape": property(lambda self: self.trace.shape_of(self)),
     "size": property(lambda self: product(self.shape)),
 }
@@ -293,7 +293,7 @@ METHODS: dict[str, Any] = {
     **NUMPY_METHODS,
     "astype": astype,
     "backward": backward,
-    "conj": _or_truths(conj),
+    "conj": _of_complex(conj),
     "copy": lambda self, order="C": copy_of(self),
     "detach": detach,
     "fill": lambda self, value: _set_item(self, ..., value),

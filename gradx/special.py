@@ -61,7 +61,6 @@ from gradx.ops.special_gamma import gammainc as gammainc
 from gradx.ops.special_gamma import gammaincc as gammaincc
 from gradx.ops.special_gamma import gammaln as gammaln
 from gradx.ops.special_gamma import polygamma as polygamma
-from gradx.ops.special_gamma import zeta as zeta
 from gradx.ops.special_gamma import zetac as zetac
 from gradx.ops.special_gamma_inverses import chdtr as chdtr
 from gradx.ops.special_gamma_inverses import chdtrc as chdtrc
@@ -78,6 +77,7 @@ from gradx.ops.special_gamma_inverses import pdtrc as pdtrc
 from gradx.ops.special_gamma_inverses import pdtri as pdtri
 from gradx.ops.special_gamma_inverses import poch as poch
 from gradx.ops.special_gamma_inverses import rgamma as rgamma
+from gradx.ops.special_gamma_inverses import zeta as zeta
 from gradx.ops.special_hypergeometric import hyp0f1 as hyp0f1
 from gradx.ops.special_hypergeometric import hyp1f1 as hyp1f1
 from gradx.ops.special_hypergeometric import hyp2f1 as hyp2f1

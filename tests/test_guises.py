@@ -8,7 +8,7 @@ from gradx.core.op import COMPOSED, OPS, Composed
 from gradx.testing import check_derivatives
 from tests.test_declarations import INTERNAL
 from tests.test_ops import bound, drawing, flat, xp_numpy
-from tests.variations import guises, layouts, plainest, repeated
+from tests.variations import guises, layouts, plainest, precisions, repeated
 
 ALL = [*OPS.values(), *COMPOSED.values()]
 every_op = pytest.mark.parametrize("op", ALL, ids=lambda op: op.name)
@@ -51,6 +51,41 @@ def test_layout_in_memory_changes_nothing(op):
         actual = values_and_gradients(op, sample)
         for a, e in zip(actual, expected, strict=True):
             np.testing.assert_allclose(a, e, rtol=1e-12, atol=1e-14)
+
+
+# Overflow is no matter here.
+@every_public_op
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_every_precision_is_kept_to_second_order(op):
+    for sample in precisions(plainest(samples_of(op))):
+        function, arrays = bound(op, sample, xp_numpy())
+        try:
+            expected = flat(xp_numpy(), function(*arrays))
+        except TypeError:  # LAPACK has no half precision
+            continue
+        everything = tuple(range(len(arrays)))
+        loss = lambda *xs, f=function: total_of(f(*xs))
+        slopes = lambda *xs, loss=loss, by=everything: total_of(gx.grad(loss, by)(*xs))
+
+        for found in (gx.vjp(function, *arrays)[0], gx.jvp(function, arrays, arrays)[0]):
+            assert dtypes_of(found) == dtypes_of(expected)
+        for derivative in (loss, slopes) if arrays and varies(expected) else ():
+            gradients = gx.grad(derivative, everything)(*arrays)
+            assert dtypes_of(gradients) == dtypes_of(arrays)
+
+
+def dtypes_of(parts):
+    return [part.dtype for part in flat(xp_numpy(), parts)]
+
+
+def varies(parts):
+    return any(part.dtype.kind in "fc" for part in parts)
+
+
+def total_of(parts):
+    """Add up what has derivatives of all that a function returned, as one real number."""
+    parts = [part for part in gx.core.tree.leaves(parts) if varies([np.empty(0, part.dtype)])]
+    return sum(gx.sum(gx.real(part)) for part in parts)
 
 
 def values_and_gradients(op, sample):

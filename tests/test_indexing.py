@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import gradx as gx
 from gradx.core.arrays import is_array
 from gradx.core.views import rebind
 from gradx.errors import ShapeError
@@ -10,7 +11,7 @@ from gradx.ops.along import add_at, last_writes, put_at, take, take_along_axis
 from gradx.ops.indexing import getitem, scatter, setitem
 from gradx.ops.joining import concat, split, unstack
 from gradx.ops.linalg import diagonal
-from gradx.ops.moving import flip, pad
+from gradx.ops.moving import flip, pad, repeat
 from gradx.ops.shapes import (
     astype,
     broadcast_to,
@@ -419,3 +420,13 @@ def test_indexing_raw_arrays_gives_raw_arrays(backend):
     for key in (0, [0], to_backend(backend, MASK), (to_backend(backend, ROWS), 0)):
         assert is_array(getitem(x, key))
         assert type(setitem(x, 0.0, key)) is type(x)
+
+
+def test_repeated_number_along_its_axis_receives_every_cotangent():
+    x = np.asarray(2.0)
+
+    for axis in (0, -1):
+        np.testing.assert_array_equal(
+            gx.vjp(lambda x, a=axis: repeat(x, 3, axis=a), x)[0], [2.0] * 3
+        )
+        assert gx.grad(lambda x, a=axis: gx.sum(repeat(x, 3, axis=a)))(x) == 3.0

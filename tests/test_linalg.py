@@ -17,6 +17,11 @@ from gradx.testing import check_derivatives
 RNG = np.random.default_rng(0)
 
 
+@pytest.fixture(autouse=True)
+def same_numbers_in_any_order():
+    RNG.bit_generator.state = np.random.default_rng(0).bit_generator.state
+
+
 def matrix(*shape, spread=0.3, dtype=float):
     """Return a matrix, or a stack, with singular values that are not near each other or 0."""
     x = spread * RNG.normal(size=shape)

@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -9,6 +10,7 @@ import gradx as gx
 from gradx import linalg
 from gradx.errors import ShapeError
 from tests.test_linalg import RNG, matrix
+from tests.test_linalg import same_numbers_in_any_order as same_numbers_in_any_order
 
 # The exponential.
 
@@ -41,6 +43,39 @@ def test_large_cotangents_cost_the_exponential_no_digits():
     _, pullback = gx.vjp(linalg.expm, x)
 
     np.testing.assert_allclose(pullback(2.0**40 * g)[0] / 2.0**40, pullback(g)[0], rtol=1e-14)
+
+
+UPPER = np.asarray([[-0.3, 1e6, 2e3], [0.0, -1.0, -4e4], [0.0, 0.0, -2.0]])
+WITH_SMALL_POWERS = {
+    "upper triangular": UPPER,
+    "lower triangular": UPPER.T,
+    "without eigenvalues but 0": np.diag([1e3, 1e8], 1),
+    "far from the diagonal": np.diag([1e3] * 5, 1) - np.diag(np.arange(6.0)),
+    "below the diagonal": np.diag([1e3] * 5, -1) - np.diag(np.arange(6.0)),
+}
+
+
+def exact_exponential(x):
+    with mpmath.workdps(120):
+        found = mpmath.expm(mpmath.matrix(x.tolist()), method="taylor").tolist()
+    return np.asarray(found, dtype=np.float64)
+
+
+@pytest.mark.parametrize("x", WITH_SMALL_POWERS.values(), ids=WITH_SMALL_POWERS)
+def test_small_elements_of_an_exponential_are_exact_beside_large_ones(x):
+    np.testing.assert_allclose(linalg.expm(x), exact_exponential(x), rtol=1e-13)
+    np.testing.assert_allclose(linalg.expm(np.stack([x, 0 * x]))[0], linalg.expm(x), rtol=1e-14)
+
+
+@pytest.mark.parametrize("x", WITH_SMALL_POWERS.values(), ids=WITH_SMALL_POWERS)
+def test_derivative_of_an_exponential_is_exact_beside_large_elements(x):
+    along = np.ones(x.shape)
+    block = np.block([[x, along], [0 * x, x]])
+    expected = exact_exponential(block)[: len(x), len(x) :]
+
+    found = gx.jvp(linalg.expm, (x,), (along,))[1]
+
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12 * np.max(np.abs(expected)))
 
 
 def test_exponential_of_what_is_not_finite_is_nan():

@@ -1,5 +1,7 @@
 """Determinants, eigenvalues and singular values where they are hard: low ranks, repeated values."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ import gradx as gx
 from gradx import linalg
 from gradx.testing import check_derivatives
 from tests.test_linalg import RNG, drawn_like, matrix, positive
+from tests.test_linalg import same_numbers_in_any_order as same_numbers_in_any_order
 
 # Determinants.
 
@@ -122,6 +125,47 @@ def test_vectors_of_repeated_singular_values_have_no_derivative():
     assert np.isnan(gx.grad(f)(np.eye(3))).any()
     assert np.isnan(gx.jvp(f, (np.eye(3),), (weights,))[1])
     np.testing.assert_allclose(gx.grad(lambda x: gx.sum(linalg.svd(x).S))(np.eye(3)), np.eye(3))
+
+
+def test_smooth_functions_of_singular_values_have_curvature_where_one_is_0():
+    x, along = np.diag([3.0, 0.0]), RNG.normal(size=(2, 2))
+    squares = lambda x: gx.sum(linalg.svdvals(x) ** 2)
+
+    slope = lambda x: gx.jvp(squares, (x,), (along,))[1]
+    np.testing.assert_allclose(gx.grad(squares)(x), 2 * x, atol=1e-15)
+    np.testing.assert_allclose(gx.hvp(squares, (x,), (along,)), 2 * along, rtol=1e-12)
+    np.testing.assert_allclose(gx.grad(slope)(x), 2 * along, rtol=1e-12)
+    np.testing.assert_allclose(gx.jvp(slope, (x,), (along,))[1], 2 * np.sum(along**2))
+
+
+@pytest.mark.parametrize("ord", ["nuc", 2, -2, "fro", 1, math.inf])
+def test_norms_of_no_matrix_have_two_derivatives_that_are_0(ord):
+    zero, along = np.zeros((2, 3)), np.ones((2, 3))
+    norm = lambda x: linalg.matrix_norm(x, ord=ord)
+
+    slope = lambda x: gx.jvp(norm, (x,), (along,))[1]
+    assert not gx.grad(norm)(zero).any()
+    assert not gx.hvp(norm, (zero,), (along,)).any()
+    assert not gx.grad(slope)(zero).any()
+    assert gx.jvp(slope, (zero,), (along,))[1] == 0.0
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (3, 2), (2, 3)])
+def test_factors_of_dependent_columns_have_no_derivative(shape):
+    x = np.asarray([[1.0, 2.0, 1.0], [2.0, 4.0, 3.0], [0.3, 0.6, 1.0]])[: shape[0], : shape[1]]
+    corner = lambda x: linalg.qr(x).R[1, 1]
+
+    assert np.isnan(gx.grad(corner)(x)).any()
+    assert np.isnan(gx.jvp(corner, (x,), (np.ones(shape),))[1])
+
+
+def test_factors_of_columns_of_other_sizes_have_derivatives():
+    x, scale = matrix(3, 3), np.asarray([1e-20, 1.0, 1e20])
+    of_all = lambda x: gx.sum(linalg.qr(x).Q * np.cos(np.arange(9.0)).reshape(3, 3))
+
+    scaled = gx.grad(of_all)(x * scale) * scale
+
+    np.testing.assert_allclose(scaled, gx.grad(of_all)(x), rtol=1e-9, atol=1e-12)
 
 
 def test_vectors_beside_the_columns_of_a_matrix_of_low_rank_have_no_derivative():

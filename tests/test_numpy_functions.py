@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradx as gx
-from gradx.errors import TrackedError
+from gradx.errors import GradxError, TrackedError
 
 X = np.asarray([[0.4, -1.3, 2.2], [1.7, 0.6, -0.9]])  # no ties, no kinks
 V = np.asarray([0.3, -1.1, 2.5, 0.8, -0.2])
@@ -76,7 +76,7 @@ ALONG_AXES = {
     "prod, initial": lambda x: np.prod(x, axis=0, initial=3.0),
     "ptp": lambda x: np.ptp(x, axis=1),
     "quantile, by its level": lambda x: np.quantile(x, np.exp(-(x[:, 0] ** 2)), axis=1),
-    "percentile, by its level": lambda x: np.percentile([3.0, 1.0, 7.0], 20 * x[0, 2]),
+    "percentile, by its level": lambda x: np.percentile([3.0, 1.0, 7.0], 20 * x[0, 2] ** 2),
     "quantile, keepdims": lambda x: np.quantile(x, 0.3, axis=(0, 1), keepdims=True),
     "std": lambda x: np.std(x, axis=1),
     "sum": lambda x: np.sum(x * x, axis=0),
@@ -268,15 +268,20 @@ def test_nan_is_ignored_by_functions_that_say_so(f):
     gx.testing.check_derivatives(of_numbers, X)
 
 
+APART = np.diag([0.0, 4.0, 9.0])
 LINALG = {
     "cholesky": lambda a: np.linalg.cholesky(a @ a.T),
     "cond": np.linalg.cond,
     "cond in norms": lambda a: [np.linalg.cond(a, p) for p in (1, np.inf, "fro")],
     "det": np.linalg.det,
     "eigh": lambda a: np.linalg.eigh(a + a.T, UPLO="U").eigenvalues,
+    "eigh, vectors": lambda a: np.linalg.eigh(a + a.T + np.diag([0.0, 4.0, 9.0]))[1],
+    "eigh, vectors from above": lambda a: np.linalg.eigh(a + a.T + np.diag([0.0, 4.0, 9.0]), "U")[
+        1
+    ],
     "eig": lambda a: np.abs(np.linalg.eig(a)[1]),
-    "eig, real": lambda a: np.linalg.eig(a @ a.T + np.diag([0.0, 4.0, 9.0]))[0],
-    "eigvals, real": lambda a: np.linalg.eigvals(a @ a.T + np.diag([0.0, 4.0, 9.0])),
+    "eig, real": lambda a: np.linalg.eig(a @ a.T + APART)[0],
+    "eigvals, real": lambda a: np.linalg.eigvals(a @ a.T + APART),
     "eigvalsh": lambda a: np.linalg.eigvalsh(a + a.T),
     "inv": np.linalg.inv,
     "lstsq": lambda a: np.linalg.lstsq(a[:, :2], a[:, 2], rcond=None)[0],
@@ -412,6 +417,78 @@ def test_numpy_call_that_gradx_lacks_is_refused_by_name(call, message):
         warnings.simplefilter("error")
         with pytest.raises(TrackedError, match=message):
             call(gx.tensor([1.0, 2.0]))
+
+
+NO_ARGUMENTS_OF_NUMPYS = {
+    "complex deg2rad": lambda x: np.deg2rad(x * 1j),
+    "complex degrees": lambda x: np.degrees(x * 1j),
+    "complex fabs": lambda x: np.fabs(x * 1j),
+    "complex fmod": lambda x: np.fmod(x * 1j, 2.0),
+    "complex heaviside": lambda x: np.heaviside(x * 1j, 0.5),
+    "complex quantile": lambda x: np.quantile(x * 1j, 0.5),
+    "corrcoef of a stack": lambda x: np.corrcoef(x[None]),
+    "cov of a stack": lambda x: np.cov(x[None]),
+    "diag of a stack": lambda x: np.diag(x[None]),
+    "eigvalsh of a vector": lambda x: np.linalg.eigvalsh(x[0]),
+    "gradient of one element": lambda x: np.gradient(x[:, :1], axis=1),
+    "gradient at other places": lambda x: np.gradient(x, np.arange(4.0), axis=1),
+    "gradient of few, bent": lambda x: np.gradient(x, axis=0, edge_order=2),
+    "interp, more values": lambda x: np.interp(0.5, x[0, :2], x[1]),
+    "interp of nothing": lambda x: np.interp(0.5, x[0, :0], x[1, :0]),
+    "partition beyond": lambda x: np.partition(x, 3),
+    "percentile below 0": lambda x: np.percentile(x, -3),
+    "quantile above 1": lambda x: np.quantile(x, [0.5, 1.5]),
+    "quantile at a level below 0": lambda x: np.quantile(x, x[0, 1]),
+    "quantile at no level": lambda x: np.quantile(x, np.nan),
+    "trapezoid of a number": lambda x: np.trapezoid(x[0, 0]),
+}
+
+
+@pytest.mark.parametrize("f", NO_ARGUMENTS_OF_NUMPYS.values(), ids=NO_ARGUMENTS_OF_NUMPYS)
+def test_what_numpy_refuses_is_refused(f):
+    with pytest.raises((TypeError, ValueError, IndexError)):
+        f(X)
+    with pytest.raises(GradxError):
+        gx.vjp(f, X)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "complex64"])
+@pytest.mark.parametrize("f", [np.cbrt, np.i0, np.median, np.fft.fft, np.fft.rfft, np.fft.fftn])
+def test_small_dtypes_stay_what_numpy_makes_of_them(f, dtype):
+    if dtype == "complex64" and f in (np.cbrt, np.i0, np.fft.rfft):
+        pytest.skip("NumPy takes real numbers only")
+    x = X.astype(dtype)
+
+    found, expected = gx.vjp(f, x)[0], f(x)
+
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(found, expected, rtol=4e-3 if dtype == "float16" else 1e-5)
+
+
+def test_median_of_nothing_is_nan_with_the_warning_of_numpy():
+    for a in (X, gx.tensor(X)):
+        with pytest.warns(RuntimeWarning, match=r"(?i)mean of empty slice|invalid value"):
+            assert np.isnan(gx.stop_gradient(np.median(a[:0], axis=0))).all()
+    assert gx.vjp(lambda x: np.median(x[:0], axis=1), X)[0].shape == (0,)
+
+
+BEYOND_ALL_AXES = {
+    "apply_over_axes": lambda x: np.apply_over_axes(np.sum, x, [2]),
+    "gradient": lambda x: np.gradient(x, axis=2),
+    "hypot.reduce": lambda x: np.hypot.reduce(x, axis=2),
+    "median": lambda x: np.median(x, axis=2),
+    "nanmedian": lambda x: np.nanmedian(x, axis=(0, -3)),
+    "of a number": lambda x: np.median(x[0, 0], axis=0),
+    "quantile": lambda x: np.quantile(x, 0.5, axis=-3),
+    "rollaxis": lambda x: np.rollaxis(x, 2),
+}
+
+
+@pytest.mark.parametrize("f", BEYOND_ALL_AXES.values(), ids=BEYOND_ALL_AXES)
+def test_axis_that_does_not_exist_is_an_error_as_in_numpy(f):
+    for x in (X, gx.tensor(X)):
+        with pytest.raises(np.exceptions.AxisError.__bases__, match="out of bounds"):
+            f(x)
 
 
 @pytest.mark.parametrize("said", [{"dtype": None}, {"casting": "same_kind"}, {}])

@@ -5,6 +5,7 @@ That values and derivatives agree with finite differences is tested with all ops
 
 import math
 import sys
+from inspect import signature
 
 import mpmath
 import numpy as np
@@ -178,7 +179,7 @@ def test_polygamma_wants_whole_orders():
 def test_functions_of_real_numbers_refuse_others(name, dtype):
     function = getattr(special, name)
     x = np.ones(2, dtype=dtype)
-    arguments = (x,) * function.__code__.co_argcount
+    arguments = (x,) * len(signature(function).parameters)
 
     with pytest.raises(DTypeError, match=rf"{name}: expected real numbers, got {dtype}"):
         function(*arguments)
@@ -188,7 +189,7 @@ def test_functions_of_real_numbers_refuse_others(name, dtype):
 @pytest.mark.parametrize("dtype", ["int64", "uint8"])
 def test_whole_numbers_alone_are_taken_in_double_precision(name, dtype, backend):
     function, x = getattr(special, name), np.asarray([1, 2], dtype=dtype)
-    arguments = (x,) * (1 if name == "erf" else function.__code__.co_argcount)
+    arguments = (x,) * len(signature(function).parameters)
     there = [backend.from_numpy(a, backend.devices()[0]) for a in arguments]
 
     out = function(*there)
@@ -275,6 +276,45 @@ def test_derivative_beside_whole_numbers_is_that_of_the_same_in_floating_point(n
     slope = (f(x + step) - f(x - step)) / (2 * step)
     assert gradient.dtype == dtype
     np.testing.assert_allclose(gradient, slope, rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("f", [special.exprel, special.i0, special.i1])
+@pytest.mark.parametrize("x", [745.0, 1e4])
+def test_derivatives_overflow_to_infinity_not_to_nan(f, x):
+    assert derivatives(f, x) == [INF] * 4
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_odd_derivatives_of_bessel_functions_keep_their_sign_where_they_overflow():
+    assert derivatives(special.i0, -745.0) == [INF, -INF, INF, -INF]
+
+
+@pytest.mark.parametrize("name", ["cbrt", "erf", "i0e", "gammaln", "exprel", "ndtri"])
+def test_half_precision_stays_to_second_order(name):
+    function, x = getattr(special, name), np.asarray([0.25, 0.5], dtype=np.float16)
+    slope = gx.grad(lambda x: gx.sum(function(x)))
+
+    assert function(x).dtype == slope(x).dtype == np.float16
+    bend = gx.grad(lambda x: gx.sum(slope(x)))
+    assert bend(x).dtype == np.float16
+    np.testing.assert_allclose(bend(x), bend(x.astype(np.float64)), rtol=2e-2)
+
+
+@pytest.mark.parametrize("name", ["i0e", "i1e", "k0e", "k1e"])
+def test_half_precision_reaches_far_out(name):
+    slope = gx.grad(lambda x: gx.sum(getattr(special, name)(x)))
+    x = np.asarray([30.0, 200.0])
+
+    np.testing.assert_allclose(slope(x.astype(np.float16)), slope(x), rtol=1e-2, atol=1e-6)
+
+
+def test_zeta_of_one_argument_is_riemanns_on_both_sides_of_its_pole():
+    x = np.asarray([-1.5, 0.5, 2.0, 40.0])
+
+    np.testing.assert_allclose(special.zeta(x), scipy.special.zeta(x), rtol=1e-14)
+    with pytest.raises(TrackedError, match="no derivative with respect to x"):
+        gx.grad(special.zeta)(2.5)
 
 
 def test_zeta_of_scipy_is_differentiated_by_its_second_argument_alone():

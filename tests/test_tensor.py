@@ -167,6 +167,50 @@ def test_write_to_a_copy_does_not_reach_the_original():
     np.testing.assert_array_equal(x.detach(), [1.0, 2.0])
 
 
+READS = {
+    "ravel": lambda x: x.ravel(),
+    "np.ravel": np.ravel,
+    "ravel by columns": lambda x: x.ravel("F"),
+    "reshape": lambda x: x.reshape(-1),
+    "flatten": lambda x: x.flatten(),
+    "real": lambda x: x.real,
+    "np.real": np.real,
+    "conj": lambda x: x.conj(),
+    "conjugate": lambda x: x.conjugate(),
+}
+PLACES = {
+    "all": lambda x: x[:],
+    "rows": lambda x: x[1:],
+    "every second column": lambda x: x[:, ::2],
+    "rows from the end": lambda x: x[::-1],
+    "columns from the end": lambda x: x[:, ::-1],
+    "both from the end": lambda x: x[::-1, ::-1],
+    "row from the end": lambda x: x[0, ::-1],
+    "transposed": lambda x: x.T,
+}
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_what_is_a_copy_and_what_a_view_is_numpys_to_say(place, read):
+    def f(x):
+        x = x * 1.0
+        read(place(x))[...] = 9.0
+        return x
+
+    x = np.arange(12.0).reshape(3, 4)
+
+    np.testing.assert_array_equal(gx.vjp(f, x)[0], f(x))
+
+
+@pytest.mark.parametrize("part", [lambda z: z.real, lambda z: z.imag, np.real, np.imag])
+def test_write_to_a_part_of_complex_numbers_is_refused(part):
+    z = gx.tensor([1.0 + 1.0j, 2.0]) * 1.0
+
+    with pytest.raises(ValueError, match="read-only; write to a copy"):
+        part(z)[0] = 1.0
+
+
 def test_write_to_a_broadcast_view_is_refused():
     view = gx.broadcast_to(gx.tensor([1.0, 2.0]) * 1.0, (3, 2))
 

@@ -63,6 +63,22 @@ def layouts(sample: Sample) -> Iterator[Sample]:
         yield _mapped(change, sample)
 
 
+def _in(dtype):
+    return lambda a: a.astype(dtype) if a.dtype.kind == "f" else a
+
+
+def _first_in_single(sample):
+    first, *others = sample.arrays
+    return Sample((_in("float32")(first) if _is_floating(first) else first, *others), sample.params)
+
+
+def precisions(sample: Sample) -> Iterator[Sample]:
+    """Yield the same numbers in less precision, and the first array alone in less."""
+    yield _mapped(_in("float16"), sample)
+    yield _mapped(_in("float32"), sample)
+    yield _first_in_single(sample)
+
+
 def _along(sample, change):
     """Change the axis, if the sample has one that is a number or could have."""
     axis = sample.params.get("axis", 0)

@@ -200,6 +200,11 @@ def clip_between(xp, x, low, high, /):
     return x if low is not None or high is not None else np.positive(x)
 
 
+@BACKEND.kernel("eigh")
+def _eigh(xp, x, /, *, upper=False):
+    return np.linalg.eigh(x, "U" if upper else "L")
+
+
 @BACKEND.kernel("sigmoid")
 def sigmoid(xp, x, /):
     """Let ``exp`` overflow, whose infinity becomes the right 0."""

@@ -1,6 +1,5 @@
 """NumPy's functions that move elements: shapes, axes, order."""
 
-import operator
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from gradx.ops.shapes import (
     astype,
     broadcast_arrays,
     broadcast_to,
+    checked_axes,
     expand_dims,
     matrix_transpose,
     moveaxis,
@@ -39,15 +39,22 @@ def columns_first(x: Any, order: str, what: str) -> bool:
 
 
 def flat(x: Any, order: str = "C", what: str = "np.ravel") -> Any:
-    """Return ``x`` with one axis."""
-    return reshape(_transpose(x) if columns_first(x, order, what) else x, (-1,))
+    """Return ``x`` with one axis: a view of what lies together in memory, as in NumPy."""
+    x = _transpose(x) if columns_first(x, order, what) else x
+    return reshape(x, (-1,), copy=_skips_elements(x) or None)
+
+
+def _skips_elements(x):
+    plain = untracked(x)
+    flags = getattr(plain, "flags", None)
+    return flags is not None and plain.ndim == x.ndim and not flags.c_contiguous
 
 
 def chosen_axes(axis: Any, ndim: int) -> list[int]:
     """Return the axes that NumPy's ``axis`` names, counted from the front."""
     if axis is None:
         return list(range(ndim))
-    return [operator.index(i) % ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
+    return list(checked_axes("numpy", axis, ndim))
 
 
 def reshaped(
@@ -70,7 +77,7 @@ def _transpose(a, axes=None):
 
 
 def _rollaxis(a, axis, start=0):
-    axis, start = axis % a.ndim, start + a.ndim if start < 0 else start
+    (axis,), start = chosen_axes(axis, a.ndim), start + a.ndim if start < 0 else start
     return moveaxis(a, axis, start - 1 if axis < start else start)
 
 

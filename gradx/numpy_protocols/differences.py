@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from gradx.core.arrays import FLOATING, is_kind, untracked
+from gradx.errors import ShapeError
 from gradx.numpy_protocols.arranging import array_of, chosen_axes
 from gradx.ops import elementwise as ew
 from gradx.ops.along import take
@@ -35,11 +36,25 @@ def _gradient(f, *varargs, axis=None, edge_order=1):
         raise TypeError(f"np.gradient: {len(varargs)} spacings for {len(axes)} axes")
     # Numbers as NumPy gives them: places in double precision do not change that of ``f``.
     dtype = untracked(f).dtype if is_kind(f, FLOATING) else np.float64
+    for i, step in zip(axes, steps, strict=True):
+        _check_spacing(f.shape[i], step, edge_order)
     slopes = [
         moveaxis(astype(_slopes(moveaxis(f, i, 0), step, edge_order), dtype), 0, i)
         for i, step in zip(axes, steps, strict=True)
     ]
     return slopes[0] if len(slopes) == 1 else tuple(slopes)
+
+
+def _check_spacing(length, step, edge_order):
+    if length <= edge_order:
+        raise ShapeError(
+            f"np.gradient: with edge_order={edge_order} an axis has at least {edge_order + 1} "
+            f"elements, got {length}"
+        )
+    if np.ndim(step) and np.shape(step) != (length,):
+        raise ShapeError(
+            f"np.gradient: {length} elements have {length} places, got shape {np.shape(step)}"
+        )
 
 
 def _slopes(f, step, edge_order):
@@ -65,13 +80,14 @@ def _slopes(f, step, edge_order):
 
 def _trapezoid(y, x=None, dx=1.0, axis=-1):
     y = array_of(y)
+    (place,) = chosen_axes(axis, y.ndim)
     if x is None:
         width = dx
     else:
         x = array_of(x)
-        after = (1,) * (-axis - 1 if axis < 0 else y.ndim - 1 - axis)
+        after = (1,) * (y.ndim - 1 - place)
         width = reshape(diff(x), (-1, *after)) if x.ndim == 1 else diff(x, axis=axis)
-    before = (slice(None),) * (axis % y.ndim)
+    before = (slice(None),) * place
     pairs = y[(*before, slice(1, None))] + y[(*before, slice(None, -1))]
     return sum(width * pairs / 2.0, axis=axis)
 
@@ -86,6 +102,11 @@ def _interp(x, xp, fp, left=None, right=None, period=None):
     # NumPy computes all of it in double precision.
     x, xp = astype(array_of(x), np.float64), astype(array_of(xp), np.float64)
     fp = array_of(fp)
+    if xp.ndim != 1 or xp.shape != fp.shape or not xp.size:
+        raise ShapeError(
+            "np.interp: xp and fp are as many numbers each, at least one, got shapes "
+            f"{tuple(xp.shape)} and {tuple(fp.shape)}"
+        )
     fp = astype(fp, np.result_type(untracked(fp), np.float64))
     if period is not None:
         x, xp, fp = _around(x, xp, fp, abs(period))

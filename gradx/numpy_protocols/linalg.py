@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradx.core.arrays import is_kind, reading_stalls, untracked
+from gradx.errors import ShapeError
 from gradx.numpy_protocols.arranging import flat
 from gradx.numpy_protocols.products import cross_of, outer
 from gradx.ops import elementwise as ew
@@ -25,6 +26,8 @@ from gradx.ops.statistical import any
 
 def _hermitian(a, UPLO):
     """Return the matrix that LAPACK reads from one triangle: the other one does not matter."""
+    if a.ndim < 2:
+        raise ShapeError(f"np.linalg: a matrix or a stack of them, got shape {tuple(a.shape)}")
     a = a if UPLO.upper() == "L" else ew.conj(matrix_transpose(a))
     below = tril(a, k=-1)
     return below + ew.conj(matrix_transpose(below)) + (tril(a) - below)
@@ -115,7 +118,8 @@ FUNCTIONS: dict[Any, Any] = {
     np.linalg.det: det,
     np.linalg.diagonal: lambda x, /, *, offset=0: diagonal(x, offset=offset),
     np.linalg.eig: _eig,
-    np.linalg.eigh: lambda a, UPLO="L": eigh(_hermitian(a, UPLO)),
+    # LAPACK turns the vectors that it finds from the other triangle another way.
+    np.linalg.eigh: lambda a, UPLO="L": eigh(_hermitian(a, UPLO), upper=UPLO.upper() == "U"),
     np.linalg.eigvals: _eigvals,
     np.linalg.eigvalsh: lambda a, UPLO="L": eigvalsh(_hermitian(a, UPLO)),
     np.linalg.inv: inv,

@@ -8,7 +8,6 @@ import numpy as np
 from gradx.core.explain import EXPLAINED, explain_composed
 from gradx.errors import GradxError
 from gradx.numpy_protocols.dispatch import FUNCTIONS, array_function, place_of_out
-from gradx.ops.elementwise import conj
 
 NAMES = """
     all any argmax argmin argpartition argsort choose clip cumprod cumsum diagonal dot max mean min
@@ -35,7 +34,7 @@ def _method_of(function):
 
 
 METHODS: dict[str, Any] = {name: _method_of(getattr(np, name)) for name in NAMES.split()}
-METHODS["conjugate"] = conj
+METHODS["conjugate"] = lambda self: self.conj()
 METHODS["compress"] = lambda self, condition, axis=None, out=None: np.compress(
     condition, self, axis, out
 )

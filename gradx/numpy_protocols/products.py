@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from gradx.errors import ShapeError
 from gradx.numpy_protocols.arranging import array_of, at_least_1d, flat
 from gradx.ops import elementwise as ew
 from gradx.ops.einsum import einsum
@@ -101,6 +102,8 @@ def trace_of(
 
 
 def _diag(v, k=0):
+    if v.ndim not in (1, 2):
+        raise ShapeError(f"np.diag: a vector or a matrix, got shape {tuple(v.shape)}")
     return _matrix_of(v, k) if v.ndim == 1 else diagonal(v, offset=k)
 
 

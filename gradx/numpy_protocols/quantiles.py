@@ -1,11 +1,13 @@
 """NumPy's quantiles: of all elements, or of those that are no NaN."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from gradx.core.arrays import is_kind, read_for, untracked
+from gradx.core.arrays import FLOATING, is_kind, read_for, reading_stalls, untracked
 from gradx.core.call import Tensor
+from gradx.errors import DTypeError, ShapeError
 from gradx.numpy_protocols.arranging import array_of, chosen_axes
 from gradx.numpy_protocols.refusals import unknown
 from gradx.ops import elementwise as ew
@@ -13,7 +15,7 @@ from gradx.ops.along import take_along_axis
 from gradx.ops.searching import count_nonzero
 from gradx.ops.shapes import astype, moveaxis, permute_dims, reshape
 from gradx.ops.sorting import sort
-from gradx.ops.statistical import any
+from gradx.ops.statistical import any, mean
 
 NUMBERS = {int, float, Tensor}
 
@@ -47,13 +49,13 @@ def _quantile(
     if weights is not None:
         raise unknown("np.quantile", ["method", "weights"])
     a, weak = array_of(a), type(q) in (int, float)
-    q = array_of(q)
+    q = _within_bounds(array_of(q))
     q = q if is_kind(q, "real floating") else astype(q, np.float64)
     axes = sorted(chosen_axes(axis, a.ndim))
     rest = [i for i in range(a.ndim) if i not in axes]
     lengths = [a.shape[i] for i in rest]
-    x = reshape(permute_dims(a, (*rest, *axes)), (*lengths, -1))
-    if method not in PICKING and not (weak and is_kind(a, "real floating")):
+    x = reshape(permute_dims(a, (*rest, *axes)), (*lengths, prod([a.shape[i] for i in axes])))
+    if method not in PICKING and not (weak and is_kind(a, FLOATING)):
         x = astype(x, np.result_type(untracked(x), untracked(q)))
     found = _between(sort(x, axis=-1), reshape(q, (-1,)), method, nan)
     result = reshape(found, (*lengths, *q.shape))
@@ -63,6 +65,22 @@ def _quantile(
         kept = [1 if i in axes else n for i, n in enumerate(a.shape)]
         result = reshape(result, (*q.shape, *kept))
     return result
+
+
+def _within_bounds(q):
+    levels = untracked(q)
+    if not reading_stalls(q) and not np.all((levels >= 0) & (levels <= 1)):
+        raise ShapeError(f"np.quantile: levels are from 0 to 1, percents to 100, got {levels}")
+    return q
+
+
+def _of_real_numbers(function):
+    def quantile(a, *args, **kwargs):
+        if is_kind(array_of(a), "complex floating"):
+            raise DTypeError("np.quantile: complex numbers have no order")
+        return function(a, *args, **kwargs)
+
+    return quantile
 
 
 def _between(x, q, method, nan):
@@ -105,6 +123,9 @@ def _percentile(a, q, *args, **kwargs):
 
 
 def _median(a, axis=None, out=None, overwrite_input=False, keepdims=False, *, nan=False):
+    a = array_of(a)
+    if not prod([a.shape[i] for i in chosen_axes(axis, a.ndim)]):
+        return mean(a, axis=axis, keepdims=keepdims)  # NaN, and NumPy's warning
     return _quantile(a, 0.5, axis, keepdims=keepdims, nan=nan)
 
 
@@ -115,8 +136,8 @@ def _without_nan(function):
 FUNCTIONS: dict[Any, Any] = {
     np.median: _median,
     np.nanmedian: _without_nan(_median),
-    np.nanpercentile: _without_nan(_percentile),
-    np.nanquantile: _without_nan(_quantile),
-    np.percentile: _percentile,
-    np.quantile: _quantile,
+    np.nanpercentile: _of_real_numbers(_without_nan(_percentile)),
+    np.nanquantile: _of_real_numbers(_without_nan(_quantile)),
+    np.percentile: _of_real_numbers(_percentile),
+    np.quantile: _of_real_numbers(_quantile),
 }

@@ -222,6 +222,9 @@ def _variables(m, rowvar):
 def _cov(
     m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, *, dtype=None
 ):
+    for given in (m, y):
+        if np.ndim(given) > 2:
+            raise ShapeError(f"np.cov: at most two axes, got shape {tuple(np.shape(given))}")
     x = _variables(m, rowvar)
     if y is not None:
         x = concat([x, _variables(y, rowvar)])

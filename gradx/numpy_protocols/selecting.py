@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from gradx.core.arrays import is_kind, read_for, untracked
-from gradx.errors import ShapeError
-from gradx.numpy_protocols.arranging import copy_of, flat
+from gradx.errors import OutOfBoundsError, ShapeError
+from gradx.numpy_protocols.arranging import chosen_axes, copy_of, flat
 from gradx.numpy_protocols.writing import write_into
 from gradx.ops import elementwise as ew
 from gradx.ops.along import take, take_along_axis
@@ -63,6 +63,9 @@ def _sort(a, axis=-1, kind=None, order=None, *, stable=None):
 
 
 def _partition(a, kth, axis=-1, kind="introselect", order=None):
+    length = a.size if axis is None else a.shape[chosen_axes(axis, a.ndim)[0]]
+    if np.any((np.asarray(kth) >= length) | (np.asarray(kth) < -length)):
+        raise OutOfBoundsError(f"np.partition: kth is a place among {length} elements, got {kth}")
     # What is sorted is partitioned at every place.
     return _sort(a, axis)
 
@@ -124,7 +127,7 @@ FUNCTIONS: dict[Any, Any] = {
     np.imag: _imag,
     np.nan_to_num: _nan_to_num,
     np.partition: _partition,
-    np.real: ew.real,
+    np.real: lambda x: x.real,
     np.real_if_close: _real_if_close,
     np.round: _round,
     np.select: _select,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradx.core.arrays import is_kind, untracked
+from gradx.errors import DTypeError
 from gradx.numpy_protocols.arranging import array_of
 from gradx.ops import elementwise as ew
 from gradx.ops.creation import stop_gradient
@@ -104,6 +105,18 @@ def _vecmat(x, y):
     return squeeze(matmul(expand_dims(ew.conj(x), -2), y), -2)
 
 
+def _of_real_numbers(function):
+    """Refuse complex numbers, as NumPy does."""
+
+    def checked(*arrays):
+        for x in arrays:
+            if type(x) is complex or (hasattr(x, "dtype") and is_kind(x, "complex floating")):
+                raise DTypeError("expected real numbers, got complex ones")
+        return function(*arrays)
+
+    return checked
+
+
 UFUNCS: dict[Any, Any] = {
     np.absolute: ew.abs,
     np.add: ew.add,
@@ -125,25 +138,25 @@ UFUNCS: dict[Any, Any] = {
     np.copysign: ew.copysign,
     np.cos: ew.cos,
     np.cosh: ew.cosh,
-    np.deg2rad: lambda x: x * DEGREE,
-    np.degrees: lambda x: x / DEGREE,
+    np.deg2rad: _of_real_numbers(lambda x: x * DEGREE),
+    np.degrees: _of_real_numbers(lambda x: x / DEGREE),
     np.divide: ew.divide,
     np.divmod: _divmod,
     np.equal: ew.equal,
     np.exp: ew.exp,
     np.exp2: _exp2,
     np.expm1: ew.expm1,
-    np.fabs: ew.abs,
+    np.fabs: _of_real_numbers(ew.abs),
     np.float_power: _float_power,
     np.floor: ew.floor,
     np.floor_divide: ew.floor_divide,
     np.fmax: _beside_nan(ew.maximum),
     np.fmin: _beside_nan(ew.minimum),
-    np.fmod: _fmod,
+    np.fmod: _of_real_numbers(_fmod),
     np.frexp: _frexp,
     np.greater: ew.greater,
     np.greater_equal: ew.greater_equal,
-    np.heaviside: _heaviside,
+    np.heaviside: _of_real_numbers(_heaviside),
     np.hypot: ew.hypot,
     np.invert: ew.bitwise_invert,
     np.isfinite: ew.isfinite,
@@ -173,8 +186,8 @@ UFUNCS: dict[Any, Any] = {
     np.not_equal: ew.not_equal,
     np.positive: ew.positive,
     np.power: ew.pow,
-    np.rad2deg: lambda x: x / DEGREE,
-    np.radians: lambda x: x * DEGREE,
+    np.rad2deg: _of_real_numbers(lambda x: x / DEGREE),
+    np.radians: _of_real_numbers(lambda x: x * DEGREE),
     np.reciprocal: ew.reciprocal,
     np.remainder: ew.remainder,
     np.rint: ew.round,

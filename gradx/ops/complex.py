@@ -32,6 +32,7 @@ def conj(xp, x, /):
     vjp={"x": lambda g: g * -1j},
     jvp={"x": lambda g: imag(g)},
     samples=_real_or_complex,
+    view="read-only",
     elementwise=True,
 )
 def imag(xp, x, /):

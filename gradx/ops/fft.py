@@ -21,7 +21,7 @@ def as_complex(xp, x):
     """Return a real array as a complex one of the same precision: the standard takes no other."""
     if not xp.isdtype(x.dtype, "real floating"):
         return x
-    return xp.astype(x, xp.complex64 if x.dtype == xp.float32 else xp.complex128)
+    return xp.astype(x, xp.complex128 if x.dtype == xp.float64 else xp.complex64)
 
 
 def require_real(name, xp, x):

@@ -73,18 +73,21 @@ def _eigh_jvp(g, out):
 
 
 @primitive(results=EighResult, vjp={"x": _eigh_vjp}, jvp={"x": _eigh_jvp}, samples=_symmetric)
-def eigh(xp, x, /):
+def eigh(xp, x, /, *, upper=False):
     """Find the eigenvalues and eigenvectors of a symmetric or Hermitian matrix.
 
-    Only the lower triangle of ``x`` is read. The gradient is that of a function of
-    symmetric matrices, so it is symmetric itself, as in PyTorch and JAX. It is NaN where
-    eigenvectors of equal eigenvalues are used.
+    Only the lower triangle of ``x`` is read, or the upper one. The gradient is that of a
+    function of symmetric matrices, so it is symmetric itself, as in PyTorch and JAX. It is NaN
+    where eigenvectors of equal eigenvalues are used.
 
     >>> import numpy as np, gradx as gx
     >>> gx.linalg.eigh(np.asarray([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
     array([1., 2.])
     """
-    return EighResult(*xp.linalg.eigh(x))
+    if not upper:
+        return EighResult(*xp.linalg.eigh(x))
+    mirrored = xp.conj(x) if xp.isdtype(x.dtype, "complex floating") else x
+    return EighResult(*xp.linalg.eigh(mirrored.mT))
 
 
 def _eigvalsh_vjp(g, x):

@@ -8,12 +8,21 @@ their span only has the right derivative. Singular vectors of equal singular val
 none, and it is NaN.
 """
 
+import math
 from typing import Any, NamedTuple
 
 from gradx.core.op import primitive
 from gradx.core.samples import Sample
 from gradx.errors import ShapeError
-from gradx.ops.elementwise import equal, subtract, where
+from gradx.ops.elementwise import (
+    abs,
+    equal,
+    less_equal,
+    logical_and,
+    not_equal,
+    subtract,
+    where,
+)
 from gradx.ops.joining import concat
 from gradx.ops.linalg import diagonal, matmul, tril, triu
 from gradx.ops.linalg_parts import (
@@ -29,6 +38,7 @@ from gradx.ops.linalg_parts import (
     inverse_or_nan,
     is_complex,
     multiply_used,
+    precision_of,
     real_part,
     rounding_of,
     rows_of_unused,
@@ -37,6 +47,7 @@ from gradx.ops.linalg_parts import (
 )
 from gradx.ops.linalg_solving import solve
 from gradx.ops.shapes import expand_dims, matrix_transpose, sum
+from gradx.ops.statistical import max
 
 
 class QRResult(NamedTuple):
@@ -141,9 +152,19 @@ def _factorizations(draw):
     yield Sample((_of_full_rank(draw, 2, 3),), {"mode": "complete"})
 
 
+def _independent(r):
+    """Return ``r``, with NaN where its diagonal is rounding: such a column depends on others."""
+    if 0 in r.shape:
+        return r
+    sizes = abs(r)
+    rounding = max(sizes, axis=-2, keepdims=True) * (r.shape[-1] * precision_of(r))
+    lost = logical_and(not_equal(r, 0), less_equal(sizes, rounding))
+    return where(logical_and(lost, equal(identity_like(r), 1)), math.nan, r)
+
+
 def _tall_qr_vjp(g_q, g_r, q, r):
     """Return the row cotangent of a tall ``x``, given those of ``q`` and ``r``, or ``None``."""
-    inner = 0.0
+    inner, r = 0.0, _independent(r)
     if g_r is not None:
         inner = r @ g_r
     if g_q is not None:
@@ -155,6 +176,7 @@ def _tall_qr_vjp(g_q, g_r, q, r):
 
 
 def _tall_qr_jvp(g, q, r):
+    r = _independent(r)
     scaled = matrix_transpose(solve(matrix_transpose(r), matrix_transpose(g)))
     inner = adjoint(q) @ scaled
     below = tril(inner, k=-1)
@@ -353,25 +375,22 @@ def svd(xp, x, /, *, full_matrices=True):
     return SVDResult(*xp.linalg.svd(x, full_matrices=full_matrices))
 
 
-def _nonzero_only(g, values):
-    # As for abs: the derivative at 0 is 0.
-    return where(equal(values, 0), 0.0, g)
-
-
-def _svdvals_vjp(g, x, out):
+def _svdvals_vjp(g, x):
     u, _, vh = svd(x, full_matrices=False)
-    return times_diagonal(conjugated(u), _nonzero_only(g, out)) @ conjugated(vh)
+    return times_diagonal(conjugated(u), g) @ conjugated(vh)
 
 
-def _svdvals_jvp(g, x, out):
+def _svdvals_jvp(g, x):
     u, _, vh = svd(x, full_matrices=False)
-    moved = sum(real_part(conjugated(u) * matmul(g, adjoint(vh))), axis=-2)
-    return _nonzero_only(moved, out)
+    return sum(real_part(conjugated(u) * matmul(g, adjoint(vh))), axis=-2)
 
 
 @primitive(vjp={"x": _svdvals_vjp}, jvp={"x": _svdvals_jvp}, samples=_tall_and_wide)
 def svdvals(xp, x, /):
-    """Find the singular values of a matrix, in falling order; at 0 their derivative is 0.
+    """Find the singular values of a matrix, in falling order.
+
+    One that is 0 turns back there: its derivative is that on one of the two sides, so that
+    what is smooth in the matrix, as the sum of all squares, has the right one.
 
     >>> import numpy as np, gradx as gx
     >>> gx.linalg.svdvals(np.asarray([[0.0, 2.0], [1.0, 0.0]]))

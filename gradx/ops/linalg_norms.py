@@ -170,7 +170,9 @@ def matrix_norm(x, /, *, keepdims=False, ord="fro"):
     if ord == "fro" or ord is None:
         return euclidean_norm(x, axis=(-2, -1), keepdims=keepdims)
     if ord in _OF_SINGULAR_VALUES:
-        size = _OF_SINGULAR_VALUES[ord](svdvals(x), axis=-1)
+        values = svdvals(x)
+        # Where one is 0 the norm has a kink, of derivative 0 as that of abs.
+        size = _OF_SINGULAR_VALUES[ord](where(equal(values, 0), 0.0, values), axis=-1)
     elif ord in _LARGEST_SUM:
         axis, choose = _LARGEST_SUM[ord]
         size = choose(sum(abs(x), axis=axis), axis=-1)

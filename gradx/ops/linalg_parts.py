@@ -86,8 +86,12 @@ def rounding_of(values):
     count = sizes.shape[-1]
     if count == 0:
         return sum(sizes, axis=-1)
-    precision = float(place_of(values)[0].finfo(untracked(values).dtype).eps)
-    return count * precision * max(sizes, axis=-1)
+    return count * precision_of(values) * max(sizes, axis=-1)
+
+
+def precision_of(x):
+    """Return the distance from 1 to the next number of the dtype of ``x``."""
+    return float(place_of(x)[0].finfo(untracked(x).dtype).eps)
 
 
 def rows_of_unused(live):

@@ -65,7 +65,7 @@ def _repeats(draw):
 
 
 def _undo_repeat(g, x_shape, repeats, axis):
-    if axis is None:
+    if axis is None or not x_shape:  # NumPy allows a number its axis 0
         return reshape(_undo_repeat(g, (prod(x_shape),), repeats, 0), x_shape)
     axis = axis % len(x_shape)
     if isinstance(repeats, int):

@@ -4,6 +4,8 @@ The derivatives of both are members of the families that they belong to, which a
 computed by recurrences in the direction in which they are stable.
 """
 
+import math
+
 from gradx.core.op import elementwise
 from gradx.core.samples import Sample, single_within
 from gradx.ops.signs import sign
@@ -101,16 +103,19 @@ def bessel_scaled(xp, x, /, *, order):
 def _of_order(xp, x, zeroth, first, order):
     """Go from orders 0 and 1 to ``order``: DLMF 10.29.1, and 10.33.1 for ratios."""
     small = xp.abs(x) < UPWARDS_FROM
-    near, far = xp.where(small, x, 0.0), xp.where(small, UPWARDS_FROM, x)
+    # What overflows does so in all orders.
+    huge = xp.isinf(zeroth)
+    near, far = xp.where(small, x, 0.0), xp.where(small | huge, UPWARDS_FROM, x)
     ratio, downwards = near / (2 * HIGHEST_ORDER), first
     for k in range(HIGHEST_ORDER - 1, 1, -1):
         ratio = near / (2 * k + near * ratio)  # of order k to order k - 1
         if k <= order:
             downwards = downwards * ratio
-    before, upwards = zeroth, first
+    before, upwards = xp.where(huge, 0.0, zeroth), xp.where(huge, 0.0, first)
     for k in range(1, order):
         before, upwards = upwards, before - (2 * k / far) * upwards
-    return xp.where(small, downwards, upwards)
+    found = xp.where(small, downwards, upwards)
+    return xp.where(huge, first if order % 2 else zeroth, found)
 
 
 def _relative(draw):
@@ -142,8 +147,10 @@ def exprel_moment(xp, x, /, *, order):
     small = xp.abs(x) < MOMENTS_FROM
     near, far = xp.where(small, x, 0.0), xp.where(small, MOMENTS_FROM, x)
     power, moment = xp.exp(far), exprel(far)
+    huge = xp.isinf(power)
     for k in range(1, order + 1):
-        moment = (power - k * moment) / far
+        moment = (xp.where(huge, 0.0, power - k * xp.where(huge, 0.0, moment))) / far
+    moment = xp.where(huge, math.inf, moment)
     return xp.where(small, _moment_series(xp, near, order), moment)
 
 

@@ -9,13 +9,15 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from gradx.core.arrays import untracked
 from gradx.ops.arithmetic import where
 from gradx.ops.comparison import greater
+from gradx.ops.creation import place_of
 from gradx.ops.powers import sqrt
 from gradx.ops.signs import abs, sign
 
 # From here on so many terms give all digits of float64.
-FAR, TERMS = 20.0, 30
+FAR, TERMS, TERMS_OF_HALF = 20.0, 30, 4
 
 Slope = Callable[[Any, Any], Any]
 
@@ -42,8 +44,10 @@ def _near_or_far(slope, series, x, out, size):
 
 def _far(x, size, coefficients, square_of_scale):
     """Differentiate ``size``, the sum of ``coefficients[k] / x**(k + 1/2)``, over a scale."""
+    # Half precision would not hold the later coefficients, and is exact after few terms.
+    largest = float(place_of(x)[0].finfo(untracked(x).dtype).max)
     total = 0.0
-    for k in range(TERMS, 0, -1):
+    for k in range(TERMS if largest > math.fabs(coefficients[-1]) else TERMS_OF_HALF, 0, -1):
         total = (k * coefficients[k] + total) / x
     return -(0.5 * size + total / sqrt(square_of_scale * x)) / x
 

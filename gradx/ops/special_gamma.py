@@ -58,13 +58,7 @@ def _zetas(draw):
     partials={"x": refusing("zeta", "x"), "q": lambda x, q: zeta(x + 1, q) * -x}, samples=_zetas
 )
 def zeta(xp, x, q, /):
-    """Compute the Hurwitz zeta function: the sum of ``(k + q)**-x`` over ``k = 0, 1, ...``.
-
-    With ``q = 1`` it is Riemann's. There is no derivative with respect to ``x``.
-
-    Raises:
-        TypeError: a derivative with respect to ``x`` is asked for.
-    """
+    """Compute the Hurwitz zeta function of two arguments."""
     return through_numpy("zeta", x, q)
 
 

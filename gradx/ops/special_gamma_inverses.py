@@ -16,7 +16,9 @@ from gradx.ops.special_gamma import (
     gammaincc,
     gammaln,
     power_density,
+    zetac,
 )
+from gradx.ops.special_gamma import zeta as hurwitz_zeta
 from gradx.ops.special_host import refusing, side_by_side, through_numpy
 from gradx.ops.trigonometric import cos, sin
 
@@ -78,6 +80,27 @@ def _slope_of_reciprocal(x):
 def rgamma(xp, x, /):
     """Compute ``1 / gamma(x)``, which is 0 where ``gamma`` has a pole."""
     return through_numpy("rgamma", x)
+
+
+def _zetas(draw):
+    yield Sample((2.0, draw(3)))
+    yield Sample((1.5, draw(2, 3)))
+
+
+@composed(samples=_zetas)
+def zeta(x, q=None, /):
+    """Compute the Hurwitz zeta function: the sum of ``(k + q)**-x`` over ``k = 0, 1, ...``.
+
+    Without ``q`` it is Riemann's, also below 1. There is no derivative with respect to ``x``.
+
+    Raises:
+        TypeError: a derivative with respect to ``x`` is asked for.
+
+    >>> import numpy as np, gradx as gx
+    >>> f"{gx.special.zeta(np.asarray(2.0)):.12f}"
+    '1.644934066848'
+    """
+    return zetac(x) + 1 if q is None else hurwitz_zeta(x, q)
 
 
 @constant(samples=_anywhere, elementwise=True)
