@@ -499,3 +499,25 @@ def test_universal_functions_take_what_says_nothing(said):
         found, expected = gx.vjp(f, x)[0], f(x)
         np.testing.assert_allclose(found, expected, rtol=1e-6)
         assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize("rows", [X[:, :2], np.vstack([V, 2 * V + 1, -V])])
+def test_correlations_are_numpys_to_the_last_digit_and_never_above_1(rows):
+    found = []
+
+    def total(x):
+        found.append(np.corrcoef(x))
+        return gx.sum(gx.real(found[0]))
+
+    value, gradient = gx.value_and_grad(total)(rows)
+
+    expected = np.corrcoef(rows)
+    assert value == np.sum(np.real(expected))
+    assert np.max(np.real(expected)) == 1.0
+    np.testing.assert_allclose(gradient, 0.0, atol=1e-9)  # each is at an end: 1 or -1
+
+
+def test_correlations_of_complex_numbers_are_numpys_to_the_last_digit():
+    value = gx.value_and_grad(lambda z: gx.sum(gx.real(np.corrcoef(z))))(Z)[0]
+
+    assert value == np.sum(np.real(np.corrcoef(Z)))

@@ -166,3 +166,55 @@ def test_no_number_of_events_is_negative(name):
     found = getattr(special, name)(EXTREME_COUNTS, PROBABILITIES)
 
     np.testing.assert_allclose(found, getattr(scipy.special, name)(EXTREME_COUNTS, PROBABILITIES))
+
+
+COUNTED = ["bdtr", "bdtrc", "bdtri", "nbdtr", "nbdtrc", "fdtr", "fdtrc", "gdtr", "gdtrc"]
+OF_TWO = ["chdtr", "chdtrc", "chdtri", "pdtr", "pdtrc", "pdtri", "boxcox", "boxcox1p", "inv_boxcox"]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [*COUNTED, *OF_TWO])
+def test_values_outside_of_the_domain_are_scipys(name):
+    numbers = np.arange(-4.0, 6.0)
+    given = [numbers] * 2 if name in OF_TWO else [numbers, numbers, np.r_[numbers, 0.3]]
+    grid = np.meshgrid(*given)
+
+    actual = getattr(special, name)(*grid)
+
+    np.testing.assert_allclose(actual, getattr(scipy.special, name)(*grid), 1e-12)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["fdtr", "fdtrc", "gdtr", "gdtrc", "inv_boxcox", "inv_boxcox1p"])
+def test_whole_numbers_do_not_overflow(name):
+    large = np.asarray([3 * 2**61, 2**60, 7])
+    given = [large, large[::-1]] if name.startswith("inv") else [large, large[::-1], large]
+
+    actual = getattr(special, name)(*given)
+
+    np.testing.assert_allclose(actual, getattr(scipy.special, name)(*given), 1e-7)
+
+
+@pytest.mark.parametrize("function", [special.fdtr, special.fdtrc])
+def test_f_distribution_has_all_digits_where_its_degrees_of_freedom_are_far_apart(function):
+    name = {special.fdtr: "fdtr", special.fdtrc: "fdtrc"}[function]
+    x = np.asarray([0.5, 1.0, 1.5])
+    for dfn, dfd in [(1e9, 4.5), (4.5, 1e9)]:
+        np.testing.assert_allclose(
+            function(dfn, dfd, x), getattr(scipy.special, name)(dfn, dfd, x), 1e-12
+        )
+
+
+def test_rare_successes_have_all_digits():
+    np.testing.assert_allclose(special.bdtri(0, 3, np.asarray(1 - 3e-12)), 1e-12, 1e-3)
+    np.testing.assert_allclose(special.bdtri(0, 10**9, np.asarray(0.5)), math.log(2) * 1e-9, 1e-8)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["boxcox", "boxcox1p"])
+def test_boxcox_at_its_ends_is_its_limit(name):
+    function = getattr(special, name)
+    bottom = 0.0 if name == "boxcox" else -1.0
+
+    np.testing.assert_array_equal(function(np.asarray([bottom, np.inf]), 0.0), [-np.inf, np.inf])
+    np.testing.assert_array_equal(function(np.asarray([np.inf]), -2.0), [0.5])

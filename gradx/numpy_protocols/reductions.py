@@ -240,7 +240,8 @@ def _cov(
     else:
         away = x - expand_dims(tensordot(x, weights, axes=1) / total, 1)
         weighted, scale = away * weights, total - ddof * bias_of_weights
-    found = matmul(weighted, ew.conj(matrix_transpose(away))) / scale
+    # As NumPy does: a quotient would end in another digit.
+    found = matmul(weighted, ew.conj(matrix_transpose(away))) * np.true_divide(1, scale)
     return squeeze(found, (0, 1)) if found.shape == (1, 1) else found
 
 
@@ -258,7 +259,10 @@ def _corrcoef(x, y=None, rowvar=True, *, dtype=None):
     if covariance.ndim == 0:
         return covariance / covariance
     deviation = ew.sqrt(ew.real(covariance[tuple([np.arange(covariance.shape[0])] * 2)]))
-    return covariance / tensordot(deviation, deviation, axes=0)
+    found = covariance / expand_dims(deviation, 1) / deviation
+    if not is_kind(found, "complex floating"):
+        return ew.clip(found, -1.0, 1.0)
+    return ew.clip(ew.real(found), -1.0, 1.0) + 1j * ew.clip(ew.imag(found), -1.0, 1.0)
 
 
 FUNCTIONS: dict[Any, Any] = {

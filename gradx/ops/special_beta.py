@@ -161,13 +161,35 @@ def _chosen(condition, value, otherwise):
     return value * ones_like(otherwise) if is_array(otherwise) else value
 
 
+def inside(domain, found):
+    """Return what was found where the arguments are in the domain, and elsewhere NaN."""
+    if type(domain) is bool:
+        return found if domain else found * math.nan
+    return where(domain, found, math.nan)
+
+
+def is_share(p):
+    """Tell where ``p`` is from 0 to 1."""
+    return (p >= 0) & (p <= 1)
+
+
 def _ratios(draw):
     yield Sample((3.0, 4.0, draw(3)))
     yield Sample((2.5, 1.0, draw(2, 3)))
 
 
-def _share(dfn, dfd, x):
-    return x * dfn / (x * dfn + dfd)
+def _beta_below(a, b, one, other):
+    """Return ``betainc`` of the part that ``one`` is of both, by the smaller part: it is exact."""
+    low = one < other
+    return where(
+        low,
+        betainc(a, b, where(low, _part(one, other), 0.5)),
+        betaincc(b, a, where(low, 0.5, _part(other, one))),
+    )
+
+
+def _part(one, other):
+    return divide(one, one + other)
 
 
 @composed(samples=_ratios)
@@ -176,13 +198,17 @@ def fdtr(dfn, dfd, x, /):
 
     ``dfn`` and ``dfd`` are the degrees of freedom, of the upper and the lower chi-squared number.
     """
-    return betainc(dfn * 0.5, dfd * 0.5, _share(dfn, dfd, x))
+    a, b = dfn * 0.5, dfd * 0.5
+    found = _beta_below(a, b, a * x, b)
+    return inside((dfn > 0) & (dfd > 0) & (x >= 0), found)
 
 
 @composed(samples=_ratios)
 def fdtrc(dfn, dfd, x, /):
     """Compute ``1 - fdtr(dfn, dfd, x)``, accurately where it is small; see there."""
-    return betainc(dfd * 0.5, dfn * 0.5, divide(dfd, x * dfn + dfd))
+    a, b = dfn * 0.5, dfd * 0.5
+    found = _beta_below(b, a, b, a * x)
+    return inside((dfn > 0) & (dfd > 0) & (x >= 0), found)
 
 
 def _f_probabilities(draw):
@@ -192,8 +218,8 @@ def _f_probabilities(draw):
 @composed(samples=_f_probabilities)
 def fdtri(dfn, dfd, p, /):
     """Undo ``fdtr`` in its last argument; see there."""
-    w = betaincinv(dfn * 0.5, dfd * 0.5, p)
-    return w * dfd / ((1 - w) * dfn)
+    share, rest = betaincinv(dfn * 0.5, dfd * 0.5, p), betainccinv(dfd * 0.5, dfn * 0.5, p)
+    return share * dfd / (rest * dfn)
 
 
 def _trials(draw):
@@ -211,23 +237,26 @@ def bdtr(k, n, p, /):
     """
     k, n = like(k, p), like(n, p)
     no_more = k == n
-    return _chosen(no_more, 1.0, betainc(_chosen(no_more, 1.0, n - k), k + 1, 1 - p))
+    found = betaincc(k + 1, _chosen(no_more, 1.0, n - k), p)
+    return inside(is_share(p) & (k <= n), _chosen(no_more, 1.0, found))
 
 
 @composed(samples=_trials)
 def bdtrc(k, n, p, /):
     """Compute the probability of more than ``k`` successes in ``n`` trials of probability ``p``."""
+    any_number = (k < 0) & (k <= n)
     more, n = like(k + 1, p), like(n, p)
-    no_more, any_number = more == n + 1, k < 0
+    no_more = more == n + 1
     found = betainc(_chosen(any_number, 1.0, more), _chosen(no_more, 1.0, n + 1 - more), p)
-    return _chosen(any_number, 1.0, _chosen(no_more, 0.0, found))
+    found = _chosen(any_number, 1.0, _chosen(no_more, 0.0, found))
+    return inside(is_share(p) & (any_number | (more <= n + 1)), found)
 
 
 @composed(samples=_trials)
 def bdtri(k, n, y, /):
     """Undo ``bdtr`` in its last argument: find ``p`` where ``bdtr(k, n, p)`` is ``y``."""
     k, n = like(k, y), like(n, y)
-    return 1 - betaincinv(n - k, k + 1, y)
+    return inside(k < n, betainccinv(k + 1, n - k, y))
 
 
 @composed(samples=_trials)
@@ -237,18 +266,18 @@ def nbdtr(k, n, p, /):
     ``p`` is the probability of a success.
     """
     k, n = like(k, p), like(n, p)
-    return betainc(n, k + 1, p)
+    return inside(is_share(p) & (n > 0), betainc(n, k + 1, p))
 
 
 @composed(samples=_trials)
 def nbdtrc(k, n, p, /):
     """Compute ``1 - nbdtr(k, n, p)``, accurately where it is small; see there."""
     k, n = like(k, p), like(n, p)
-    return betainc(k + 1, n, 1 - p)
+    return inside(is_share(p) & (n > 0), betaincc(n, k + 1, p))
 
 
 @composed(samples=_trials)
 def nbdtri(k, n, y, /):
     """Undo ``nbdtr`` in its last argument: find ``p`` where ``nbdtr(k, n, p)`` is ``y``."""
     k, n = like(k, y), like(n, y)
-    return betaincinv(n, k + 1, y)
+    return inside(n > 0, betaincinv(n, k + 1, y))

@@ -8,7 +8,7 @@ from gradx.errors import DTypeError, ShapeError
 from gradx.ops.arithmetic import add, multiply, quotient, where
 from gradx.ops.comparison import less
 from gradx.ops.rounding import remainder, round
-from gradx.ops.special_beta import like
+from gradx.ops.special_beta import inside, is_share, like
 from gradx.ops.special_gamma import (
     digamma,
     gamma,
@@ -173,7 +173,7 @@ def chdtr(v, x, /):
 @composed(samples=_chi_squares)
 def chdtrc(v, x, /):
     """Compute ``1 - chdtr(v, x)``, accurately where it is small; see there."""
-    return where(less(x, 0), 1.0, gammaincc(v * 0.5, where(less(x, 0), 0.0, x) * 0.5))
+    return gammaincc(v * 0.5, x * 0.5)
 
 
 def _chances(draw):
@@ -183,7 +183,7 @@ def _chances(draw):
 @composed(samples=_chances)
 def chdtri(v, p, /):
     """Undo ``chdtrc`` in its last argument: find ``x`` where ``chdtrc(v, x)`` is ``p``."""
-    return 2 * gammainccinv(v * 0.5, p)
+    return inside(is_share(p), 2 * gammainccinv(v * 0.5, p))
 
 
 def _rates(draw):
@@ -197,13 +197,13 @@ def gdtr(a, b, x, /):
 
     ``a`` is its rate and ``b`` its shape.
     """
-    return gammainc(b, multiply(a, x))
+    return inside(x >= 0, gammainc(b, multiply(a, x * 1.0)))
 
 
 @composed(samples=_rates)
 def gdtrc(a, b, x, /):
     """Compute ``1 - gdtr(a, b, x)``, accurately where it is small; see there."""
-    return gammaincc(b, multiply(a, x))
+    return inside(x >= 0, gammaincc(b, multiply(a, x * 1.0)))
 
 
 def _counts(draw):
@@ -231,4 +231,4 @@ def pdtrc(k, m, /):
 @composed(samples=_chances)
 def pdtri(k, y, /):
     """Undo ``pdtr`` in its last argument: find ``m`` where ``pdtr(k, m)`` is ``y``."""
-    return gammainccinv(like(k, y) + 1, y)
+    return inside((y >= 0) & (y < 1), gammainccinv(like(k, y) + 1, y))

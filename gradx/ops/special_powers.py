@@ -5,7 +5,7 @@ import math
 from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays, single_within
 from gradx.ops.arithmetic import add, divide, multiply, subtract, where
-from gradx.ops.comparison import equal, less, less_equal, logical_and
+from gradx.ops.comparison import equal, less, less_equal, logical_and, logical_or
 from gradx.ops.creation import zeros_like
 from gradx.ops.exponential import exp, expm1, log, log1p
 from gradx.ops.powers import pow, sqrt
@@ -108,32 +108,45 @@ def boxcox(x, lmbda, /):
     array([0., 4.])
     """
     x, lmbda = _spread(x, lmbda)
-    bottom = logical_and(equal(x, 0), less(0, lmbda))
-    along = log(where(bottom, 1.0, x))
-    return where(bottom, -1 / where(bottom, lmbda, 1.0), along * exprel(multiply(lmbda, along)))
+    return _transformed(log, x, lmbda, equal(x, 0), 1.0)
+
+
+def _transformed(logarithm, x, lmbda, zero, harmless):
+    """Transform ``x``; at its ends, of which ``zero`` is the lower, by limits."""
+    top = equal(x, math.inf)
+    end = logical_or(logical_and(zero, less(0, lmbda)), logical_and(top, less(lmbda, 0)))
+    along = logarithm(where(end, harmless, x))
+    flat = logical_and(equal(lmbda, 0), logical_or(zero, top))
+    size = exprel(multiply(where(flat, 0.0, lmbda), where(flat, 0.0, along)))
+    return where(end, -1 / where(end, lmbda, 1.0), along * size)
 
 
 @composed(samples=_powers)
 def boxcox1p(x, lmbda, /):
     """Compute ``boxcox(1 + x, lmbda)``, accurately near 0."""
     x, lmbda = _spread(x, lmbda)
-    bottom = logical_and(equal(x, -1), less(0, lmbda))
-    along = log1p(where(bottom, 0.0, x))
-    return where(bottom, -1 / where(bottom, lmbda, 1.0), along * exprel(multiply(lmbda, along)))
+    return _transformed(log1p, x, lmbda, equal(x, -1), 0.0)
 
 
 @composed(samples=_powers)
 def inv_boxcox(y, lmbda, /):
     """Undo ``boxcox`` in its first argument."""
-    y, lmbda = side_by_side(y, lmbda)
-    return exp(multiply(y, log_ratio(multiply(lmbda, y))))
+    return exp(_stretched(y, lmbda))
 
 
 @composed(samples=_powers)
 def inv_boxcox1p(y, lmbda, /):
     """Undo ``boxcox1p`` in its first argument."""
-    y, lmbda = side_by_side(y, lmbda)
-    return expm1(multiply(y, log_ratio(multiply(lmbda, y))))
+    return expm1(_stretched(y, lmbda))
+
+
+def _stretched(y, lmbda):
+    """Return ``log1p(lmbda * y) / lmbda``, in floating point: whole numbers would overflow."""
+    y, lmbda = side_by_side(y * 1.0, lmbda)
+    size = multiply(lmbda, y)
+    far = less(1.0, size)
+    near = multiply(where(far, 0.0, y), log_ratio(where(far, 0.0, size)))
+    return where(far, divide(log1p(where(far, size, 0.0)), where(far, lmbda, 1.0)), near)
 
 
 def _residuals(draw):
