@@ -20,6 +20,7 @@ from gradx.ops.creation import zeros_like
 from gradx.ops.shapes import conform
 from gradx.transforms.boundary import as_array, name_of
 from gradx.transforms.grad import vjp as pull_back
+from gradx.transforms.honesty import apply_rule
 
 Function = Callable[..., Any]
 Rules = Mapping[str, Any]
@@ -109,8 +110,9 @@ def _transposed(rule, domain):
 
     def apply(g, *saved):
         *needed, like = saved
-        # Rules may leave broadcasting to the engine.
-        itself = lambda t: conform(rule.apply(t, *needed), g.shape, g.dtype)
+        # Rules may leave broadcasting to the engine. What they keep are values, no constants: a
+        # zero among them is no selection.
+        itself = lambda t: conform(apply_rule(rule, t, needed, None), g.shape, g.dtype)
         return pull_back(itself, zeros_like(like))[1](g)[0]
 
     return Needs(apply, (*rule.names, domain))
