@@ -15,6 +15,7 @@ from gradx.core.explain import describe
 from gradx.core.trace import Ended, Trace
 from gradx.core.views import new_tensor, without_constants
 from gradx.errors import DTypeError, ShapeError, TapeError
+from gradx.transforms.constants import constant, is_constant
 
 
 def name_of(function: Any) -> str:
@@ -66,15 +67,25 @@ def require_differentiable(x: Any, what: Callable[[], str]) -> Any:
 
 
 def own(arrays: Iterable[Any], *, lent: Iterable[Any] = ()) -> list[Any]:
-    """Return the arrays, copied where another array given or returned shares the memory."""
+    """Return the arrays, copied where another array given or returned shares the memory.
+
+    As ops do, transforms make Tensors of Tensors, also of those that vary with nothing: code may
+    write another Tensor into what it got, whichever transform around it is watching.
+    """
+    lent = list(lent)
     seen = set(map(id, lent))
-    owned = []
+    owned: list[Any] = []
     for array in map(without_constants, arrays):
         if not is_own(array, seen):
             array = copied(array)
         seen.add(id(array))
         owned.append(array)
-    return owned
+    return as_made_of(lent, owned)
+
+
+def as_made_of(given: Iterable[Any], arrays: list[Any]) -> list[Any]:
+    """Return plain arrays as Tensors that vary with nothing where one of ``given`` is such."""
+    return list(map(constant, arrays)) if any(map(is_constant, given)) else arrays
 
 
 def is_own(array: Any, seen: set[int]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from gradx.backends import find_backend
 from gradx.core.arrays import FLOATING, is_kind
 from gradx.core.trace import Trace
-from gradx.core.views import new_tensor, without_constants
+from gradx.core.views import Tensor, new_tensor, without_constants
 
 
 class Constants(Trace):
@@ -49,6 +49,11 @@ CONSTANTS = Constants()
 def constant(x: Any) -> Any:
     """Return a plain array as a Tensor that varies with nothing; all else as it is."""
     return x if find_backend(type(x)) is None else new_tensor(x, CONSTANTS, None)
+
+
+def is_constant(x: Any) -> bool:
+    """Tell whether ``x`` is a Tensor that varies with nothing."""
+    return type(x) is Tensor and x.trace is CONSTANTS
 
 
 def is_discrete(x: Any) -> bool:

@@ -15,6 +15,7 @@ from gradx.ops.creation import ones_like, zeros_like
 from gradx.ops.shapes import conform
 from gradx.transforms.boundary import (
     as_array,
+    as_made_of,
     copied,
     detach_tree,
     is_differentiable,
@@ -25,6 +26,7 @@ from gradx.transforms.boundary import (
     require_match,
     split_aux,
 )
+from gradx.transforms.constants import is_constant
 from gradx.transforms.honesty import is_differentiated
 from gradx.transforms.reverse import Reverse, propagate
 
@@ -103,7 +105,7 @@ def value_and_grad(
         seed = {} if node is None else {node: ones_like(value)}
         found = propagate(seed, retain=False, nested=nested)
         gradients = [_gradient_of(start, found, holomorphic) for start in starts]
-        value, *gradients = own([value, *gradients], lent=leaves)
+        value, *gradients = own([value, *gradients], lent=[*leaves, *args])
         gradients = tree.unflatten(structure, gradients)
         return (value, aux) if has_aux else value, (
             gradients if isinstance(argnums, tuple) else gradients[0]
@@ -129,6 +131,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     trace = Reverse.start(label)
     starts, structure = tree.flatten(primals)
     points, watched = list(starts), [None] * len(starts)
+    constants = list(filter(is_constant, starts))
     for i, leaf in enumerate(points):
         if is_differentiable(leaf):
             # The caller may overwrite what it gave and what it got before it pulls back.
@@ -156,9 +159,9 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
             found[node] if node in found else zeros_like(as_array(point))
             for point, node in zip(points, watched, strict=True)
         ]
-        return tree.unflatten(structure, own(cotangents, lent=given))
+        return tree.unflatten(structure, own(cotangents, lent=[*given, *constants]))
 
-    out = tree.unflatten(out_structure, [copied(value) for value in values])
+    out = tree.unflatten(out_structure, as_made_of(constants, list(map(copied, values))))
     return (out, pullback, aux) if has_aux else (out, pullback)
 
 
