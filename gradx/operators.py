@@ -88,6 +88,10 @@ def _in_place(op, sign):
 
     def write(x, y):
         updated, shape = op(x, y), x.shape
+        if updated is NotImplemented:
+            raise DTypeError(
+                f"{sign}: {describe(x)} cannot hold a {type(y).__name__}: write y.data"
+            )
         if not shape and is_number(x):
             return updated
         if updated.shape != shape:

@@ -1,8 +1,8 @@
 """Random programs for tests/fuzz.py: steps on a pool of arrays that keeps growing.
 
-A step is a short piece of user code (here or in tests/idioms.py), a reduction, or any
-op of the registry at one of its samples, moved a little by values of the pool. Some programs are
-complex, some in single precision, some long; some start at hard points, where
+A step is a short piece of user code (here, in tests/idioms.py or tests/network_idioms.py), a
+reduction, or any op of the registry at one of its samples, moved a little by values of the pool.
+Some programs are complex, some in single precision, some long; some start at hard points, where
 elements are equal or zero.
 """
 
@@ -17,6 +17,7 @@ import gradx as gx
 from gradx.core import tree
 from gradx.core.op import COMPOSED, OPS
 from tests.idioms import IDIOMS
+from tests.network_idioms import NETWORK_IDIOMS
 from tests.test_ops import bound, drawing, xp_numpy
 
 SHAPES = [(), (3,), (2, 3), (2, 1), (1, 3), (2, 2, 3)]
@@ -101,6 +102,7 @@ COMPLEX |= {"cumulative_sum", "taken", "padded", "every other", "write", "checkp
 COMPLEX |= {"add", "subtract", "multiply", "outer", "matmul", "concat", "sum", "mean", "prod"}
 DEPENDENT = {"masked"}  # shapes depend on values, so it cannot be mapped
 LONG = 20  # steps
+PIECES = IDIOMS | NETWORK_IDIOMS
 # Not what finite differences find: the others make exact zeros, at which a root is honestly NaN.
 PARTIAL = {"half constant", "masked softmax", "products of zeros", "rounded", "np.fft.fft"}
 PARTIAL |= {"real spectrum", "np.subtract.outer", "np.ptp", "ties among the largest"}
@@ -204,7 +206,7 @@ def _draw_step(rng):
         function, arrays = bindings[rng.integers(len(bindings))]
         operands = tuple(rng.random(len(tree.leaves(arrays))))
         return Step(f"op {name}", partial(_near_sample, function, arrays), operands)
-    table = (UNARY, BINARY, REDUCTIONS, IDIOMS)[kind]
+    table = (UNARY, BINARY, REDUCTIONS, PIECES)[kind]
     name = list(table)[rng.integers(len(table))]
     function = table[name]
     if table is REDUCTIONS:

@@ -222,3 +222,14 @@ def test_results_whose_shapes_differ_from_element_to_element_are_refused():
 
     with pytest.raises(ValueError, match="shape of a result depends on numbers"):
         gx.vmap(lambda v: v[v > 0])(x)
+
+
+@pytest.mark.parametrize("reduce", [gx.sum, gx.prod, gx.max, gx.cumulative_sum, gx.argmax, gx.mean])
+def test_axis_0_of_what_has_no_axes_is_what_it_is_outside_of_a_map(reduce):
+    x = np.asarray([2.0, -3.0])
+
+    mapped = gx.vmap(lambda x: reduce(x, axis=0))(x)
+
+    np.testing.assert_array_equal(
+        mapped, np.stack([reduce(one, axis=0) for one in map(np.asarray, x)])
+    )

@@ -82,6 +82,37 @@ def test_inner_result_that_varies_with_nothing_is_written_to_like_any_other(oute
     assert np.array_equal(outer(f)(X), expected)
 
 
+# What transforms make of an array that does not vary, in a function that is differentiated.
+MADE_OF_ONE = {
+    "grad": gx.grad(lambda y: gx.sum(y**3)),
+    "grad of another": lambda c: gx.grad(lambda y, z: gx.sum(y**2 * z))(np.ones(3), c),
+    "hessian": lambda c: gx.hessian(lambda y: gx.sum(y**3))(c)[0],
+    "jacobian": lambda c: gx.jacobian(lambda y: y * gx.sum(y))(c)[0],
+    "hvp": lambda c: gx.hvp(lambda y: gx.sum(y**3), (c,), (c,)),
+    "jvp": lambda c: gx.jvp(gx.sin, (c,), (c,))[1],
+    "vjp": lambda c: gx.vjp(gx.sin, c)[1](np.ones(3))[0],
+    "value of vjp": lambda c: gx.vjp(gx.sin, c)[0],
+    "linearize": lambda c: gx.linearize(gx.sin, c)[1](np.ones(3)),
+    "vmap": gx.vmap(gx.sin),
+    "checkpoint": gx.checkpoint(gx.sin),
+    "map of a gradient": gx.vmap(gx.grad(gx.sin)),
+}
+
+
+@pytest.mark.parametrize("made", MADE_OF_ONE.values(), ids=MADE_OF_ONE)
+def test_what_a_transform_makes_of_a_constant_is_written_to(made):
+    def f(x):
+        out = made(gx.astype(x > 0, x.dtype))
+        out[1:] = x[1:] ** 2
+        return gx.sum(out)
+
+    expected = [0.0, *(2 * X[1:])]
+
+    assert gx.grad(f)(X).tolist() == expected
+    assert gx.jvp(f, (X,), (np.ones(3),))[1] == sum(expected)
+    assert type(made(X)) is np.ndarray
+
+
 def test_constants_may_become_numbers_and_plain_arrays():
     one = beside(gx.tensor(X)).ones(())
     array = beside(gx.tensor(X)).ones(2)

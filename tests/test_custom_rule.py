@@ -152,3 +152,22 @@ def test_zero_that_a_rule_multiplies_by_is_no_constant_in_any_mode():
     derivatives = [gx.grad(f)(x), gx.jvp(f, (x,), (one,))[1], gx.linearize(f, x)[1](one)]
 
     assert np.isnan(derivatives).all()
+
+
+@pytest.mark.parametrize("multiply", [PRODUCTS["vjp"], PRODUCTS["jvp"]], ids=["vjp", "jvp"])
+def test_zeros_that_a_rule_keeps_are_honest_in_the_transposed_rule_too(multiply):
+    entropy = lambda x: gx.special.entr(x * x)  # its derivative at 0 is -0 * log(0)
+    f = lambda x: multiply(entropy(x), entropy(x))
+    x, along = np.asarray([0.0, 2.0]), np.ones(2)
+
+    with np.errstate(all="ignore"):
+        expected = gx.grad(lambda x: gx.sum(entropy(x) ** 2))(x)
+        found = [
+            gx.jvp(f, (x,), (along,))[1],
+            gx.linearize(f, x)[1](along),
+            gx.vjp(f, x)[1](along)[0],
+        ]
+
+    assert np.isnan(expected).tolist() == [True, False]
+    for derivative in found:
+        np.testing.assert_allclose(derivative, expected, rtol=1e-14)

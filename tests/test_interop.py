@@ -144,3 +144,39 @@ def test_a_mean_of_integers_is_refused_as_for_other_libraries():
 
     with pytest.raises(NotImplementedError, match="not available for non-floating"):
         gx.vmap(f)(np.ones((1, 2, 3), dtype=int))
+
+
+# Objects that hold an array of any library
+
+
+COMBINED = {
+    "product": lambda x, held: x * held,
+    "product from the right": lambda x, held: held * x,
+    "difference": lambda x, held: x - held,
+    "power": lambda x, held: (1 + x * x) ** held,
+    "np.multiply": lambda x, held: np.multiply(x, held),
+}
+
+
+@pytest.mark.parametrize("combined", COMBINED.values(), ids=COMBINED)
+def test_a_data_array_of_xarray_computes_with_a_tensor_on_either_side(combined):
+    xarray = pytest.importorskip("xarray")
+    x, weights = np.asarray([1.0, 2.0]), np.asarray([0.5, 3.0])
+    held = xarray.DataArray(weights, dims="place", coords={"place": ["a", "b"]})
+
+    def loss(x):
+        out = combined(x, held)
+        assert type(out) is xarray.DataArray
+        assert out.dims == ("place",)
+        return gx.sum(out.data)
+
+    expected = gx.grad(lambda x: gx.sum(combined(x, weights)))(x)
+    np.testing.assert_array_equal(gx.grad(loss)(x), expected)
+
+
+def test_a_tensor_holds_no_data_array_of_xarray():
+    xarray = pytest.importorskip("xarray")
+    t, held = gx.tensor(np.ones(2)) * 2.0, xarray.DataArray(np.ones(2), dims="place")
+
+    with pytest.raises(DTypeError, match=r"__imul__: .* cannot hold a DataArray: write y\.data"):
+        t *= held

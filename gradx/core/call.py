@@ -70,11 +70,22 @@ def _call_binary(op, takes_lists=False):
             types = type(x) if type(x) is type(y) else (type(x), type(y))
             return (implementations.get(types) or resolve((x, y)))(x, y)
         except EXPLAINED as error:
+            if takes_lists and holds_arrays(y):
+                return NotImplemented
             if takes_lists and (pair := _with_a_list(x, y)):
                 return call(*pair)
             raise explain(op, error, (x, y), {}) from error
 
     return call
+
+
+# Packages whose objects hold arrays of any library, and compute with those.
+HOLDERS = frozenset(["xarray"])
+
+
+def holds_arrays(x: Any) -> bool:
+    """Tell whether ``x`` is no array but holds one: an operator is its own then, as for NumPy."""
+    return type(x).__module__.partition(".")[0] in HOLDERS
 
 
 def _with_a_list(x, y):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gradx.core.call import Tensor
+from gradx.core.call import Tensor, holds_arrays
 from gradx.core.explain import EXPLAINED, explain_composed
 from gradx.errors import DTypeError, GradxError, TrackedError
 from gradx.numpy_protocols import (
@@ -86,7 +86,12 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any)
     inputs, kwargs = _cast_inputs(ufunc, method, call, inputs, (None,) * ufunc.nout, kwargs)
     function = ufunc_of(ufunc)
     if method == "__call__" and function and set(kwargs) <= OPTIONS.get(ufunc, set()):
-        return function(*map(_array_among, inputs), **kwargs)
+        try:
+            return function(*map(_array_among, inputs), **kwargs)
+        except EXPLAINED:
+            if any(map(holds_arrays, inputs)):
+                return NotImplemented  # NumPy asks them next
+            raise
     adapter = method_of(ufunc, method, function)
     if adapter is None:
         return _plainly(getattr(ufunc, method), inputs, kwargs, unknown(call, kwargs))

@@ -106,7 +106,8 @@ def _batched(values, mine, size):
 
 def _along_axes(op, values, mine, ranks, params, size):
     rank, axis = ranks[0], params["axis"]
-    if axis is None and (op.name in {"argmax", "argmin", "cumulative_prod", "roll"} or rank == 0):
+    # Each library has its own word on axis 0 of what has none: NumPy adds up along it.
+    if rank == 0 or (axis is None and op.name in {"argmax", "argmin", "cumulative_prod", "roll"}):
         return one_by_one(op, values, mine, params, size)
     axis = tuple(range(rank)) if axis is None else axis
     if op.name == "cumulative_sum" and isinstance(axis, tuple):

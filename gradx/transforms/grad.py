@@ -103,7 +103,7 @@ def value_and_grad(
         seed = {} if node is None else {node: ones_like(value)}
         found = propagate(seed, retain=False, nested=nested)
         gradients = [_gradient_of(start, found, holomorphic) for start in starts]
-        value, *gradients = own([value, *gradients], lent=leaves)
+        value, *gradients = own([value, *gradients], lent=[*leaves, *args])
         gradients = tree.unflatten(structure, gradients)
         return (value, aux) if has_aux else value, (
             gradients if isinstance(argnums, tuple) else gradients[0]
