@@ -106,11 +106,21 @@ each(stats, "gmean hmean skew kurtosis sem zscore iqr", signed(3, 6) ** 2, label
 each(stats, "gmean skew sem", positive(3, 6), label=" without NaNs", nan_policy="omit", axis=1)
 each(stats, "tmean tvar tstd tsem", signed(9), label=" within", limits=(-1.5, 1.5))
 each(stats, "skew kurtosis", signed(8), label=" unbiased", bias=False)
+SUMMARIES = "gmean hmean skew kurtosis sem zscore variation gstd iqr median_abs_deviation"
+each(stats, SUMMARIES, positive(5, 3), label=" of columns", axis=0)
+each(stats, "gmean hmean skew kurtosis sem", positive(5, 3), label=" kept", axis=0, keepdims=True)
+each(stats, "gmean hmean skew kurtosis sem", positive(5, 3), label=" of all", axis=None)
+backwards = lambda function: lambda x: function(x[::-1, ::-2], axis=0)
+for name in names_in(SUMMARIES):
+    case(f"stats.{name} backwards", backwards(getattr(stats, name)), positive(5, 4))
+for kind in ["vasicek", "van es", "ebrahimi", "correa"]:
+    each(stats, "differential_entropy", signed(9), label=f" by {kind}", method=kind)
+each(stats, "iqr", signed(9), label=" between midpoints", interpolation="midpoint", rng=(10, 80))
 case("stats.pmean", lambda x: stats.pmean(x, 2.5), positive(8))
 case("stats.moment", lambda x: stats.moment(x, [1, 2, 3], center=0.3), signed(8))
 case("stats.describe", lambda x: stats.describe(x)[2:], signed(8))
 case("stats.entropy of two", stats.entropy, positive(8), positive(8))
-for kind in ["linear", "hazen", "median_unbiased", "inverted_cdf"]:
+for kind in ["linear", "hazen", "median_unbiased", "inverted_cdf", "weibull", "harrell-davis"]:
     case(f"stats.quantile {kind}", partial(stats.quantile, p=0.3, method=kind), signed(8))
 for kind in ["fisher", "pearson", "tippett", "stouffer", "mudholkar_george"]:
     case(
@@ -126,6 +136,10 @@ for name in names_in(TESTS_OF_TWO):
     case(f"stats.{name}", statistic_and_p(getattr(stats, name)), signed(9), signed(9))
 for name in names_in("jarque_bera skewtest kurtosistest normaltest"):
     case(f"stats.{name}", statistic_and_p(getattr(stats, name)), signed(25))
+for name in names_in("ttest_ind ttest_rel pearsonr f_oneway levene bartlett"):
+    test = statistic_and_p(partial(getattr(stats, name), axis=1))
+    case(f"stats.{name} of rows", test, signed(3, 7), signed(3, 7))
+case("stats.spearmanr", lambda x: stats.spearmanr(x)[:], signed(6, 3))
 case("stats.ttest_1samp", lambda x: stats.ttest_1samp(x, 0.1)[:2], signed(8))
 case(
     "stats.pearsonr bounds",
@@ -146,6 +160,10 @@ each(signal, "convolve correlate", signed(4, 5), signed(2, 3), label=" by FFT", 
 each(signal, "fftconvolve", signed(8), signed(3), mode="same")
 each(signal, "oaconvolve", signed(60), signed(3))
 each(signal, "envelope", signed(12))
+for mode in ["full", "same", "valid"]:
+    for name in names_in("fftconvolve oaconvolve"):
+        columns = signed(37, 2), signed(4, 2)
+        each(signal, name, *columns, label=f" of columns, {mode}", mode=mode, axes=0)
 case("signal.hilbert", lambda x: gx.abs(signal.hilbert(x)), signed(8))
 each(signal, "resample", signed(8), num=5)
 case("signal.gauss_spline", lambda x: signal.gauss_spline(x, 3), signed(8))
@@ -159,6 +177,7 @@ for name in names_in("lp2lp lp2hp lp2bp lp2bs normalize"):
     case(f"signal.{name}", getattr(signal, name), positive(4), positive(4))
 
 each(integrate, "trapezoid cumulative_trapezoid cumulative_simpson romb", signed(9))
+each(integrate, "trapezoid cumulative_trapezoid", signed(5, 3), label=" of columns", axis=0, dx=0.3)
 case("integrate.trapezoid of places", integrate.trapezoid, signed(8), np.sort(positive(8)))
 LIMIT = np.asarray([0.3, 0.7])
 case("integrate.tanhsinh", lambda c: integrate.tanhsinh(np.cos, c * 0, c).integral, LIMIT)
@@ -237,6 +256,14 @@ for name, function in {
 case("Rotation.apply", lambda q, v: by(q).apply(v), turns, vectors)
 case("Rotation.from_rotvec", lambda v: Rotation.from_rotvec(v).as_matrix(), vectors)
 case("Rotation.from_rotvec of nothing", lambda v: Rotation.from_rotvec(v).as_matrix(), 0 * vectors)
+# A copy, as SciPy writes into what it is given.
+case(
+    "Rotation.from_matrix of no rotation",
+    lambda m: Rotation.from_matrix(m * 1.0).as_quat(),
+    by(turns).as_matrix() + 0.1 * signed(5, 3, 3),
+)
+case("Rotation.reduce", lambda v: Rotation.from_rotvec(v).reduce().as_rotvec(), vectors / 3)
+case("Rotation.as_rotvec near 0", lambda v: Rotation.from_rotvec(v).as_rotvec(), 1e-3 * vectors)
 case("Rotation.from_mrp", lambda v: Rotation.from_mrp(v).as_matrix(), vectors / 3)
 case("Rotation.from_euler", lambda v: Rotation.from_euler("xyz", v).as_matrix(), vectors)
 case(
@@ -248,19 +275,25 @@ case(
 rigid = lambda t, q: RigidTransform.from_components(t, by(q))
 case("RigidTransform.as_matrix", lambda t, q: rigid(t, q).inv().as_matrix(), vectors[0], turns[0])
 case("RigidTransform.as_exp_coords", lambda t, q: rigid(t, q).as_exp_coords(), vectors[0], turns[0])
+case("RigidTransform power", lambda t, q: (rigid(t, q) ** 0.5).as_matrix(), vectors[0], turns[0])
+case("RigidTransform.as_dual_quat", lambda t, q: rigid(t, q).as_dual_quat(), vectors[0], turns[0])
 case("RigidTransform.apply", lambda t, q, v: rigid(t, q).apply(v), vectors[0], turns[0], vectors)
 
 # Computed by compiled code of NumPy arrays, or of Python numbers.
 COMPILED = {
     "cdist": lambda x: distance.cdist(x, x),
     "convolve direct": lambda x: signal.convolve(x[0], x[1], method="direct"),
+    "BSpline": lambda x: interpolate.BSpline(gx.cumulative_sum(x[0]), x[1], 0)(0.5),
     "cubic spline": lambda x: interpolate.CubicSpline(gx.cumulative_sum(x[0]), x[1])(0.5),
     "dct": fft.dct,
     "detrend": signal.detrend,
     "gaussian_filter": lambda x: ndimage.gaussian_filter(x, 1.0),
     "inv": lambda x: linalg.inv(x @ x.T),
     "lfilter": lambda x: signal.lfilter(x[0] * 0 + 1, x[1] * 0 + 1, x),
+    "gaussian_kde": lambda x: stats.gaussian_kde(x)(x),
     "norm.logpdf": stats.norm.logpdf,
+    "Normal.logpdf": lambda x: stats.Normal(mu=x, sigma=1.0).logpdf(0.3),
+    "PCHIP": lambda x: interpolate.PchipInterpolator(gx.cumulative_sum(x[0]), x[1])(0.5),
     "quad": lambda x: integrate.quad(lambda t: t * x[0, 0], 0, 1)[0],
     "solve_ivp": lambda x: integrate.solve_ivp(lambda t, y: x[0, 0] * y, (0, 1), [1.0]).y[0, -1],
     "svd": lambda x: linalg.svd(x)[1],
