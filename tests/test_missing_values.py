@@ -81,3 +81,36 @@ def test_missing_number_that_is_differentiated_itself_has_a_derivative_of_0():
 
 def test_nan_that_counts_is_seen_in_the_gradient():
     assert np.isnan(gx.grad(lambda m: gx.sum(gx.where(m > 0, m * Y, 0.0)))(M)[0])
+
+
+SQUARE = np.asarray([[2.0, 1.0, 0.5], [1.0, 3.0, -1.0], [0.25, 1.0, 2.0]])
+# Each is linear in the squares of its elements; and the outputs that element 1 reaches.
+MIXING = {
+    "matmul": (lambda x: SQUARE @ (x * x), [0, 1, 2]),
+    "einsum": (lambda x: gx.einsum("i,ij->j", x * x, SQUARE), [0, 1, 2]),
+    "cumulative_sum": (lambda x: gx.cumulative_sum(x * x), [1, 2]),
+    "fft": (lambda x: gx.real(gx.fft.fft(x * x)), [0, 1, 2]),
+    "convolution": (
+        lambda x: gx.conv(gx.reshape(x * x, (1, 1, 3)), np.asarray([[[1.0, 0.5]]]), padding=1),
+        [1, 2],
+    ),
+    "solve": (lambda x: gx.linalg.solve(SQUARE, x * x), [0, 1, 2]),
+}
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("name", MIXING)
+def test_op_that_mixes_elements_is_not_finite_only_by_what_is_not(name, bad):
+    f, reached = MIXING[name]
+    x = np.asarray([0.5, bad, -2.0])
+
+    with np.errstate(all="ignore"):
+        out, pullback = gx.vjp(f, x)
+        seeds = np.eye(out.size).reshape(-1, *out.shape)
+        by_rows = np.stack([pullback(seed)[0] for seed in seeds])
+        columns = [gx.jvp(f, (x,), (along,))[1].reshape(-1) for along in np.eye(3)]
+
+    expected = np.ones((out.size, 3), dtype=bool)
+    expected[reached, 1] = False
+    np.testing.assert_array_equal(np.isfinite(by_rows), expected)
+    np.testing.assert_array_equal(np.isfinite(np.stack(columns, axis=1)), expected)
