@@ -90,7 +90,7 @@ def _in_place(op, sign):
         updated, shape = op(x, y), x.shape
         if updated is NotImplemented:
             raise DTypeError(
-                f"{sign}: {describe(x)} cannot hold a {type(y).__name__}: write y.data"
+                f"{sign}: {describe(x)} cannot hold a {type(y).__name__}: write the array in it"
             )
         if not shape and is_number(x):
             return updated

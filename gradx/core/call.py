@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from gradx.backends import find_backend
 from gradx.core.arrays import backend_for
 from gradx.core.explain import EXPLAINED, describe, explain
 from gradx.core.views import Tensor as Tensor
@@ -79,13 +80,15 @@ def _call_binary(op, takes_lists=False):
     return call
 
 
-# Packages whose objects hold arrays of any library, and compute with those.
-HOLDERS = frozenset(["xarray"])
-
-
 def holds_arrays(x: Any) -> bool:
-    """Tell whether ``x`` is no array but holds one: an operator is its own then, as for NumPy."""
-    return type(x).__module__.partition(".")[0] in HOLDERS
+    """Tell whether ``x`` holds an array and computes with it, as NumPy's protocol has it.
+
+    So do the arrays with labels of xarray and the quantities of pint: an operator is theirs.
+    """
+    kind = type(x)
+    if not hasattr(kind, "__array_ufunc__") or kind.__module__.partition(".")[0] == "numpy":
+        return False
+    return kind is not Tensor and find_backend(kind) is None
 
 
 def _with_a_list(x, y):
