@@ -9,6 +9,7 @@ from gradx.graph.passes.common import without_common
 from gradx.graph.passes.dead import without_dead
 from gradx.graph.passes.folding import folded
 from gradx.graph.passes.joining import joined
+from gradx.graph.passes.summing import summed
 
 
 def optimized(graph: Graph) -> Graph:
@@ -18,4 +19,13 @@ def optimized(graph: Graph) -> Graph:
     return graph
 
 
-PASSES = (without_common, simplified, folded, simplified, joined, without_common, without_dead)
+PASSES = (
+    without_common,
+    simplified,
+    folded,
+    simplified,
+    joined,
+    summed,
+    without_common,
+    without_dead,
+)
