@@ -90,4 +90,4 @@ def test_gradients_of_recurrent_layers_compile(kind):
     expected = tree.leaves(gradient(layer, x))
     for _ in range(2):
         for ours, theirs in zip(tree.leaves(compiled(layer, x)), expected, strict=True):
-            np.testing.assert_array_equal(ours, theirs)
+            np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-14)
