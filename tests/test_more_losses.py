@@ -217,6 +217,16 @@ def test_distributions_that_agree_are_no_distance_apart():
     assert np.isfinite(to_targets).all()
 
 
+def test_a_class_that_neither_distribution_has_counts_nothing():
+    logs, targets = np.log([[0.25, 0.75]]), np.asarray([[0.5, 0.5]])
+    with_none = np.asarray([[*logs[0], -np.inf]]), np.asarray([[*targets[0], 0.0]])
+
+    value, gradient = gx.value_and_grad(nn.kl_divergence)(*with_none)
+
+    assert value == nn.kl_divergence(logs, targets)
+    np.testing.assert_array_equal(gradient, [[-0.5, -0.5, 0.0]])
+
+
 def test_a_variance_of_zero_can_grow_again():
     gradient = gx.grad(lambda v: nn.gaussian_nll(np.ones(1), np.zeros(1), v, eps=0.1))
 

@@ -41,8 +41,10 @@ def kl_divergence(log_predictions: Any, targets: Any, reduction: str = "mean") -
     if not targets.shape:
         raise ShapeError(f"{name}: expected log_predictions (..., classes), got a number")
     targets = checked_targets(targets, law="probability", name=name)
-    # The logarithm of what is 0 would be infinite, and so would its derivative.
-    logs = log_of(where(targets > 0, targets, 1.0))
+    # The logarithms of what is 0 would be infinite, and so would their derivatives.
+    counts = targets > 0
+    logs = log_of(where(counts, targets, 1.0))
+    log_predictions = where(counts, log_predictions, 0.0)
     losses = sum(multiply(targets, subtract(logs, log_predictions)), axis=-1)
     return reduced(name, losses, reduction)
 
