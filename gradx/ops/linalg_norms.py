@@ -116,10 +116,15 @@ def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
     ``ord`` is any number, also 0 (how many are not 0) and the infinities (the largest
     and the smallest size). The derivative at 0 is 0.
 
+    Raises:
+        ValueError: ``ord`` is the name of a norm of matrices.
+
     >>> import numpy as np, gradx as gx
     >>> gx.linalg.vector_norm(np.asarray([[3.0, 4.0], [0.0, 0.0]]), axis=1)
     array([5., 0.])
     """
+    if isinstance(ord, str):
+        raise ShapeError(f"vector_norm: ord of vectors is a number, got {ord!r}")
     if ord == 2:
         return euclidean_norm(x, axis=axis, keepdims=keepdims)
     if ord == math.inf:
