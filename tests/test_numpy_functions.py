@@ -191,6 +191,12 @@ DIFFERENCES = {
     "trapezoid, uneven": lambda x: np.trapezoid(x, [0.0, 0.5, 2.0]),
     "trapezoid, over x": lambda x: np.trapezoid([1.0, 2.0, 4.0], x),
 }
+ONE_TRIANGLE = {
+    "pinv": lambda x: np.linalg.pinv(x, hermitian=True),
+    "singular values": lambda x: np.linalg.svd(x, compute_uv=False, hermitian=True),
+    "rank": lambda x: x * np.linalg.matrix_rank(x, hermitian=True),
+    "rank above a size": lambda x: x * np.linalg.matrix_rank(x, 1.6, hermitian=True),
+}
 BESIDE_LISTS = {
     "clip": lambda x: np.clip(x, [-1.0, -1.0, 0.0], [[1.0], [2.0]]),
     "diff": lambda x: np.diff(x, prepend=[[0.0], [1.0]]),
@@ -224,6 +230,11 @@ def assert_as_on_arrays(f, x):
 @pytest.mark.parametrize("f", CALLS.values(), ids=CALLS)
 def test_numpys_own_functions_are_differentiated(f):
     assert_as_on_arrays(f, X)
+
+
+@pytest.mark.parametrize("f", ONE_TRIANGLE.values(), ids=ONE_TRIANGLE)
+def test_one_triangle_says_what_a_hermitian_matrix_is(f):
+    assert_as_on_arrays(f, SQUARE)
 
 
 @pytest.mark.parametrize("f", BESIDE_LISTS.values(), ids=BESIDE_LISTS)

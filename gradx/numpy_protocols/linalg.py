@@ -62,10 +62,12 @@ def _qr(a, mode="reduced"):
 
 
 def _svd(a, full_matrices=True, compute_uv=True, hermitian=False):
+    a = _hermitian(a, "L") if hermitian else a
     return svd(a, full_matrices=full_matrices) if compute_uv else svdvals(a)
 
 
 def _pinv(a, rcond=None, hermitian=False, *, rtol=None):
+    a = _hermitian(a, "L") if hermitian else a
     return pinv(a, rtol=rcond if rtol is None else rtol)
 
 
@@ -81,6 +83,7 @@ def _lstsq(a, b, rcond=None):
 def _matrix_rank(A, tol=None, hermitian=False, *, rtol=None):
     if A.ndim < 2:
         return astype(any(ew.not_equal(A, 0)), np.int64)
+    A = _hermitian(A, "L") if hermitian else A
     if tol is None:
         return matrix_rank(A, rtol=rtol)
     return count_nonzero(ew.greater(svdvals(A), np.expand_dims(tol, -1)), axis=-1)
