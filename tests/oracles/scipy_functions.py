@@ -137,8 +137,8 @@ for name in names_in(TESTS_OF_TWO):
 for name in names_in("jarque_bera skewtest kurtosistest normaltest"):
     case(f"stats.{name}", statistic_and_p(getattr(stats, name)), signed(25))
 for name in names_in("ttest_ind ttest_rel pearsonr f_oneway levene bartlett"):
-    test = statistic_and_p(partial(getattr(stats, name), axis=1))
-    case(f"stats.{name} of rows", test, signed(3, 7), signed(3, 7))
+    by_row = statistic_and_p(partial(getattr(stats, name), axis=1))
+    case(f"stats.{name} of rows", by_row, signed(3, 7), signed(3, 7))
 case("stats.spearmanr", lambda x: stats.spearmanr(x)[:], signed(6, 3))
 case("stats.ttest_1samp", lambda x: stats.ttest_1samp(x, 0.1)[:2], signed(8))
 case(
@@ -363,6 +363,28 @@ def difference(scalar, points, along):
         found.append((8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * step))
     apart = np.abs(np.diff(found))
     return found[1 + int(np.argmin(apart))]
+
+
+def in_all_places(gradients, along):
+    return sum(gx.sum(g * t) for g, t in zip(gradients, along, strict=True))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_second_derivative_is_the_same_in_every_mix(name):
+    function, arrays = CASES[name]
+    draw = np.random.default_rng(2)
+    plain = [a.array if isinstance(a, Fixed) else a for a in arrays]
+    weights = [draw.normal(size=np.shape(part)) for part in outputs(function(*plain))]
+    scalar, (_, points) = weighed(function, arrays, weights), varied(arrays)
+    places, points = tuple(range(len(points))), tuple(points)
+    along, other = [tuple([draw.normal(size=p.shape) for p in points]) for _ in range(2)]
+
+    forward = lambda *xs: gx.jvp(scalar, xs, along)[1]
+    reverse = lambda *xs: in_all_places(gx.grad(scalar, places)(*xs), along)
+    found = [gx.jvp(slope, points, other)[1] for slope in (forward, reverse)]
+    found += [in_all_places(gx.grad(f, places)(*points), other) for f in (forward, reverse)]
+
+    np.testing.assert_allclose(found, found[0], 1e-7, 1e-9)
 
 
 @pytest.mark.parametrize("name", COMPILED)
