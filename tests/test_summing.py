@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gradx as gx
-from gradx.graph.passes import optimized
+from gradx.graph.passes import optimized, summing
 from gradx.graph.passes.summing import summed
 
 RNG = np.random.default_rng(0)
@@ -57,7 +57,13 @@ def added_twice(w):
     return product + product + product + product
 
 
+def other_precisions(w):
+    half = gx.astype(w, "float32")
+    return sum([half[i : i + 1].T @ half[i : i + 1] for i in range(4)], w)
+
+
 APART = {
+    "other precisions": other_precisions,
     "few products": gx.grad(lambda w: loop(w, START, 3)),
     "factors larger than the result": gx.grad(lambda w: loop(w, np.repeat(START, 40, axis=0), 5)),
     "one product many times": added_twice,
@@ -82,3 +88,15 @@ def test_integers_are_added_as_they_are():
 
     assert count(summed(gx.capture(f)(w)), "concat") == 0
     assert count(summed(gx.capture(f)(w.astype(float))), "concat") == 2
+
+
+def test_each_addition_is_looked_at_once(monkeypatch):
+    roots = []
+    terms = summing._terms
+    monkeypatch.setattr(
+        summing, "_terms", lambda root, *rest: roots.append(root) or terms(root, *rest)
+    )
+    graph = gx.capture(lambda x: sum([x * i for i in range(50)], x))(WEIGHT)
+
+    assert summed(graph).equations == graph.equations
+    assert roots == [graph.equations[-1]]

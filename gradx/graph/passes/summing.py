@@ -38,14 +38,13 @@ def summed(graph: Graph) -> Graph:
     written = written_by(graph)
     once = {x for x, found in read_by(graph).items() if len(found) == 1} - set(graph.outputs)
     sums: dict[Equation, Sum] = {}
-    gone: set[Equation] = set()
+    inner: set[Equation] = set()
     for equation in reversed(graph.equations):
-        if equation in gone or not _adds_matrices(equation):
-            continue
-        found = _terms(equation, written, once)
-        if found.is_worth_it:
-            sums[equation] = found
-            gone |= found.parts
+        if equation not in inner and _adds_matrices(equation):
+            sums[equation] = _terms(equation, written, once)
+            inner |= sums[equation].parts
+    sums = {equation: terms for equation, terms in sums.items() if terms.is_worth_it}
+    gone = {part for terms in sums.values() for part in terms.parts}
     equations: list[Equation] = []
     for equation in graph.equations:
         if equation in sums:
@@ -61,12 +60,12 @@ def _adds_matrices(equation: Equation) -> bool:
 
 
 def _terms(root: Equation, written: dict[Variable, Equation], once: set[Variable]) -> Sum:
-    found = Sum()
+    found, (out,) = Sum(), root.outputs
     waiting: list[Input] = [*reversed(root.inputs)]
     while waiting:
         x = waiting.pop()
         equation = written.get(x) if type(x) is Variable and x in once else None
-        if equation is None or equation.outputs[0].shape != root.outputs[0].shape:
+        if equation is None or not _is_alike(equation.outputs[0], out):
             found.others.append(x)
         elif _adds_matrices(equation):
             found.parts.add(equation)
@@ -77,6 +76,10 @@ def _terms(root: Equation, written: dict[Variable, Equation], once: set[Variable
         else:
             found.others.append(x)
     return found
+
+
+def _is_alike(x: Variable, out: Variable) -> bool:
+    return (x.shape, x.dtype) == (out.shape, out.dtype)
 
 
 def _multiplies_matrices(equation: Equation) -> bool:
