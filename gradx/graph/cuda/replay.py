@@ -424,7 +424,7 @@ def _end_quietly(stream: Any) -> None:
 @contextmanager
 def _no_collection() -> Iterator[None]:
     """Keep finalizers, which may synchronize or free memory, out of a block."""
-    gc.collect()
+    gc.collect(1)  # of what is young, as what the steps left behind: all would take long
     was_on = gc.isenabled()
     gc.disable()
     try:
