@@ -204,6 +204,7 @@ BESIDE_LISTS = {
     "gradient": lambda x: np.gradient(x, [0, 1, 3], axis=1),
     "linspace": lambda x: np.linspace(x, [1, 2, 3], 4),
     "lstsq": lambda x: np.linalg.lstsq([[1, 2], [0, 1]], x)[0],
+    "polyval": lambda x: np.polyval([1, 2, 3], x),
     "select": lambda x: np.select([x > 1, [True, False, False]], [x * x, [1, 2, 3]], 0.5),
     "solve": lambda x: np.linalg.solve([[1, 2], [0, 1]], x),
     "tensordot": lambda x: np.tensordot(x, [[1, 2], [0, 1]], axes=([0], [1])),
@@ -240,6 +241,14 @@ def test_one_triangle_says_what_a_hermitian_matrix_is(f):
 @pytest.mark.parametrize("f", BESIDE_LISTS.values(), ids=BESIDE_LISTS)
 def test_lists_of_numbers_are_arrays_to_them(f):
     assert_as_on_arrays(f, X)
+
+
+def test_coefficients_of_double_precision_make_the_value_one_of_it():
+    x = np.float32([0.5, 2.0])
+
+    for coefficients in ([0.5, -1.0], np.float64([0.5, -1.0]), np.float32([0.5, -1.0]), [1, 2]):
+        found = gx.vjp(lambda x, p=coefficients: np.polyval(p, x), x)[0]
+        assert found.dtype == np.polyval(coefficients, x).dtype
 
 
 def test_list_that_is_no_array_is_named():

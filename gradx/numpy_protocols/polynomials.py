@@ -19,7 +19,7 @@ from gradx.ops.shapes import expand_dims, sum
 
 def _polyval(p, x):
     value = ew.multiply(x, 0)
-    for coefficient in p:
+    for coefficient in array_of(p):  # whose numbers decide the precision, as NumPy's do
         value = ew.add(ew.multiply(value, x), coefficient)
     return value
 
