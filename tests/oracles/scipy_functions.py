@@ -335,19 +335,29 @@ def outputs(found):
     return tree.leaves(list(found) if isinstance(found, tuple) else found)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_derivative_is_that_of_scipys_values(name):
+def drawn(name, directions):
+    """Return a number made of all that a function returns, its arguments, and directions."""
     function, arrays = CASES[name]
     draw = np.random.default_rng(1)
     plain = [a.array if isinstance(a, Fixed) else a for a in arrays]
     weights = [draw.normal(size=np.shape(part)) for part in outputs(function(*plain))]
-    scalar, (_, points) = weighed(function, arrays, weights), varied(arrays)
-    along = [draw.normal(size=point.shape) for point in points]
+    points = tuple(varied(arrays)[1])
+    along = [tuple([draw.normal(size=p.shape) for p in points]) for _ in range(directions)]
+    return weighed(function, arrays, weights), points, along
+
+
+def in_all_places(gradients, along):
+    return sum(gx.sum(g * t) for g, t in zip(gradients, along, strict=True))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_derivative_is_that_of_scipys_values(name):
+    scalar, points, (along,) = drawn(name, 1)
 
     value, gradients = gx.value_and_grad(scalar, tuple(range(len(points))))(*points)
-    forward_value, forward = gx.jvp(scalar, tuple(points), tuple(along))
+    forward_value, forward = gx.jvp(scalar, points, along)
 
-    reverse = sum(np.sum(g * t) for g, t in zip(gradients, along, strict=True))
+    reverse = in_all_places(gradients, along)
     np.testing.assert_allclose([value, forward_value], scalar(*points), 1e-7, 1e-9)
     np.testing.assert_allclose(forward, reverse, 1e-9, 1e-11)
     np.testing.assert_allclose(reverse, difference(scalar, points, along), 2e-5, 1e-7)
@@ -365,19 +375,10 @@ def difference(scalar, points, along):
     return found[1 + int(np.argmin(apart))]
 
 
-def in_all_places(gradients, along):
-    return sum(gx.sum(g * t) for g, t in zip(gradients, along, strict=True))
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_second_derivative_is_the_same_in_every_mix(name):
-    function, arrays = CASES[name]
-    draw = np.random.default_rng(2)
-    plain = [a.array if isinstance(a, Fixed) else a for a in arrays]
-    weights = [draw.normal(size=np.shape(part)) for part in outputs(function(*plain))]
-    scalar, (_, points) = weighed(function, arrays, weights), varied(arrays)
-    places, points = tuple(range(len(points))), tuple(points)
-    along, other = [tuple([draw.normal(size=p.shape) for p in points]) for _ in range(2)]
+    scalar, points, (along, other) = drawn(name, 2)
+    places = tuple(range(len(points)))
 
     forward = lambda *xs: gx.jvp(scalar, xs, along)[1]
     reverse = lambda *xs: in_all_places(gx.grad(scalar, places)(*xs), along)
