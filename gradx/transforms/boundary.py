@@ -75,10 +75,10 @@ def own(arrays: Iterable[Any], *, lent: Sequence[Any]) -> list[Any]:
             array = copied(array)
         seen.add(id(array))
         owned.append(array)
-    return beside(lent, owned)
+    return as_tensors_inside(lent, owned)
 
 
-def beside(lent: Iterable[Any], results: list[Any]) -> list[Any]:
+def as_tensors_inside(lent: Iterable[Any], results: list[Any]) -> list[Any]:
     """Return the results as Tensors if any of what was lent is one, as inside a transform.
 
     Also what varies with nothing is a Tensor there: code that uses it together with what was lent

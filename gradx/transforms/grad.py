@@ -15,6 +15,7 @@ from gradx.ops.creation import ones_like, zeros_like
 from gradx.ops.shapes import conform
 from gradx.transforms.boundary import (
     as_array,
+    as_tensors_inside,
     copied,
     detach_tree,
     is_differentiable,
@@ -158,7 +159,8 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
         ]
         return tree.unflatten(structure, own(cotangents, lent=[*leaves, *given]))
 
-    out = tree.unflatten(out_structure, own(map(copied, values), lent=leaves))
+    results = as_tensors_inside(leaves, [copied(value) for value in values])
+    out = tree.unflatten(out_structure, results)
     return (out, pullback, aux) if has_aux else (out, pullback)
 
 

@@ -11,7 +11,7 @@ from gradx.errors import DTypeError, ShapeError
 from gradx.ops.joining import concat
 from gradx.ops.shapes import permute_dims, reshape
 from gradx.transforms.batching import vmap
-from gradx.transforms.boundary import beside, label_of, require_differentiable
+from gradx.transforms.boundary import as_tensors_inside, label_of, require_differentiable
 from gradx.transforms.forward import jvp
 from gradx.transforms.grad import P, argument_positions, grad, require_argnums, vjp
 from gradx.transforms.linearize import transpose
@@ -62,7 +62,7 @@ def jacobian(
         by_columns = sum(map(_size, inputs)) <= sum(map(_size, outputs))
         products = _by_columns if by_columns else _by_rows
         blocks = products(pullback, (out, outputs, out_structure), (inputs, structure), chunk_size)
-        per_output = [tree.unflatten(structure, beside(inputs, row)) for row in blocks]
+        per_output = [tree.unflatten(structure, as_tensors_inside(inputs, row)) for row in blocks]
         if not isinstance(argnums, tuple):
             per_output = [row[0] for row in per_output]
         return tree.unflatten(out_structure, per_output)
