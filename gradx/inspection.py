@@ -35,12 +35,12 @@ class Info:
         info, native = self._ask(device)
         return info.default_dtypes(device=native)
 
-    def devices(self) -> list[Any]:
+    def devices(self) -> tuple[Any, ...]:
         """Return the devices that can be used here: of one library, if bound to one."""
         backend, own = backend_for_device(self._device or current_device())
         names = devices() if self._device is None else backend.devices()
         native = [backend_for_device(name)[1] for name in names]
-        return native if own in native else [own, *native]
+        return tuple(native if own in native else [own, *native])
 
     def dtypes(self, *, device: Any = None, kind: Any = None) -> dict[str, Any]:
         """Return the dtypes that a device has, by name: all, or those of a kind or kinds."""
