@@ -51,6 +51,12 @@ POLYNOMIALS = {
     "polydiv": lambda p: np.polydiv(p, p[2:4]),
     "polydiv by a longer one": lambda p: np.polydiv(p[:2], p),
     "polyfit": lambda p: np.polyfit(np.arange(5.0), p, 2, w=np.arange(1.0, 6.0)),
+    "polyfit and its covariance": lambda p: np.polyfit(np.arange(5.0), p, 2, cov=True),
+    "polyfit and its unscaled covariance": lambda p: np.polyfit(p, V**2, 1, cov="unscaled")[1],
+    "polyfit of columns": lambda p: np.polyfit(
+        np.arange(5.0), np.stack([p, np.cos(p)], 1), 1, w=2 + np.sin(p), cov=True
+    ),
+    "polyfit, all it knows": lambda p: np.polyfit(p, np.arange(5.0), 2, full=True)[:4],
     "polyfit over x": lambda p: np.polyfit(p, np.arange(5.0) ** 2, 2),
     "polyint": lambda p: np.polyint(p, 2, k=[1.0, 2.0]),
     "polymul": lambda p: np.polymul(p, [1.0, 2.0]),
@@ -147,13 +153,13 @@ def test_nanstd_of_a_constant_has_a_derivative_of_0():
 
 
 ANSWERS = {
-    "argpartition": lambda x: np.argpartition(x, 1, axis=1),
     "array_equiv": lambda x: np.array_equiv(x, x),
     "digitize": lambda x: np.digitize(x, [0.0, 1.0]),
     "histogram": lambda x: np.histogram(x, [-1.0, 0.0, 1.0, 2.2])[0],
     "histogramdd": lambda x: np.histogramdd([x[0], x[1]], [2, 2])[0],
     "intersect1d places": lambda x: np.intersect1d(x, X[0], return_indices=True)[1:],
-    "lexsort": lambda x: np.lexsort((x[0], x[1])),
+    "lexsort": lambda x: np.lexsort((x[0], np.round(x[1]), x[1] > 0)),
+    "lexsort along columns": lambda x: np.lexsort((-x, x > 0), axis=0),
     "ravel_multi_index": lambda x: np.ravel_multi_index((x > 0).astype(int), (2, 2, 2)[:2]),
     "nanargmax": lambda x: np.nanargmax(x, axis=1),
     "nanargmin": np.nanargmin,
@@ -171,10 +177,8 @@ def test_answers_are_numpys(f):
 
 
 READING = {
-    "argpartition": lambda x: x[0][np.argpartition(x[0], 1)],
     "bincount": lambda x: np.bincount(np.argsort(x[0]), x[0]),
     "choose": lambda x: np.choose(np.argsort(x[0]), [x[0], x[1], x[0]]),
-    "lexsort": lambda x: x[0][np.lexsort((x[0], x[1]))],
     "nanquantile": lambda x: np.nanquantile(x, 0.3, method="lower"),
     "unique": np.unique,
 }
@@ -193,6 +197,8 @@ def test_what_reads_numbers_is_refused_where_vmap_holds_those_of_several_calls(f
 
 
 MAPPED = {
+    "argpartition": lambda x: np.sort(np.take_along_axis(x, np.argpartition(x, 1), -1)[:, :2]),
+    "lexsort": lambda x: x[0][np.lexsort((x[0], x[1] > 0))],
     "digitize": lambda x: np.digitize(x, [0.0, 1.0]),
     "digitize downwards": lambda x: np.digitize(x, [1.0, 0.4, 0.0], right=True),
     "histogram": lambda x: np.histogram(x, [-1.0, 0.0, 1.0, 2.2])[0],

@@ -124,10 +124,16 @@ MORE = {
     "nanmean, where": lambda x: np.nanmean(x, axis=1, where=functions.EVEN),
     "nanstd about another mean": lambda x: np.nanstd(x, 1, mean=np.asarray([[0.3], [0.1]])),
     "nanvar, where": lambda x: np.nanvar(x, axis=0, where=functions.EVEN),
+    "pad by ramps": lambda x: np.pad(x, ((2, 1), (0, 3)), "linear_ramp", end_values=(1, 5)),
+    "pad by means": lambda x: np.pad(x, 1, "mean", stat_length=((1, 2), (2, 9))),
+    "pad by medians and extremes": lambda x: [
+        np.pad(x, (2, 1), mode) for mode in ("median", "maximum", "minimum")
+    ],
     "pad by a table": lambda x: np.pad(x, {-1: (1, 2), 0: 1}, mode="edge"),
     "pad with ends": lambda x: np.pad(x, ((1, 2), (0, 1)), constant_values=((1, 2), (3, 4))),
     "poly of a matrix": lambda x: np.poly(x[:, :2]),
     "polyint, one constant": lambda x: np.polyint(x[0], 2, k=[3.0]),
+    "sort_complex": np.sort_complex,
     "split by NumPy's number": lambda x: np.split(x, np.int64(3), axis=1),
     "std about another mean": lambda x: np.std(x, axis=1, mean=np.asarray([[0.3], [0.1]])),
     "tile by an array": lambda x: np.tile(x, np.asarray([2, 1])),

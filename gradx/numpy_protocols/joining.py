@@ -13,7 +13,7 @@ from gradx.numpy_protocols.arranging import (
     flat,
 )
 from gradx.ops.joining import concat, meshgrid, split, stack, unstack
-from gradx.ops.moving import pad, repeat, tile
+from gradx.ops.moving import repeat, tile
 from gradx.ops.shapes import astype, expand_dims, reshape
 
 
@@ -96,23 +96,6 @@ def _hsplit(ary, indices_or_sections):
     return _split(ary, indices_or_sections, 1 if ary.ndim > 1 else 0)
 
 
-def _pad(array, pad_width, mode="constant", *, constant_values=0):
-    if isinstance(pad_width, dict):
-        table = {axis % array.ndim: width for axis, width in pad_width.items()}
-        pad_width = [np.broadcast_to(table.get(axis, 0), (2,)) for axis in range(array.ndim)]
-    widths = np.asarray(pad_width)
-    if mode != "constant" or np.ndim(constant_values) == 0:
-        return pad(array, widths.tolist(), mode, constant_values=constant_values)
-    # A value of its own for each end: those of later axes fill the corners.
-    for axis, sides in enumerate(np.broadcast_to(widths, (array.ndim, 2)).tolist()):
-        values = np.broadcast_to(constant_values, (array.ndim, 2))[axis].tolist()
-        for side, (width, value) in enumerate(zip(sides, values, strict=True)):
-            one = [[0, 0] for _ in range(array.ndim)]
-            one[axis][side] = width
-            array = pad(array, one, constant_values=value)
-    return array
-
-
 def _meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
     if not sparse:
         return meshgrid(*map(array_of, xi), indexing=indexing)
@@ -138,7 +121,6 @@ FUNCTIONS: dict[Any, Any] = {
     np.hsplit: _hsplit,
     np.hstack: _hstack,
     np.meshgrid: _meshgrid,
-    np.pad: _pad,
     np.repeat: lambda a, repeats, axis=None: repeat(a, repeats, axis=axis),
     np.split: _split,
     np.stack: _stack,

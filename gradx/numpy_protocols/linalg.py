@@ -73,6 +73,7 @@ def _pinv(a, rcond=None, hermitian=False, *, rtol=None):
 
 def _lstsq(a, b, rcond=None):
     found = lstsq(a, b, rtol=rcond)
+    found = found._replace(rank=astype(found.rank, np.int32))
     rank, (rows, columns) = untracked(found.rank), a.shape
     deficient = rank.ndim == 0 and not reading_stalls(rank) and rank < columns
     if rows > columns and not deficient:

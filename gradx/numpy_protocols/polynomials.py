@@ -8,13 +8,13 @@ from gradx.core.arrays import is_kind, read_for, untracked
 from gradx.errors import ShapeError
 from gradx.numpy_protocols.arranging import array_of, at_least_1d, flat
 from gradx.numpy_protocols.products import convolve
-from gradx.numpy_protocols.refusals import unknown
 from gradx.ops import elementwise as ew
 from gradx.ops.joining import concat, stack
 from gradx.ops.linalg_eigen import eigvals
-from gradx.ops.linalg_least_squares import lstsq
+from gradx.ops.linalg_products import matmul
+from gradx.ops.linalg_solving import inv
 from gradx.ops.moving import pad
-from gradx.ops.shapes import expand_dims, sum
+from gradx.ops.shapes import expand_dims, matrix_transpose, sum
 
 
 def _polyval(p, x):
@@ -69,18 +69,32 @@ def _vander(x, N=None, increasing=False):
 
 
 def _polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
-    if full or cov:
-        raise unknown("np.polyfit", ["full" if full else "cov"])
     x, y = array_of(x) + 0.0, array_of(y) + 0.0
-    powers, values = _vander(x, deg + 1), y if y.ndim > 1 else expand_dims(y, 1)
+    powers, values = _vander(x, deg + 1), y
     if w is not None:
-        weights = expand_dims(array_of(w), 1)
-        powers, values = powers * weights, values * weights
+        weights = array_of(w)
+        powers = powers * expand_dims(weights, 1)
+        values = values * (expand_dims(weights, 1) if y.ndim > 1 else weights)
     # The columns are given one length, so that small powers count as much as large ones.
     length = ew.sqrt(sum(powers * powers, axis=0))
-    rtol = x.shape[0] * np.finfo(x.dtype).eps if rcond is None else rcond
-    found = lstsq(powers / length, values, rtol=rtol).solution / expand_dims(length, 1)
-    return found if y.ndim > 1 else found[:, 0]
+    rcond = x.shape[0] * np.finfo(untracked(x).dtype).eps if rcond is None else rcond
+    found, residuals, rank, singular = np.linalg.lstsq(powers / length, values, rcond)
+    found = found / (expand_dims(length, 1) if y.ndim > 1 else length)
+    if full:
+        return found, residuals, rank, singular, rcond
+    if not cov:
+        return found
+    shared = _covariance(powers / length, length, residuals, cov)
+    return found, shared if y.ndim > 1 else shared[:, :, 0]
+
+
+def _covariance(columns, length, residuals, kind):
+    """Return how fitted coefficients vary together; the last axis is that of the fits."""
+    each = inv(matmul(matrix_transpose(columns), columns)) / np.multiply.outer(length, length)
+    count, order = columns.shape
+    if kind != "unscaled" and count <= order:
+        raise ShapeError(f"np.polyfit: a covariance takes more than {order} points, got {count}")
+    return expand_dims(each, 2) * (1 if kind == "unscaled" else residuals / (count - order))
 
 
 def _roots(p):

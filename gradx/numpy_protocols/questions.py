@@ -119,7 +119,7 @@ OF_DTYPES = """
 """
 OF_SHAPES = "diag_indices_from einsum_path tril_indices_from triu_indices_from"
 OF_NUMBERS = """
-    argpartition array_equiv ix_ lexsort min_scalar_type ravel_multi_index unravel_index
+    array_equiv ix_ min_scalar_type ravel_multi_index unravel_index
 """
 
 FUNCTIONS: dict[Any, Any] = {

@@ -8,13 +8,14 @@ import numpy as np
 
 from gradx.core.arrays import is_kind, read_for, untracked
 from gradx.errors import OutOfBoundsError, ShapeError
-from gradx.numpy_protocols.arranging import chosen_axes, copy_of, flat
+from gradx.numpy_protocols.arranging import array_of, chosen_axes, copy_of, flat
 from gradx.numpy_protocols.writing import write_into
 from gradx.ops import elementwise as ew
 from gradx.ops.along import take, take_along_axis
 from gradx.ops.creation import zeros_like
 from gradx.ops.searching import nonzero
-from gradx.ops.sorting import sort
+from gradx.ops.shapes import astype
+from gradx.ops.sorting import argsort, sort
 from gradx.ops.special_bessel import i0
 from gradx.ops.trigonometric import sinc
 
@@ -63,11 +64,35 @@ def _sort(a, axis=-1, kind=None, order=None, *, stable=None):
 
 
 def _partition(a, kth, axis=-1, kind="introselect", order=None):
+    return _sort(_with_places(a, kth, axis, "np.partition"), axis)
+
+
+def _argpartition(a, kth, axis=-1, kind="introselect", order=None):
+    a = _with_places(a, kth, axis, "np.argpartition")
+    return argsort(flat(a) if axis is None else a, axis=-1 if axis is None else axis)
+
+
+def _with_places(a, kth, axis, function):
+    """Check that ``kth`` are places; what is sorted is partitioned at every one of them."""
     length = a.size if axis is None else a.shape[chosen_axes(axis, a.ndim)[0]]
     if np.any((np.asarray(kth) >= length) | (np.asarray(kth) < -length)):
-        raise OutOfBoundsError(f"np.partition: kth is a place among {length} elements, got {kth}")
-    # What is sorted is partitioned at every place.
-    return _sort(a, axis)
+        raise OutOfBoundsError(f"{function}: kth is a place among {length} elements, got {kth}")
+    return a
+
+
+def _sort_complex(a):
+    a = _sort(a)
+    return a if is_kind(a, "complex floating") else astype(a, np.complex128)
+
+
+def _lexsort(keys, axis=-1):
+    """Sort by each key in turn, the last one last: those before it decide among its ties."""
+    first, *rest = map(array_of, keys)
+    order = argsort(first, axis=axis)
+    for key in rest:
+        among = argsort(take_along_axis(key, order, axis=axis), axis=axis)
+        order = take_along_axis(order, among, axis=axis)
+    return order
 
 
 def _round(a, decimals=0, out=None):
@@ -119,12 +144,14 @@ def _real_if_close(a, tol=100):
 
 FUNCTIONS: dict[Any, Any] = {
     np.angle: _angle,
+    np.argpartition: _argpartition,
     np.around: _round,
     np.clip: _clip,
     np.compress: _compress,
     np.fix: lambda x, out=None: ew.trunc(x),
     np.i0: i0,
     np.imag: _imag,
+    np.lexsort: _lexsort,
     np.nan_to_num: _nan_to_num,
     np.partition: _partition,
     np.real: lambda x: x.real,
@@ -133,6 +160,7 @@ FUNCTIONS: dict[Any, Any] = {
     np.select: _select,
     np.sinc: sinc,
     np.sort: _sort,
+    np.sort_complex: _sort_complex,
     np.take: _take,
     np.take_along_axis: _take_along_axis,
     np.where: _where,
