@@ -301,11 +301,36 @@ def test_hvp_is_the_hessian_times_the_tangent():
     np.testing.assert_allclose(gx.hvp(f, (x,), (v,)), gx.hessian(f)(x) @ v)
 
 
-def test_stop_gradient_makes_a_constant_at_every_order():
-    f = lambda x: gx.stop_gradient(x) * x
+CONSTANT = {"stop_gradient": gx.stop_gradient, "detach": lambda x: x.detach()}
+
+
+@pytest.mark.parametrize("constant", CONSTANT.values(), ids=CONSTANT)
+def test_what_takes_no_part_in_the_derivative_is_a_constant_at_every_order(constant):
+    f = lambda x: constant(x) * x
 
     assert gx.grad(f)(np.asarray(3.0)) == 3
     assert gx.grad(gx.grad(f))(np.asarray(3.0)) == 0
+    assert gx.grad(gx.capture(f)(np.asarray(3.0)))(np.asarray(5.0)) == 5
+    np.testing.assert_array_equal(gx.vmap(lambda x: x - constant(x))(np.ones(2)), np.zeros(2))
+
+
+# The others run a function once for several calls, whose numbers it cannot know.
+ONE_CALL = [name for name in DERIVATIVES if name not in ("vmap", "of a vmap", "checkpoint")]
+
+
+@pytest.mark.parametrize("constant", CONSTANT.values(), ids=CONSTANT)
+@pytest.mark.parametrize(("outer", "inner"), list(itertools.product(ONE_CALL, repeat=2)))
+def test_number_of_what_takes_no_part_steers_python_in_nested_transforms(outer, inner, constant):
+    cube = lambda x: x * x * x if float(constant(x)) > 0 else x
+
+    np.testing.assert_allclose(DERIVATIVES[outer](DERIVATIVES[inner](cube))(2 * one), 12.0)
+
+
+def test_array_inside_can_be_seen_after_the_transform():
+    seen = []
+    gx.grad(lambda x: gx.grad(lambda y: (seen.append(y * x), y * x)[1])(x))(2 * one)
+
+    assert seen[0].detach() == 4
 
 
 def test_single_precision_stays_to_third_order():

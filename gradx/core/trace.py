@@ -79,10 +79,6 @@ class Trace:
         """Return what lies beneath ``x``, of the shape that ``x`` has."""
         return x.value
 
-    def detach(self, x: Any) -> Any:
-        """Return the value without derivative."""
-        return x.value
-
     def plain(self, x: Any, what: str) -> Any:
         """Return what lies beneath ``x``, for ``what``, which reads its numbers."""
         return x.value

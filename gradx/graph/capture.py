@@ -143,9 +143,6 @@ class Capture(Trace):
     def plain(self, x, what):
         raise self.refusal(what)
 
-    def detach(self, x):
-        return x
-
     def reads_layout(self):
         self.layout_matters = True
 

@@ -10,12 +10,12 @@ from typing import Any
 from gradx.core.arrays import is_kind
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
-from gradx.core.trace import substitutes
+from gradx.core.trace import Ended, substitutes
 from gradx.core.views import freeze, without_constants
 from gradx.device import asarray
 from gradx.errors import DTypeError, ShapeError, TapeError
 from gradx.ops.complex import conj
-from gradx.ops.creation import ones_like
+from gradx.ops.creation import ones_like, stop_gradient
 from gradx.transforms.boundary import as_array, copied, require_differentiable, require_match
 from gradx.transforms.constants import CONSTANTS
 from gradx.transforms.reverse import Node, Reverse, next_serial, propagate
@@ -133,8 +133,14 @@ def write_grad(tensor: Tensor, grad: Any) -> None:
 
 
 def detach(tensor: Tensor) -> Any:
-    """Return the value as an array without derivative, a copy of its own."""
-    return copied(tensor.trace.detach(tensor))
+    """Return the value as an array, a copy of its own, that has no derivative in any transform.
+
+    What ``vmap`` maps over and ``capture`` records stays theirs: a Tensor. A transform that has
+    returned, or raised, has no more part in it.
+    """
+    while type(tensor) is Tensor and isinstance(tensor.trace, Ended):
+        tensor = tensor.value
+    return copied(without_constants(stop_gradient(tensor)))
 
 
 def read_name(tensor: Tensor) -> str | None:
