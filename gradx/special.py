@@ -92,6 +92,7 @@ from gradx.ops.special_integrals import expi as expi
 from gradx.ops.special_integrals import expn as expn
 from gradx.ops.special_integrals import owens_t as owens_t
 from gradx.ops.special_integrals import spence as spence
+from gradx.ops.special_integrals import wrightomega as wrightomega
 from gradx.ops.special_normal import erfc as erfc
 from gradx.ops.special_normal import erfcinv as erfcinv
 from gradx.ops.special_normal import erfcx as erfcx
@@ -100,6 +101,15 @@ from gradx.ops.special_normal import log_ndtr as log_ndtr
 from gradx.ops.special_normal import ndtr as ndtr
 from gradx.ops.special_normal import ndtri as ndtri
 from gradx.ops.special_normal import ndtri_exp as ndtri_exp
+from gradx.ops.special_polynomials import eval_chebyt as eval_chebyt
+from gradx.ops.special_polynomials import eval_chebyu as eval_chebyu
+from gradx.ops.special_polynomials import eval_gegenbauer as eval_gegenbauer
+from gradx.ops.special_polynomials import eval_genlaguerre as eval_genlaguerre
+from gradx.ops.special_polynomials import eval_hermite as eval_hermite
+from gradx.ops.special_polynomials import eval_hermitenorm as eval_hermitenorm
+from gradx.ops.special_polynomials import eval_jacobi as eval_jacobi
+from gradx.ops.special_polynomials import eval_laguerre as eval_laguerre
+from gradx.ops.special_polynomials import eval_legendre as eval_legendre
 from gradx.ops.special_powers import boxcox as boxcox
 from gradx.ops.special_powers import boxcox1p as boxcox1p
 from gradx.ops.special_powers import cbrt as cbrt
@@ -116,10 +126,16 @@ from gradx.ops.special_powers import pseudo_huber as pseudo_huber
 from gradx.ops.special_powers import radian as radian
 from gradx.ops.special_powers import sindg as sindg
 from gradx.ops.special_powers import tandg as tandg
+from gradx.ops.special_voigt import voigt_profile as voigt_profile
+from gradx.ops.special_waves import airy as airy
+from gradx.ops.special_waves import fresnel as fresnel
+from gradx.ops.special_waves import shichi as shichi
+from gradx.ops.special_waves import sici as sici
 from gradx.ops.statistical import logsumexp as logsumexp
 from gradx.ops.trigonometric import sinc as sinc
 
 __all__ = [
+    "airy",
     "bdtr",
     "bdtrc",
     "bdtri",
@@ -151,6 +167,15 @@ __all__ = [
     "erfcx",
     "erfi",
     "erfinv",
+    "eval_chebyt",
+    "eval_chebyu",
+    "eval_gegenbauer",
+    "eval_genlaguerre",
+    "eval_hermite",
+    "eval_hermitenorm",
+    "eval_jacobi",
+    "eval_laguerre",
+    "eval_legendre",
     "exp1",
     "exp2",
     "exp10",
@@ -162,6 +187,7 @@ __all__ = [
     "fdtr",
     "fdtrc",
     "fdtri",
+    "fresnel",
     "gamma",
     "gammainc",
     "gammaincc",
@@ -223,6 +249,8 @@ __all__ = [
     "rel_entr",
     "rgamma",
     "round",
+    "shichi",
+    "sici",
     "sinc",
     "sindg",
     "softmax",
@@ -230,6 +258,8 @@ __all__ = [
     "stdtr",
     "stdtrit",
     "tandg",
+    "voigt_profile",
+    "wrightomega",
     "xlog1py",
     "xlogy",
     "y0",

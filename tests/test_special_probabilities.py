@@ -16,6 +16,11 @@ FIRST = {
     **dict.fromkeys(["fdtr", "fdtrc", "fdtri", "gdtr", "gdtrc", "hyp1f1"], (1.5, 2.5)),
     **dict.fromkeys(["bdtr", "bdtrc", "bdtri", "nbdtr", "nbdtrc", "nbdtri"], (2, 5)),
     **dict.fromkeys(["jv", "yv", "iv", "kv", "ive", "kve", "hyp0f1"], (1.5,)),
+    **dict.fromkeys(["eval_legendre", "eval_chebyt", "eval_chebyu", "eval_laguerre"], (3,)),
+    **dict.fromkeys(["eval_hermite", "eval_hermitenorm"], (4,)),
+    **dict.fromkeys(["eval_gegenbauer", "eval_genlaguerre"], (3, 1.5)),
+    "eval_jacobi": (3, 0.5, 1.5),
+    "voigt_profile": (0.4, 0.3),
     **dict.fromkeys(["jn", "yn", "kn", "expn", "pdtr", "pdtrc", "pdtri"], (2,)),
     **dict.fromkeys(["chdtr", "chdtrc", "chdtri", "stdtr", "stdtrit"], (3.0,)),
     **dict.fromkeys(["gammaincinv", "gammainccinv", "poch", "owens_t", "powm1"], (1.5,)),
@@ -26,7 +31,7 @@ FIRST = {
 }
 OF_ONE = """
     j0 j1 y0 y1 k0 k1 k0e k1e gammasgn loggamma rgamma dawsn ellipe ellipk ellipkm1 erfi exp1 expi
-    spence cbrt cosdg cosm1 cotdg exp2 exp10 sindg tandg expm1 log1p round
+    spence wrightomega cbrt cosdg cosm1 cotdg exp2 exp10 sindg tandg expm1 log1p round
 """.split()  # noqa: SIM905 (a list of quoted words would be three times as long)
 GIVEN = {**FIRST, **dict.fromkeys(OF_ONE, ())}
 

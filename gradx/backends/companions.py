@@ -5,6 +5,7 @@ without it; then the error says what to install.
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -27,9 +28,30 @@ FUNCTIONS = NAMES.split()
 # Ops that SciPy alone has: other libraries' arrays are copied to it and back.
 SCIPYS = """
     betaincc betainccinv dawsn ellipe erfi gammasgn hyp0f1 hyp1f1 hyp2f1 iv ive jv kv kve lpmv
-    ndtri_exp owens_t powm1 rgamma spence stdtr stdtrit yv zetac
+    ndtri_exp owens_t powm1 rgamma spence stdtr stdtrit wrightomega yv zetac
 """
-ONLY_OF_SCIPY = SCIPYS.split()
+# Of a whole degree, which comes first, they are computed otherwise than of a real one.
+DEGREES = """
+    eval_chebyt eval_chebyu eval_gegenbauer eval_genlaguerre eval_hermite eval_hermitenorm
+    eval_jacobi eval_laguerre eval_legendre
+"""
+OF_DEGREES = DEGREES.split()
+# Ops that compute one part of what a function of SciPy does.
+PARTS: dict[str, Callable[..., Any]] = {
+    "airy_function": lambda special, x: special.airy(x)[0],
+    "airy_slope": lambda special, x: special.airy(x)[1],
+    "cosine_integral": lambda special, x: special.sici(x)[1],
+    "faddeeva_imag": lambda special, x, y: special.wofz(x + 1j * y).imag,
+    "faddeeva_real": lambda special, x, y: special.wofz(x + 1j * y).real,
+    "fresnel_cosine": lambda special, x: special.fresnel(x)[1],
+    "fresnel_sine": lambda special, x: special.fresnel(x)[0],
+    "hyperbolic_cosine_integral": lambda special, x: special.shichi(x)[1],
+    "hyperbolic_sine_integral": lambda special, x: special.shichi(x)[0],
+    "second_airy_function": lambda special, x: special.airy(x)[2],
+    "second_airy_slope": lambda special, x: special.airy(x)[3],
+    "sine_integral": lambda special, x: special.sici(x)[0],
+}
+ONLY_OF_SCIPY = [*SCIPYS.split(), *OF_DEGREES, *PARTS]
 
 
 def kernels_of(module: str, install: str, names: Iterable[str] = FUNCTIONS) -> dict[str, Kernel]:
@@ -45,12 +67,18 @@ def _kernel(module: str, op: str, install: str) -> Kernel:
 
     def kernel(xp: Any, *arrays: Any) -> Any:
         if not found:
-            found.append(getattr(_imported(module, op, install), op))
+            special = _imported(module, op, install)
+            found.append(partial(PARTS[op], special) if op in PARTS else getattr(special, op))
         dtype = _common_dtype(op, arrays)
-        out = found[0](*[_in(dtype, array) for array in arrays])
+        whole = 1 if op in OF_DEGREES and _is_whole(arrays[0]) else 0
+        out = found[0](*arrays[:whole], *[_in(dtype, array) for array in arrays[whole:]])
         return out if out.dtype == dtype else out.astype(dtype)  # half precision is widened
 
     return kernel
+
+
+def _is_whole(n: Any) -> bool:
+    return type(n) is int if type(n) in NUMBERS else n.dtype.kind in "iu"
 
 
 def _imported(module: str, op: str, install: str) -> Any:
