@@ -105,8 +105,8 @@ def test_every_layer_is_tried():
 
 
 ACTIVATIONS = [
-    "elu", "gelu", "leaky_relu", "log_softmax", "relu", "sigmoid", "silu", "softmax", "softplus",
-    "tanh",
+    "elu", "gelu", "hard_swish", "leaky_relu", "log_softmax", "mish", "relu", "selu", "sigmoid",
+    "silu", "softmax", "softplus", "tanh",
 ]  # fmt: skip
 
 
