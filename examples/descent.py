@@ -1,6 +1,7 @@
 """Four ways down a bowl and off a saddle; descent.png has the paths, heights and step sizes."""
 
 import argparse
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -49,11 +50,14 @@ def draw(axes, height, start, steps, loud, extent, seed):
 
 
 def main(output, device, seed):
+    path = Path(output, "descent.png")
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure, axes = plt.subplots(2, 3, figsize=(15, 8), layout="constrained")
     draw(axes[0], bowl, np.asarray([-3.5, 1.1]), 60, 1.0, (-4, 1, -1.5, 1.5), seed)
     draw(axes[1], saddle, np.asarray([0.0, 0.9]), 150, 0.3, (-1.6, 1.6, -1.1, 1.1), seed)
     axes[0, 1].legend()
-    figure.savefig(f"{output}/descent.png", dpi=120)
+    figure.savefig(path, dpi=120)
+    print(f"the paths are in {path}")
 
 
 if __name__ == "__main__":

@@ -61,6 +61,8 @@ def draw(history, images, labels, logits, path):
 
 
 def main(model, epochs, quick, output, device, seed):
+    path = Path(output, f"fashion_{model}.png")
+    path.parent.mkdir(parents=True, exist_ok=True)
     split_key, model_key, train_key = gx.random.split(gx.random.key(seed), 3)
     training, validation = gx.data.split(load("train"), [55_000, 5_000], key=split_key)
     images, labels = load("test")
@@ -87,7 +89,8 @@ def main(model, epochs, quick, output, device, seed):
     seconds = sum(result.history["seconds"])
     accuracy = gx.train.accuracy(logits, labels)
     print(f"{model}: test accuracy {accuracy:.2%} after {epochs} epochs, {seconds:.1f} s")
-    draw(result.history, images, labels, logits, Path(output, f"fashion_{model}.png"))
+    draw(result.history, images, labels, logits, path)
+    print(f"the curve and the errors are in {path}")
 
 
 if __name__ == "__main__":

@@ -64,6 +64,8 @@ def train(model, times, values, everywhere, steps):
 
 
 def main(output, device, seed):
+    path = Path(output, "physics.png")
+    path.parent.mkdir(parents=True, exist_ok=True)
     t, times = np.linspace(0, 1, 500)[:, None], np.linspace(0, 0.35, 7)[:, None]
     given = gx.to_device((network(gx.random.key(seed)), times, solution(times)), device)
     figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
@@ -76,7 +78,8 @@ def main(output, device, seed):
     axes.plot(times, solution(times), "ko", label="measurements")
     axes.set(xlabel="t", ylabel="u", ylim=(-1.1, 1.3), title="u'' + 2 d u' + w² u = 0")
     axes.legend(ncols=2)
-    figure.savefig(Path(output, "physics.png"), dpi=150)
+    figure.savefig(path, dpi=150)
+    print(f"the curves are in {path}")
 
 
 if __name__ == "__main__":

@@ -54,11 +54,10 @@ def smoothed(model, inputs, labels, *, key, train):
 
 
 def ways(key):
-    """Return the network, loss, optimizer and early stopping of each way, by name."""
-    adam, plain = optim.adam(RATE), nn.cross_entropy
+    """Return the network, the loss and the optimizer of each way, by name."""
+    adam, plain, noise = optim.adam(RATE), nn.cross_entropy, optim.add_noise(0.01, key=key)
     dropout = network(key, lambda layer: (layer, nn.relu, nn.Dropout(0.5)))
     connect = network(key, lambda layer: (nn.DropConnect(layer, 0.5), nn.relu))
-    noise = optim.add_noise(0.01, key=key)
     return {
         "none": (network(key), plain, adam),
         "L1 in the loss": (network(key), penalised(partial(nn.l1_penalty, strength=1e-3)), adam),
@@ -96,6 +95,7 @@ def draw_chances(axes, title, predict, points, labels):
 
 
 def main(output, device, seed):
+    Path(output).mkdir(parents=True, exist_ok=True)
     keys = gx.random.split(gx.random.key(seed), 6)
     training, validation = moons(keys[0], 120, 1 / 6), moons(keys[1], 120, 1 / 6)
     points, labels = moons(keys[2], 2000, 0.0)
@@ -119,17 +119,17 @@ def main(output, device, seed):
     draw_curves(axes, axes.get_title(), histories["none"], alpha=0.25)  # had it gone on
 
     connect, draws = models["DropConnect"], gx.random.split(keys[5], 200)
-    averaged = lambda x: average(connect, x, draws)
     maps = {
         "no regularisation": lambda x: nn.softmax(models["none"](x)),
         "DropConnect, all weights": lambda x: nn.softmax(connect(x)),
-        "DropConnect, mean of 200 networks": averaged,
+        "DropConnect, mean of 200 networks": lambda x: average(connect, x, draws),
     }
     for axes, (title, predict) in zip(below.subplots(1, 3), maps.items(), strict=True):
         surprise = -np.mean(np.log(predict(points)[np.arange(2000), labels]))
         print(f"{title}: cross-entropy {surprise:.2f} on the 2,000 points")
         draw_chances(axes, f"{title}: cross-entropy {surprise:.2f}", predict, *training)
     figure.savefig(Path(output, "regularisation.png"), dpi=110)
+    print(f"the curves and the chances are in {Path(output, 'regularisation.png')}")
 
 
 if __name__ == "__main__":

@@ -43,10 +43,13 @@ def main(output, device, seed):
     )
     print(f"test accuracy {measured['accuracy']:.2%}, loss {measured['loss']:.3f}")
 
-    result.history.plot().figure.savefig(Path(output, "digits_loss.png"), dpi=150)
+    curve, graph = Path(output, "digits_loss.png"), Path(output, "digits_graph.html")
+    curve.parent.mkdir(parents=True, exist_ok=True)
+    result.history.plot().figure.savefig(curve, dpi=150)
     inputs, targets = (part[:4] for part in gx.to_device(training, device))
     loss = lambda model: gx.nn.cross_entropy(model(inputs), targets)
-    gx.draw(loss, result.model).save(Path(output, "digits_graph.html"))
+    gx.draw(loss, result.model).save(graph)
+    print(f"the loss over the epochs is in {curve}, the graph in {graph}")
 
 
 if __name__ == "__main__":

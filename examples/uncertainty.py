@@ -63,6 +63,8 @@ def draw(x, mean, model_std, std, points, path):
 
 
 def main(output, device, seed):
+    path = Path(output, "uncertainty.png")
+    path.parent.mkdir(parents=True, exist_ok=True)
     keys = gx.random.split(gx.random.key(seed), 5)
     training, test = measurements(keys[0], 200), measurements(keys[1], 1000)
     rate = gx.optim.schedules.cosine(5e-3, steps=400 * 4)
@@ -86,7 +88,8 @@ def main(output, device, seed):
     for name, low, high in [("there were measurements", -2, 0), ("there were none", 0, 1)]:
         place = (x[:, 0] > low) & (x[:, 0] < high)
         print(f"deviation of the networks where {name}: {model_std[place].mean():.3f}")
-    draw(x[:, 0], mean, model_std, std, training, Path(output, "uncertainty.png"))
+    draw(x[:, 0], mean, model_std, std, training, path)
+    print(f"the curves are in {path}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import pytest
 import gradx as gx
 from gradx import nn
 from gradx.errors import DTypeError, ShapeError
+from tests.against_torch import assert_agrees, randomized
 
 SETTINGS = {
     "plain": ((4, 6, (3, 2)), {}),
@@ -45,6 +46,28 @@ def test_layer_is_the_function_and_a_bias(layer, function, widths, settings):
     np.testing.assert_array_equal(
         make(layer, widths, settings, dtype="float64", bias=False)(x), expected
     )
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"), [("reflect", "reflect"), ("edge", "replicate"), ("wrap", "circular")]
+)
+@pytest.mark.parametrize(
+    ("kernel", "options"),
+    [
+        ((4,), {"padding": "same", "dilation": 2}),
+        ((3, 2), {"padding": (2, 1), "stride": 2, "groups": 3}),
+        ((2, 2, 3), {"padding": 1}),
+    ],
+)
+def test_what_pads_is_that_of_torch(mode, name, kernel, options):
+    torch = pytest.importorskip("torch")
+    kind = getattr(torch.nn, f"Conv{len(kernel)}d")
+    module = randomized(torch, kind(3, 6, kernel, padding_mode=name, **options))
+    layer = nn.Conv(3, 6, kernel, padding_mode=mode, key=gx.random.key(0), **options)
+    made = lambda get: layer.replace(weight=get("weight"), bias=get("bias"))
+    x = np.random.default_rng(0).normal(size=(2, 3, *[7, 6, 5][: len(kernel)]))
+
+    assert_agrees(torch, module, made, lambda m, x: m(x), lambda m, x: m(x), x)
 
 
 @pytest.mark.parametrize("layer", [nn.Conv, nn.ConvTranspose])
@@ -122,6 +145,11 @@ WRONG = {
     "kernel": (((1, 1, (3, 0)), {}), ShapeError, "Conv: kernel=0, expected 1 or more"),
     "axes": (((1, 1, (1, 1, 1, 1)), {}), ShapeError, "expected 1, 2 or 3 lengths"),
     "stride": (((1, 1, 3), {"stride": (1, 0)}), ShapeError, "Conv: stride=0, expected 1 or more"),
+    "mode": (
+        ((1, 1, 3), {"padding_mode": "zeros"}),
+        ShapeError,
+        "Conv: padding_mode='zeros', expected one of 'constant', 'edge', 'reflect'",
+    ),
     "padding": (((1, 1, 3), {"padding": "full"}), ShapeError, "Conv: padding='full', expected"),
     "groups": (((4, 6, 3), {"groups": 4}), ShapeError, "groups=4 does not divide outputs=6"),
 }

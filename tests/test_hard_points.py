@@ -317,6 +317,8 @@ class TestAgainstTorch:
             ("leaky_relu", neural.leaky_relu),
             ("relu", neural.relu),
             ("sigmoid", neural.sigmoid),
+            ("mish", gx.nn.mish),
+            ("selu", gx.nn.selu),
         ],
     )
     def test_activations_agree(self, name, function):

@@ -337,6 +337,16 @@ def test_each_layer_has_a_key_of_its_own():
 # Flatten.
 
 
+def test_glu_gates_one_half_by_the_other():
+    x = np.random.default_rng(0).normal(size=(3, 4, 2))
+
+    np.testing.assert_array_equal(nn.glu(x, axis=1), x[:, :2] * nn.sigmoid(x[:, 2:]))
+    with pytest.raises(ShapeError, match="glu: 3 elements along axis 0, expected an even number"):
+        nn.glu(x, axis=0)
+    with pytest.raises(IndexError, match="glu: axis 3 is out of bounds for 3 dimensions"):
+        nn.glu(x, axis=3)
+
+
 def test_flatten_keeps_samples():
     assert nn.Flatten()(np.ones((5, 2, 3))).shape == (5, 6)
     assert nn.Flatten()(np.ones((0, 2, 3))).shape == (0, 6)

@@ -105,14 +105,22 @@ def test_every_layer_is_tried():
 
 
 ACTIVATIONS = [
-    "elu", "gelu", "leaky_relu", "log_softmax", "relu", "sigmoid", "silu", "softmax", "softplus",
-    "tanh",
+    "elu", "gelu", "hard_swish", "leaky_relu", "log_softmax", "mish", "relu", "selu", "sigmoid",
+    "silu", "softmax", "softplus", "tanh",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_an_activation_computes_the_same(name, tmp_path):
     assert_exported(tmp_path / "f.onnx", getattr(nn, name), drawn(3, 4) * 3)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_a_derivative_computes_the_same(name, tmp_path):
+    weight = drawn(4, 2)
+    f = lambda x: gx.sum((getattr(nn, name)(x) @ weight) ** 2)
+
+    assert_exported(tmp_path / "f.onnx", gx.grad(f), drawn(3, 4) * 3)
 
 
 FUNCTIONS = {
@@ -140,6 +148,7 @@ FUNCTIONS = {
     "softmax over all": lambda x: nn.softmax(x, axis=None) + nn.log_softmax(x, axis=None),
     "taken of all": lambda x: gx.take(x, np.asarray([1, 39, 7])),
     "place among all": lambda x: gx.argmax(x, keepdims=True),
+    "ones and zeros": lambda x: (gx.ones_like(x[:, 0]), gx.zeros_like(x, dtype="int32")),
     "added at an index": lambda x: gx.scatter_add(x, x[:, 0], (slice(None), -1)),
 }  # fmt: skip
 
@@ -204,6 +213,13 @@ def test_fixed_sizes_take_what_depends_on_the_rows(tmp_path):
     with pytest.raises(gx.onnx.ExportError, match=r"a number depends .* dynamic=False"):
         gx.onnx.export(tmp_path / "f.onnx", f, SEQUENCE)
     assert_exported(tmp_path / "f.onnx", f, SEQUENCE, dynamic=False)
+
+
+def test_a_broadcast_to_no_elements_which_runtimes_get_wrong_is_refused(tmp_path):
+    f = lambda x: gx.broadcast_to(x, (3, 0))
+
+    with pytest.raises(gx.onnx.ExportError, match=r"\(3, 1\) to no elements, \(3, 0\)"):
+        gx.onnx.export(tmp_path / "f.onnx", f, drawn(3, 1), dynamic=False)
 
 
 def test_a_graph_is_exported_with_its_sizes(tmp_path):

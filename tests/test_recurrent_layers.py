@@ -206,6 +206,63 @@ def test_states_of_all_layers_and_directions_are_torchs(torch):
     )  # fmt: skip
 
 
+LENGTHS = np.asarray([3, 5, 1])
+
+
+def packed(torch, module, x, *state):
+    """Return torch's outputs, 0 where there is padding, and its last states."""
+    lengths = torch.tensor(LENGTHS)
+    pack = torch.nn.utils.rnn.pack_padded_sequence
+    out, state = module(pack(x, lengths, batch_first=True, enforce_sorted=False), *state)
+    return torch.nn.utils.rnn.pad_packed_sequence(out, batch_first=True)[0], state
+
+
+@pytest.mark.parametrize("kind", GATES)
+def test_sequences_of_different_lengths_are_those_that_torch_packs(torch, kind):
+    options = {"num_layers": 2, "bidirectional": True, "batch_first": True}
+    module = randomized(torch, getattr(torch.nn, kind)(3, 4, **options))
+
+    assert_agrees(
+        torch, module, stacked(kind, module), lambda m, x: m(x, lengths=LENGTHS),
+        lambda m, x: packed(torch, m, x)[0], drawn(3, 5, 3),
+    )  # fmt: skip
+
+
+def test_the_state_after_padding_is_that_of_the_last_step(torch):
+    module = randomized(torch, torch.nn.LSTM(3, 4, batch_first=True, proj_size=2))
+    module.bias_hh_l0.data[:] = 0
+    layer = nn.LSTM(3, 4, outputs=2, **DOUBLE)
+    make = lambda get: layer.replace(
+        weight=get("weight_ih_l0").T,
+        recurrent=get("weight_hh_l0").T,
+        bias=get("bias_ih_l0"),
+        projection=get("weight_hr_l0").T,
+    )
+
+    def ours(model, x, hidden, cell):
+        return gx.concat(model.run(x, (hidden, cell), lengths=LENGTHS)[1], axis=1)
+
+    def theirs(module, x, hidden, cell):
+        return torch.concat(packed(torch, module, x, (hidden[None], cell[None]))[1], dim=2)[0]
+
+    assert_agrees(torch, module, make, ours, theirs, drawn(3, 5, 3), drawn(3, 2), drawn(3, 4))
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_lengths_are_read_anew_in_every_compiled_call(name):
+    layer = getattr(nn, name)(3, 4, reverse=True, **DOUBLE)
+    compiled = gx.compile(lambda x, lengths: layer(x, lengths=lengths))
+    x = drawn(3, 5, 3)
+
+    for lengths in (LENGTHS, LENGTHS[::-1].copy()):
+        outputs = compiled(x, lengths)
+        for row, out, length in zip(x, outputs, lengths, strict=True):
+            np.testing.assert_allclose(out[:length], layer(row[None, :length])[0], **TOLERANCE)
+            assert not out[length:].any()
+    with pytest.raises(ShapeError, match=f"{name}: length 6, expected 1 to 5, the steps"):
+        compiled(x, LENGTHS + 1)
+
+
 def test_dropout_is_between_layers_and_in_training_alone():
     layer = nn.Recurrent(nn.GRU, 3, 4, layers=2, dropout=0.5, **DOUBLE)
     alone = nn.Recurrent(nn.GRU, 3, 4, dropout=0.5, **DOUBLE)
@@ -259,6 +316,21 @@ WRONG = {
         lambda: nn.Recurrent(nn.GRU, 4, 3, outputs=2, key=KEY),
         DTypeError,
         r"Recurrent: outputs=2 is for gx\.nn\.LSTM",
+    ),
+    "no step of a sequence": (
+        lambda: nn.RNN(4, 2, key=KEY)(X, lengths=np.asarray([3, 0])),
+        ShapeError,
+        "RNN: length 0, expected 1 to 3, the steps there are",
+    ),
+    "lengths of other samples": (
+        lambda: nn.Recurrent(nn.GRU, 4, 2, key=KEY)(X, lengths=np.ones(3, dtype=int)),
+        ShapeError,
+        r"GRU: lengths are int64 \(3,\), expected integers of shape \(2,\)",
+    ),
+    "lengths that are no integers": (
+        lambda: nn.LSTM(4, 2, key=KEY)(X, lengths=np.ones(2)),
+        ShapeError,
+        "LSTM: lengths are float64",
     ),
     "lstm state": (lambda: nn.LSTM(4, 2, key=KEY)(X, X), ShapeError, r"\(hidden, cell\)"),
 }

@@ -12,8 +12,9 @@ import gradx as gx
 from gradx import nn
 from gradx.core import tree
 from gradx.errors import CheckpointError, DTypeError, ShapeError, TrackedError
+from gradx.saving.layout import HEADER_DIGEST, METADATA, header_digest
 from gradx.saving.reading import read_file
-from tests.damage import DAMAGES, HOSTILE, example, key_twice, run, written
+from tests.damage import DAMAGES, HOSTILE, example, key_twice, parsed, run, written
 
 ROOT = Path(__file__).parent.parent
 KEY = gx.random.key(0)
@@ -290,6 +291,18 @@ def test_a_header_that_says_something_else_is_damaged(before, after, path):
 
     with pytest.raises(CheckpointError, match="its header is damaged"):
         gx.load(path)
+
+
+def test_a_forgery_is_read_as_what_it_says_and_refused_by_like(path):
+    gx.save(path, {"count": np.asarray(7)})
+    header, body = parsed(path.read_bytes())
+    header["['count']"]["dtype"] = "F64"
+    header[METADATA][HEADER_DIGEST] = header_digest(header)
+    path.write_bytes(written(header, body))
+
+    assert gx.load(path)["['count']"].dtype == np.float64
+    with pytest.raises(DTypeError, match=r"\['count'\] is float64 in the file, expected int64"):
+        gx.load(path, like={"count": np.asarray(7)})
 
 
 def test_a_header_without_end_is_not_read(path):

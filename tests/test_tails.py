@@ -53,6 +53,7 @@ FUNCTIONS = {
     "softplus": (gx.nn.softplus, _softplus, both_signs(FAR)),
     "log_expit": (gx.special.log_expit, lambda x: -_softplus(-x), both_signs(FAR)),
     "silu": (gx.nn.silu, lambda x: x * _sigmoid(x), both_signs(FAR)),
+    "mish": (gx.nn.mish, lambda x: x * mpmath.tanh(_softplus(x)), both_signs(FAR)),
     "gelu": (gx.nn.gelu, lambda x: x * _probability(x), both_signs(FAR[:-2])),
     "gelu by tanh": (
         lambda x: gx.nn.gelu(x, approximate="tanh"),

@@ -49,6 +49,10 @@ from gradx.nn.sequential import Sequential as Sequential
 from gradx.nn.stateful import take_state as take_state
 from gradx.nn.stateful import with_state as with_state
 from gradx.nn.transformer import TransformerBlock as TransformerBlock
+from gradx.ops.activations import glu as glu
+from gradx.ops.activations import hard_swish as hard_swish
+from gradx.ops.activations import mish as mish
+from gradx.ops.activations import selu as selu
 from gradx.ops.neural import elu as elu
 from gradx.ops.neural import gelu as gelu
 from gradx.ops.neural import leaky_relu as leaky_relu

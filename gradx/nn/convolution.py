@@ -10,8 +10,16 @@ from gradx.nn.module import Module, static
 from gradx.ops.arithmetic import add
 from gradx.ops.convolution import conv, conv_transpose
 from gradx.ops.creation import place_of
+from gradx.ops.moving import SOURCES, pad
 from gradx.ops.shapes import reshape
-from gradx.ops.windows import integer, kernel_lengths, padding_pairs, per_axis
+from gradx.ops.windows import (
+    integer,
+    kernel_lengths,
+    padding_pairs,
+    pairs_of,
+    per_axis,
+    reaches_of,
+)
 from gradx.random import split
 
 Initializer = Callable[..., Any]
@@ -24,10 +32,11 @@ class Conv(Module):
 
     ``kernel`` is the length for each spatial axis, ``(5, 5)`` for images, ``(5,)`` for lines,
     or one number for images; ``stride``, ``padding``, ``dilation`` and ``groups`` are as in
-    ``gx.conv``. Weights are drawn by ``weight_init``, from a normal distribution of variance
-    ``groups / (inputs * places in the kernel)`` by default, biases by ``bias_init``, zero by
-    default; both are functions as in ``gx.nn.init``. ``dtype`` is float32 unless another is
-    given. With ``bias=False`` there is none, and the field is ``None``.
+    ``gx.conv``. The padding is zeros, or by ``padding_mode`` what ``gx.pad`` adds: ``"reflect"``,
+    ``"edge"``, ``"symmetric"`` or ``"wrap"``. Weights are drawn by ``weight_init``, from a normal
+    distribution of variance ``groups / (inputs * places in the kernel)`` by default, biases by
+    ``bias_init``, zero by default; both are functions as in ``gx.nn.init``. ``dtype`` is float32
+    unless another is given. With ``bias=False`` there is none, and the field is ``None``.
 
     >>> import numpy as np, gradx as gx
     >>> layer = gx.nn.Conv(3, 16, (5, 5), padding="same", key=gx.random.key(0))
@@ -43,6 +52,7 @@ class Conv(Module):
     padding: Any = static()
     dilation: Any = static()
     groups: int = static()
+    padding_mode: str = static()
 
     def __init__(
         self,
@@ -55,6 +65,7 @@ class Conv(Module):
         padding: Any = 0,
         dilation: Any = 1,
         groups: int = 1,
+        padding_mode: str = "constant",
         bias: bool = True,
         weight_init: Initializer = init.lecun_normal,
         bias_init: Initializer = init.zeros,
@@ -71,23 +82,41 @@ class Conv(Module):
         self.dilation = _lengths("Conv", "dilation", dilation, count)
         self.padding = _padding("Conv", padding, count)
         self.groups = groups
+        if padding_mode not in ("constant", *SOURCES):
+            allowed = ", ".join(map(repr, ("constant", *SOURCES)))
+            raise ShapeError(f"Conv: padding_mode={padding_mode!r}, expected one of {allowed}")
+        self.padding_mode = padding_mode
 
     def __call__(self, x: Any) -> Any:
+        padding = self.padding
+        if self.padding_mode != "constant" and getattr(x, "ndim", 0) == self.weight.ndim:
+            x, padding = self._padded(x), 0
         out = conv(
             x,
             self.weight,
             stride=self.stride,
-            padding=self.padding,
+            padding=padding,
             dilation=self.dilation,
             groups=self.groups,
         )
         return _with_bias(out, self.bias)
 
+    def _padded(self, x: Any) -> Any:
+        lengths = tuple(x.shape[2:])
+        stride, dilation = (
+            per_axis("Conv", what, getattr(self, what), len(lengths))
+            for what in ("stride", "dilation")
+        )
+        reaches = reaches_of(self.weight.shape[2:], dilation)
+        pairs = pairs_of("Conv", self.padding, lengths, reaches, stride)
+        return pad(x, ((0, 0), (0, 0), *pairs), self.padding_mode)
+
 
 class ConvTranspose(Module):
     """Map ``(samples, inputs, *spatial)`` to more places by ``gx.conv_transpose`` and a bias.
 
-    Arguments are those of ``Conv`` and, as in ``gx.conv_transpose``, ``output_padding``.
+    Arguments are those of ``Conv`` but ``padding_mode``, and, as in ``gx.conv_transpose``,
+    ``output_padding``.
 
     >>> import numpy as np, gradx as gx
     >>> layer = gx.nn.ConvTranspose(16, 3, (2, 2), stride=2, key=gx.random.key(0))

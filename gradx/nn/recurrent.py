@@ -6,24 +6,33 @@ steps, features), from a state of zeros; several go one after the other in
 ``(outputs, state)``, to go on from. The state has shape (samples, features); an
 LSTM's is two of those, ``(hidden, cell)``.
 
+Sequences of different lengths are padded at their ends, and ``lengths``, (samples,),
+says how many steps each has: outputs after them are 0, and the state that is returned
+is that after the last of them, or after the first with ``reverse=True``.
+
 Weights of several gates lie side by side, in PyTorch's order.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from gradx.core.arrays import untracked
+from gradx.core import tree
+from gradx.core.arrays import is_kind, untracked
 from gradx.core.explain import describe
 from gradx.errors import DTypeError, ShapeError
 from gradx.nn import init
 from gradx.nn.checks import drawn, require_array
 from gradx.nn.module import Module, static
-from gradx.ops.arithmetic import add
+from gradx.nn.targets import checked_targets
+from gradx.ops.arithmetic import add, where
+from gradx.ops.comparison import greater
 from gradx.ops.creation import place_of
 from gradx.ops.exponential import sigmoid
 from gradx.ops.joining import split as parts_of
 from gradx.ops.joining import stack, unstack
 from gradx.ops.linalg import matmul
+from gradx.ops.shapes import reshape
 from gradx.ops.trigonometric import tanh
 from gradx.ops.windows import integer
 from gradx.random import fold_in, split
@@ -38,7 +47,8 @@ class RNN(Module):
     (samples, features) that is 0 unless given; ``run`` returns the last one too.
     ``weight_init``, ``recurrent_init`` and ``bias_init`` are functions as in ``gx.nn.init``.
     ``activation`` is tanh unless another is given. With ``reverse=True`` the sequence is
-    gone through from its end; outputs stay where their inputs are. With ``bias=False`` there is
+    gone through from its end; outputs stay where their inputs are. ``lengths`` says how many steps
+    each sequence has, after which outputs are 0 and the state stays. With ``bias=False`` there is
     none, and its field is ``None``. Source: Elman,
     "Finding structure in time" (Cognitive Science 14, 1990).
 
@@ -79,19 +89,20 @@ class RNN(Module):
         self.activation = activation
         self.reverse = reverse
 
-    def __call__(self, x: Any, state: Any = None) -> Any:
-        return self.run(x, state)[0]
+    def __call__(self, x: Any, state: Any = None, *, lengths: Any = None) -> Any:
+        return self.run(x, state, lengths=lengths)[0]
 
-    def run(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+    def run(self, x: Any, state: Any = None, *, lengths: Any = None) -> tuple[Any, Any]:
         """Return the states after each step, and the last of them."""
         rows, zeros = _begun("RNN", self, x)
+        lengths = _checked_lengths("RNN", lengths, x)
         state = zeros if state is None else _checked("RNN", state, zeros)
 
         def step(row, state):
             state = self.activation(add(row, matmul(state, self.recurrent)))
             return state, state
 
-        return _along(rows, step, state, self.reverse)
+        return _along(rows, step, state, self.reverse, lengths)
 
 
 class LSTM(Module):
@@ -146,12 +157,13 @@ class LSTM(Module):
         )
         self.reverse = reverse
 
-    def __call__(self, x: Any, state: Any = None) -> Any:
-        return self.run(x, state)[0]
+    def __call__(self, x: Any, state: Any = None, *, lengths: Any = None) -> Any:
+        return self.run(x, state, lengths=lengths)[0]
 
-    def run(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+    def run(self, x: Any, state: Any = None, *, lengths: Any = None) -> tuple[Any, Any]:
         """Return the hidden states after each step, and the last ``(hidden, cell)``."""
         rows, zeros = _begun("LSTM", self, x)
+        lengths = _checked_lengths("LSTM", lengths, x)
         cells = zeros
         if self.projection is not None:
             xp, device = place_of(zeros)
@@ -168,7 +180,7 @@ class LSTM(Module):
                 hidden = matmul(hidden, self.projection)
             return hidden, (hidden, cell)
 
-        return _along(rows, step, state, self.reverse)
+        return _along(rows, step, state, self.reverse, lengths)
 
 
 class GRU(Module):
@@ -214,12 +226,13 @@ class GRU(Module):
         self.recurrent_bias = own
         self.reverse = reverse
 
-    def __call__(self, x: Any, state: Any = None) -> Any:
-        return self.run(x, state)[0]
+    def __call__(self, x: Any, state: Any = None, *, lengths: Any = None) -> Any:
+        return self.run(x, state, lengths=lengths)[0]
 
-    def run(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+    def run(self, x: Any, state: Any = None, *, lengths: Any = None) -> tuple[Any, Any]:
         """Return the states after each step, and the last of them."""
         rows, zeros = _begun("GRU", self, x)
+        lengths = _checked_lengths("GRU", lengths, x)
         state = zeros if state is None else _checked("GRU", state, zeros)
 
         def step(row, state):
@@ -230,7 +243,7 @@ class GRU(Module):
             state = candidate + sigmoid(add(update, own[1])) * (state - candidate)
             return state, state
 
-        return _along(rows, step, state, self.reverse)
+        return _along(rows, step, state, self.reverse, lengths)
 
 
 def _fewer_than(features, outputs):
@@ -274,11 +287,30 @@ def _plus(x, bias):
     return x if bias is None else add(x, bias)
 
 
-def _along(rows, step, state, reverse):
+def _checked_lengths(name, lengths, x):
+    """Return them as (samples, 1), or ``None``."""
+    if lengths is None:
+        return None
+    require_array(name, "lengths", lengths)
+    if not is_kind(lengths, "integral") or tuple(lengths.shape) != (x.shape[0],):
+        raise ShapeError(
+            f"{name}: lengths are {describe(lengths)}, expected integers of shape ({x.shape[0]},)"
+        )
+    lengths = checked_targets(lengths, law="length", name=name, classes=x.shape[1])
+    return reshape(lengths, (x.shape[0], 1))
+
+
+def _along(rows, step, state, reverse, lengths):
     outputs = []
-    for row in reversed(rows) if reverse else rows:
-        out, state = step(row, state)
+    for place, row in list(enumerate(rows))[:: -1 if reverse else 1]:
+        out, following = step(row, state)
+        if lengths is not None:
+            is_there = greater(lengths, place)
+            out = where(is_there, out, 0.0)
+            # Past the end of a sequence its state waits.
+            following = tree.map(partial(where, is_there), following, state)
         outputs.append(out)
+        state = following
     return stack(outputs[::-1] if reverse else outputs, axis=1), state
 
 

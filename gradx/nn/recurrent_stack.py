@@ -23,8 +23,11 @@ class Recurrent(Module):
     one layer to the next. ``bias`` and ``outputs``, of an LSTM, are as for one layer.
 
     ``run`` takes and returns the states, ``state[layer][direction]``, to begin with and to go on
-    from. Source: Schuster, Paliwal, "Bidirectional recurrent neural networks" (IEEE Transactions
-    on Signal Processing 45, 1997).
+    from. With ``lengths``, (samples,), of sequences that are padded at their ends, the second
+    begins at the end of each.
+
+    Source: Schuster, Paliwal, "Bidirectional recurrent neural networks" (IEEE Transactions on
+    Signal Processing 45, 1997).
 
     >>> import numpy as np, gradx as gx
     >>> layer = gx.nn.Recurrent(
@@ -79,20 +82,35 @@ class Recurrent(Module):
         )
         self.dropout = checked_rate("Recurrent", dropout)
 
-    def __call__(self, x: Any, state: Any = None, *, key: Any = None, train: bool = False) -> Any:
-        return self.run(x, state, key=key, train=train)[0]
+    def __call__(
+        self,
+        x: Any,
+        state: Any = None,
+        *,
+        lengths: Any = None,
+        key: Any = None,
+        train: bool = False,
+    ) -> Any:
+        return self.run(x, state, lengths=lengths, key=key, train=train)[0]
 
     def run(
-        self, x: Any, state: Any = None, *, key: Any = None, train: bool = False
+        self,
+        x: Any,
+        state: Any = None,
+        *,
+        lengths: Any = None,
+        key: Any = None,
+        train: bool = False,
     ) -> tuple[Any, Any]:
         """Return the outputs of the last layer at each step, and the states after all."""
         dropping = train and self.dropout > 0 and len(self.layers) > 1
         key = checked_key("Recurrent", key) if dropping else None
+        given = {} if lengths is None else {"lengths": lengths}
         following = []
         for place, (layers, begin) in enumerate(zip(self.layers, self._states(state), strict=True)):
             if dropping and place:
                 x = drop(fold_in(key, place), x, self.dropout)
-            found = [layer.run(x, own) for layer, own in zip(layers, begin, strict=True)]
+            found = [layer.run(x, own, **given) for layer, own in zip(layers, begin, strict=True)]
             x = concat([out for out, _ in found], axis=2) if len(found) > 1 else found[0][0]
             following.append(tuple(own for _, own in found))
         return x, tuple(following)

@@ -102,6 +102,22 @@ def _gelu(call: Call) -> str:
     return call.add("Gelu", approximate=call.param("approximate"))
 
 
+def _sigmoid_slope(call: Call) -> str:
+    """Write the derivative of a sigmoid; the product keeps its digits in both tails."""
+    return call.add("Mul", call.add("Sigmoid"), call.add("Sigmoid", call.add("Neg", *call.inputs)))
+
+
+def _sech_squared(call: Call) -> str:
+    slope = _sigmoid_slope(call._replace(inputs=(call.add("Add", *call.inputs * 2),)))
+    return call.add("Mul", slope, call.nodes.constant(4, call.dtype))
+
+
+def _normal_probability(call: Call) -> str:
+    scale, half = (call.nodes.constant(n, call.dtype) for n in (math.sqrt(0.5), 0.5))
+    part = call.add("Erf", call.add("Mul", *call.inputs, scale))
+    return call.add("Add", call.add("Mul", part, half), half)
+
+
 def _astype(call: Call) -> str:
     if "complex" in call.dtype:
         raise ExportError("astype: ONNX's operators have no complex numbers")
@@ -119,7 +135,10 @@ ELEMENTWISE: dict[str, Writer] = {
     "log10": _logarithm(10.0),
     "log1p": _log1p,
     "log2": _logarithm(2.0),
+    "normal_probability": _normal_probability,
     "not_equal": _not_equal,
+    "sech_squared": _sech_squared,
+    "sigmoid_slope": _sigmoid_slope,
     "square": _square,
     "where": _where,
 }

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from gradx.onnx.nodes import Call, ExportError, Writer, shape_of
 from gradx.ops.slicing import expanded
 
@@ -12,12 +14,26 @@ def _matmul(call: Call) -> str:
     return call.add("MatMul", *call.aligned(call.dtype))
 
 
-def _shaped(kind: str) -> Writer:
+def _sizes(call: Call) -> str:
+    return call.nodes.sizes(call.shape, call.other.outputs[0].shape, call.rows)
+
+
+def _reshape(call: Call) -> str:
+    if 0 in call.shape:  # which is to mean 0, not what there was before
+        return call.add("Reshape", call.inputs[0], _sizes(call), allowzero=1)
+    return call.add("Reshape", call.inputs[0], _sizes(call))
+
+
+def _broadcast(call: Call) -> str:
+    if 0 in call.shape and 0 not in call.input_shape():  # where runtimes leave a 1
+        raise ExportError(f"broadcast_to: {call.input_shape()} to no elements, {call.shape}")
+    return call.add("Expand", call.inputs[0], _sizes(call))
+
+
+def _filled(value: int) -> Writer:
     def write(call: Call) -> str:
-        sizes = call.nodes.sizes(call.shape, call.other.outputs[0].shape, call.rows)
-        if kind == "Reshape" and 0 in call.shape:  # which is to mean 0, not what there was before
-            return call.add(kind, call.inputs[0], sizes, allowzero=1)
-        return call.add(kind, call.inputs[0], sizes)
+        element = call.nodes.arrays.from_array(np.asarray([value], dtype=call.dtype))
+        return call.add("ConstantOfShape", _sizes(call), value=element)
 
     return write
 
@@ -194,9 +210,9 @@ def _log_softmax(call: Call) -> str:
 STRUCTURE: dict[str, Writer] = {
     "argmax": _place("ArgMax"),
     "argmin": _place("ArgMin"),
-    "broadcast_to": _shaped("Expand"),
+    "broadcast_to": _broadcast,
     "concat": _concat,
-    "expand_dims": _shaped("Reshape"),
+    "expand_dims": _reshape,
     "flip": _flip,
     "getitem": _getitem,
     "log_softmax": _log_softmax,
@@ -206,14 +222,16 @@ STRUCTURE: dict[str, Writer] = {
     "max": _reduction("ReduceMax"),
     "mean": _reduction("ReduceMean"),
     "min": _reduction("ReduceMin"),
+    "ones_like": _filled(1),
     "permute_dims": _permute,
     "prod": _reduction("ReduceProd"),
-    "reshape": _shaped("Reshape"),
+    "reshape": _reshape,
     "scatter": _scatter,
     "softmax": _softmax,
-    "squeeze": _shaped("Reshape"),
+    "squeeze": _reshape,
     "std": _deviation,
     "sum": _reduction("ReduceSum"),
     "take": _take,
     "var": _variance,
+    "zeros_like": _filled(0),
 }

@@ -42,7 +42,7 @@ def windows_over(
     stride = per_axis(name, "stride", stride, len(lengths))
     dilation = per_axis(name, "dilation", dilation, len(lengths))
     reaches = reaches_of(kernel, dilation)
-    pairs = _pairs(name, padding, lengths, reaches, stride)
+    pairs = pairs_of(name, padding, lengths, reaches, stride)
     outputs = []
     for axis, (length, reach, pair) in enumerate(zip(lengths, reaches, pairs, strict=True)):
         spare = length + sum(pair) - reach
@@ -62,11 +62,14 @@ def padded_lengths(
 ) -> Lengths:
     """Return how long the axes are with their padding."""
     stride = per_axis(name, "stride", stride, len(lengths))
-    pairs = _pairs(name, padding, lengths, kernel, stride)
+    pairs = pairs_of(name, padding, lengths, kernel, stride)
     return tuple(length + sum(pair) for length, pair in zip(lengths, pairs, strict=True))
 
 
-def _pairs(name, padding, lengths, reaches, stride):
+def pairs_of(
+    name: str, padding: Any, lengths: Lengths, reaches: Lengths, stride: Lengths
+) -> tuple[tuple[int, int], ...]:
+    """Return padding as pairs, also where it is a name, for which the lengths are needed."""
     if isinstance(padding, str) and padding != "valid":
         return _named_padding(name, padding, lengths, reaches, stride)
     return padding_pairs(name, padding, len(lengths))

@@ -75,7 +75,8 @@ class History:
             ax.plot(self["epoch"], self[name], marker=marker, label=name.replace("_", " "))
         ax.set_xlabel("epoch")
         ticker = optional("matplotlib.ticker", "drawing curves", "plot")
-        ax.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True, min_n_ticks=1))
+        places = ticker.MaxNLocator("auto", integer=True, min_n_ticks=1, steps=[1, 2, 5, 10])
+        ax.xaxis.set_major_locator(places)
         ax.legend()
         return ax
 

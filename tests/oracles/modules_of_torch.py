@@ -144,14 +144,6 @@ def softplus(m):
     return lambda x: gx.where(beyond(x), x, nn.softplus(m.beta * x) / m.beta)
 
 
-def gated(m):
-    def run(x):
-        kept, gate = gx.split(x, 2, m.dim)
-        return kept * nn.sigmoid(gate)
-
-    return run
-
-
 # Module: what gradx has for it, given the module and its parameters.
 MODULES = {
     "BCEWithLogitsLoss": binary_cross_entropy,
@@ -163,9 +155,10 @@ MODULES = {
     "ELU": lambda m: lambda x: nn.elu(x, alpha=m.alpha),
     "Embedding": lambda m, w: lambda i: gx.take(w, i, axis=0),
     "GELU": lambda m: lambda x: nn.gelu(x, approximate=m.approximate),
-    "GLU": gated,
+    "GLU": lambda m: lambda x: nn.glu(x, axis=m.dim),
     "GroupNorm": group_norm,
     "Hardtanh": lambda m: lambda x: gx.clip(x, m.min_val, m.max_val),
+    "Hardswish": lambda m: nn.hard_swish,
     "HuberLoss": lambda m: lambda x, y: nn.huber(x, y, m.delta, m.reduction),
     "L1Loss": lambda m: lambda x, y: nn.mae(x, y, m.reduction),
     "LayerNorm": layer_norm,
@@ -174,10 +167,11 @@ MODULES = {
     "LogSigmoid": lambda m: lambda x: -nn.softplus(-x),
     "LogSoftmax": lambda m: lambda x: nn.log_softmax(x, axis=m.dim),
     "MSELoss": lambda m: lambda x, y: nn.mse(x, y, m.reduction),
-    "Mish": lambda m: lambda x: x * nn.tanh(nn.softplus(x)),
+    "Mish": lambda m: nn.mish,
     "RMSNorm": rms_norm,
     "ReLU": lambda m: nn.relu,
     "ReLU6": lambda m: lambda x: gx.clip(x, 0.0, 6.0),
+    "SELU": lambda m: nn.selu,
     "SiLU": lambda m: nn.silu,
     "Sigmoid": lambda m: nn.sigmoid,
     "SmoothL1Loss": lambda m: lambda x, y: nn.huber(x, y, m.beta, m.reduction) / m.beta,
