@@ -63,7 +63,6 @@ from gradx.ops.shapes import (
 )
 from gradx.ops.sorting import sort
 from gradx.transforms.boundary import copied
-from gradx.transforms.constants import CONSTANTS
 from gradx.transforms.explore import backward, detach, read_grad, read_name, write_grad, write_name
 
 
@@ -73,7 +72,7 @@ def _swapped(op):
 
 def _times(y, x):
     # A list times a count repeats it, which Python does once nobody multiplies.
-    if type(x) in SEQUENCES and y.trace is CONSTANTS:
+    if type(x) in SEQUENCES and y.trace.level < 0:
         return NotImplemented
     return OPERATORS["__mul__"](x, y)
 
@@ -117,7 +116,7 @@ CONVERTIBLE: set[type] = set()
 def _refuse(what, convert):
     def method(self, *args, **kwargs):
         numbers = convert is not _to_array and type(self.trace) in CONVERTIBLE
-        if numbers or self.trace is CONSTANTS:
+        if numbers or self.trace.level < 0:
             return convert(untracked(self), *args, **kwargs)
         read_for(self, what)  # in a captured graph that is the reason, whoever else tracks it
         raise self.trace.refusal(what)
@@ -141,7 +140,7 @@ def _to_array(x, *args, **kwargs):
 
 
 def _dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
-    if self.trace is CONSTANTS:
+    if self.trace.level < 0:
         settings = {"max_version": max_version, "dl_device": dl_device, "copy": copy}
         return copied(self).__dlpack__(stream=stream, **settings)
     read_for(self, "DLPack export")
@@ -180,12 +179,12 @@ def _iterate(self):
 def _repr(self):
     name = read_name(self)
     label = f", name={name!r}" if name else ""
-    tracked = "" if self.trace is CONSTANTS else f", tracked by {self.trace.name}"
+    tracked = "" if self.trace.level < 0 else f", tracked by {self.trace.name}"
     return f"Tensor({self.value!r}{label}{tracked})"
 
 
 def _text(self):
-    return str(self.value) if self.trace is CONSTANTS else repr(self)
+    return str(self.value) if self.trace.level < 0 else repr(self)
 
 
 def _flexible_reshape(self, *shape, order="C", copy=None):

@@ -261,6 +261,14 @@ def test_copies_of_masks_are_masks(copied):
     assert other.tolist() == mask.tolist()
 
 
+def test_a_mask_that_has_views_is_pickled_without_them():
+    mask = gx.tensor(X) > 0
+    view = mask[:2]
+
+    assert pickle.loads(pickle.dumps(mask)).tolist() == mask.tolist()
+    assert pickle.loads(pickle.dumps(view)).tolist() == view.tolist()
+
+
 def test_memory_of_masks_is_not_lent():
     mask = gx.tensor(X) > 0
 
