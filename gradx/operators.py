@@ -14,7 +14,7 @@ from gradx.core.arrays import backend_for, is_kind, read_for, untracked
 from gradx.core.call import Tensor, operator_of
 from gradx.core.explain import describe
 from gradx.core.op import OPS
-from gradx.core.views import is_number, rebind
+from gradx.core.views import is_number, rebind, writing
 from gradx.device import LEAF_MOVES
 from gradx.errors import DTypeError, MissingAttributeError, ShapeError, TrackedError
 from gradx.namespace import namespace_of
@@ -86,6 +86,10 @@ def _in_place(op, sign):
     """Rebind the Tensor to the result of ``op``, as NumPy would overwrite it."""
 
     def write(x, y):
+        with writing:
+            return written(x, y)
+
+    def written(x, y):
         updated, shape = op(x, y), x.shape
         if updated is NotImplemented:
             raise DTypeError(
@@ -106,7 +110,8 @@ def _in_place(op, sign):
 
 
 def _set_item(self, key, value):
-    rebind(self, setitem(self, value, key))
+    with writing:
+        rebind(self, setitem(self, value, key))
 
 
 # Traces whose Tensors may be converted all the same: those of suites, which read numbers.

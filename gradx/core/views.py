@@ -7,12 +7,40 @@ then all live views are read from it again.
 """
 
 from itertools import pairwise
+from threading import RLock, get_ident
 from typing import Any
 from weakref import ref
 
 from gradx.backends import backend_of
 from gradx.core.surface import Surface
 from gradx.errors import ShapeError, TrackedError
+
+# Held while a Tensor is read, changed and bound again: threads may each fill a part of an array.
+writing = RLock()
+
+
+class Writes:
+    """How many writes began and ended, odd while one is under way, and whose is the last.
+
+    A view that another thread reads meanwhile may be one of what was there before. Who reads
+    sees it by this number, and needs no lock.
+    """
+
+    __slots__ = ("count", "thread")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.thread = 0
+
+    def __enter__(self) -> None:
+        self.thread = get_ident()
+        self.count += 1
+
+    def __exit__(self, *error: object) -> None:
+        self.count += 1
+
+
+writes = Writes()
 
 
 class Tensor(Surface):
@@ -73,12 +101,33 @@ def link(view: Tensor, base: Tensor, op: Any, params: dict[str, Any]) -> None:
     """Record that ``view`` was read from ``base`` by ``op``."""
     view.links = Links(base, op, params)
     if base.links is None:
-        base.links = Links(None)
-    links = base.links
-    links.views.append(ref(view))
-    if len(links.views) > links.prune_at:
-        links.views = [weak for weak in links.views if weak() is not None]
+        own = Links(None)
+        if base.links is None:  # still: another thread may have linked a view meanwhile
+            base.links = own
+    links: Any = base.links
+    views, weak = links.views, ref(view)
+    views.append(weak)
+    if links.views is not views:  # pruned just now by another thread
+        links.views.append(weak)
+    if len(views) > links.prune_at:
+        _prune(links)
+
+
+def _prune(links):
+    """Forget views that are gone. What is appended to the old list meanwhile is looked at again."""
+    with writing:
+        old, links.views = links.views, []
+        links.views.extend([weak for weak in old if weak() is not None])
         links.prune_at = 2 * len(links.views) + 8
+
+
+def read_again(view: Tensor) -> None:
+    """Read a view again from its base, where another thread wrote while it was read."""
+    if writes.thread == get_ident():  # which reads views in order to write
+        return
+    with writing:
+        links: Any = view.links
+        _become(view, links.op.run((links.base,), links.params))
 
 
 def freeze(leaf: Tensor, name: str) -> Tensor:
@@ -94,7 +143,14 @@ def rebind(tensor: Tensor, updated: Tensor) -> None:
     Raises:
         TrackedError: if it is, or is a view of, an argument of the transform.
         ShapeError: if it is a read-only view.
+
+    The caller holds ``writing`` since it read what ``updated`` was made of.
     """
+    with writes:
+        _rebind(tensor, updated)
+
+
+def _rebind(tensor, updated):
     path = _path_to_root(tensor)
     for node in path:
         if node.links is not None and node.links.frozen is not None:
