@@ -14,7 +14,7 @@ from gradx.core.arrays import backend_for, is_kind, read_for, untracked
 from gradx.core.call import Tensor, operator_of
 from gradx.core.explain import describe
 from gradx.core.op import OPS
-from gradx.core.views import is_number, rebind, writing
+from gradx.core.views import is_number, lend, rebind, writing
 from gradx.device import LEAF_MOVES
 from gradx.errors import DTypeError, MissingAttributeError, ShapeError, TrackedError
 from gradx.namespace import namespace_of
@@ -120,8 +120,7 @@ CONVERTIBLE: set[type] = set()
 
 def _refuse(what, convert):
     def method(self, *args, **kwargs):
-        numbers = convert is not _to_array and type(self.trace) in CONVERTIBLE
-        if numbers or self.trace.level < 0:
+        if self.trace.level < 0 or type(self.trace) in CONVERTIBLE:
             return convert(untracked(self), *args, **kwargs)
         read_for(self, what)  # in a captured graph that is the reason, whoever else tracks it
         raise self.trace.refusal(what)
@@ -140,8 +139,12 @@ def _reading(what, convert):
     return read
 
 
-def _to_array(x, *args, **kwargs):
-    return copied(x).__array__(*args, **kwargs)
+def _array(self, *args, **kwargs):
+    """Return NumPy's array: of what varies with nothing the memory itself, as NumPy does."""
+    if self.trace.level < 0:
+        return lend(self).__array__(*args, **kwargs)
+    read_for(self, "np.asarray()")
+    raise self.trace.refusal("np.asarray()")
 
 
 def _dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
@@ -272,7 +275,7 @@ PROTOCOLS: dict[str, Any] = {
     "__array_ufunc__": array_ufunc,
     "__array_function__": array_function,
     "__array_namespace__": namespace_of,
-    "__array__": _refuse("np.asarray()", _to_array),
+    "__array__": _array,
     "__bool__": _refuse("bool()", bool),
     "__complex__": _refuse("complex()", complex),
     "__dlpack__": _dlpack,

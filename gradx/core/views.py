@@ -75,7 +75,14 @@ def held(x: Any) -> Any:
     """Return what a tape may keep of an operand that is not its own: no later write reaches it."""
     if type(x) is not Tensor:
         return x
-    return new_tensor(x.value, x.trace, x.payload) if x.trace.level >= 0 else x.value
+    if x.trace.level >= 0:
+        return new_tensor(x.value, x.trace, x.payload)
+    return x.value if x.links is None or not _is_lent(x) else _copied(x.value)
+
+
+def unlent(x: Any) -> Any:
+    """Return the plain array that a graph may keep of what varies with nothing; else ``x``."""
+    return held(x) if type(x) is Tensor and x.trace.level < 0 else x
 
 
 def without_constants(x: Any) -> Any:
@@ -86,13 +93,14 @@ def without_constants(x: Any) -> Any:
 class Links:
     """A Tensor's base, how it was read from it, and its own views."""
 
-    __slots__ = ("base", "frozen", "op", "params", "prune_at", "views")
+    __slots__ = ("base", "frozen", "lent", "op", "params", "prune_at", "views")
 
     def __init__(self, base: Tensor | None, op: Any = None, params: Any = None) -> None:
         self.base = base
         self.op = op
         self.params = params
         self.frozen: str | None = None
+        self.lent = False  # whether others may write into the array, behind the Tensor's back
         self.views: list[ref[Tensor]] = []
         self.prune_at = 8
 
@@ -164,6 +172,39 @@ def _rebind(tensor, updated):
         _become(base, view.links.op.view(base, view, view.links.params))
     for view, base in views:
         _become(view, view.links.op.run((base,), view.links.params))
+
+
+def lend(tensor: Tensor) -> Any:
+    """Return the array of a Tensor that varies with nothing, which others may write into.
+
+    What they write is in the Tensor, in its base and in its views, as in NumPy's arrays. Tapes
+    keep the array that it had before, and copies from now on.
+    """
+    if not hasattr(tensor.value, "__setitem__"):  # a number of NumPy's
+        return _copied(tensor.value)
+    with writing:
+        try:
+            root = _path_to_root(tensor)[-1]
+        except ShapeError:  # a view that is read-only
+            return _copied(tensor.value)
+        if root.trace.level >= 0:
+            return _copied(tensor.value)
+        if not _is_lent(root):
+            rebind(root, new_tensor(_copied(root.value), root.trace, None))
+            root.links = root.links or Links(None)
+            root.links.lent = True
+        return tensor.value
+
+
+def _is_lent(tensor):
+    links = tensor.links
+    while links is not None and not links.lent and links.base is not None:
+        links = links.base.links
+    return links is not None and links.lent
+
+
+def _copied(array):
+    return backend_of(type(array)).xp.asarray(array, copy=True)
 
 
 def is_number(tensor: Any) -> bool:
