@@ -352,13 +352,18 @@ def test_derivative_is_that_of_scikit_learns_values(name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_second_derivative_is_that_of_the_first(name):
+def test_second_derivative_is_that_of_the_first_in_every_mix(name):
     scalar, places, points, along = prepared(name)
     gradient = lambda *arrays: joined(gx.grad(scalar, places)(*arrays))
 
+    slope = lambda *arrays: gx.jvp(scalar, arrays, along)[1]
+
     _, second = gx.jvp(gradient, points, along)
+    of_slope = [joined(gx.grad(slope, places)(*points)), gx.jvp(slope, points, along)[1]]
 
     np.testing.assert_allclose(second, difference(gradient, points, along), 1e-4, 1e-5)
+    np.testing.assert_allclose(of_slope[0], second, 1e-7, 1e-8)
+    np.testing.assert_allclose(of_slope[1], np.sum(second * joined(along)), 1e-7, 1e-8)
 
 
 @pytest.mark.parametrize("name", CASES)
