@@ -110,8 +110,14 @@ SOLVERS = {
     "full": partial(PCA, 2, svd_solver="full"),
     "covariance_eigh": partial(PCA, 2, svd_solver="covariance_eigh"),
     "whitened": partial(PCA, 2, svd_solver="full", whiten=True),
+    # As many columns as the data have: more are dependent, and have no derivative of ``qr``.
     "randomized": partial(
-        PCA, 2, svd_solver="randomized", power_iteration_normalizer="QR", random_state=0
+        PCA,
+        2,
+        svd_solver="randomized",
+        n_oversamples=1,
+        power_iteration_normalizer="QR",
+        random_state=0,
     ),
 }
 for solver, make in SOLVERS.items():
