@@ -250,7 +250,6 @@ FILLED = {
     "items": lambda out, place, x: out.__setitem__(place, x * x),
     "in place": lambda out, place, x: out[place].__iadd__(x * x),
     "out=": lambda out, place, x: np.multiply(x, x, out=out[place]),
-    "add.at": lambda out, place, x: np.add.at(out, place, x * x),
 }
 
 

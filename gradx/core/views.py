@@ -32,13 +32,6 @@ class Writes:
         self.count = 0
         self.thread = 0
 
-    def __enter__(self) -> None:
-        self.thread = get_ident()
-        self.count += 1
-
-    def __exit__(self, *error: object) -> None:
-        self.count += 1
-
 
 writes = Writes()
 
@@ -154,8 +147,12 @@ def rebind(tensor: Tensor, updated: Tensor) -> None:
 
     The caller holds ``writing`` since it read what ``updated`` was made of.
     """
-    with writes:
+    writes.thread = get_ident()
+    writes.count += 1
+    try:
         _rebind(tensor, updated)
+    finally:
+        writes.count += 1
 
 
 def _rebind(tensor, updated):
