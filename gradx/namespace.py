@@ -179,7 +179,8 @@ _namespaces: dict[tuple[type, str, str], Namespace] = {}
 def namespace_of(x: Any, *, api_version: str | None = None) -> Namespace:
     """Return the namespace of a Tensor's library and device, which makes Tensors."""
     backend = backend_for(x)
-    return _namespace(Beside, backend, backend.device_of(untracked(x)))
+    kind = x.trace.namespace or Beside
+    return one_namespace(kind, backend, backend.device_of(untracked(x)))
 
 
 def namespace_on(device: Any) -> Namespace:
@@ -189,10 +190,11 @@ def namespace_on(device: Any) -> Namespace:
     <namespace gradx.numpy on cpu>
     """
     backend, native = backend_for_device(device)
-    return _namespace(Namespace, backend, backend.device_name(native))
+    return one_namespace(Namespace, backend, backend.device_name(native))
 
 
-def _namespace(kind: type[Namespace], backend: Backend, device: str) -> Namespace:
+def one_namespace(kind: type[Namespace], backend: Backend, device: str) -> Any:
+    """Return the only namespace of its kind on a device of a library."""
     key = (kind, backend.name, device)
     if key not in _namespaces:
         _namespaces[key] = kind(backend, device)
@@ -202,4 +204,4 @@ def _namespace(kind: type[Namespace], backend: Backend, device: str) -> Namespac
 def _again(kind: type[Namespace], device: str) -> Namespace:
     """Return the namespace that was copied or pickled: there is one of its kind on a device."""
     backend, _ = backend_for_device(device)
-    return _namespace(kind, backend, device)
+    return one_namespace(kind, backend, device)

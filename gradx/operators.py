@@ -14,7 +14,7 @@ from gradx.core.arrays import backend_for, is_kind, read_for, untracked
 from gradx.core.call import Tensor, operator_of
 from gradx.core.explain import describe
 from gradx.core.op import OPS
-from gradx.core.views import is_number, rebind
+from gradx.core.views import is_number, lend, rebind, writing
 from gradx.device import LEAF_MOVES
 from gradx.errors import DTypeError, MissingAttributeError, ShapeError, TrackedError
 from gradx.namespace import namespace_of
@@ -63,7 +63,6 @@ from gradx.ops.shapes import (
 )
 from gradx.ops.sorting import sort
 from gradx.transforms.boundary import copied
-from gradx.transforms.constants import CONSTANTS
 from gradx.transforms.explore import backward, detach, read_grad, read_name, write_grad, write_name
 
 
@@ -73,7 +72,7 @@ def _swapped(op):
 
 def _times(y, x):
     # A list times a count repeats it, which Python does once nobody multiplies.
-    if type(x) in SEQUENCES and y.trace is CONSTANTS:
+    if type(x) in SEQUENCES and y.trace.level < 0:
         return NotImplemented
     return OPERATORS["__mul__"](x, y)
 
@@ -87,6 +86,10 @@ def _in_place(op, sign):
     """Rebind the Tensor to the result of ``op``, as NumPy would overwrite it."""
 
     def write(x, y):
+        with writing:
+            return written(x, y)
+
+    def written(x, y):
         updated, shape = op(x, y), x.shape
         if updated is NotImplemented:
             raise DTypeError(
@@ -107,7 +110,8 @@ def _in_place(op, sign):
 
 
 def _set_item(self, key, value):
-    rebind(self, setitem(self, value, key))
+    with writing:
+        rebind(self, setitem(self, value, key))
 
 
 # Traces whose Tensors may be converted all the same: those of suites, which read numbers.
@@ -116,8 +120,7 @@ CONVERTIBLE: set[type] = set()
 
 def _refuse(what, convert):
     def method(self, *args, **kwargs):
-        numbers = convert is not _to_array and type(self.trace) in CONVERTIBLE
-        if numbers or self.trace is CONSTANTS:
+        if self.trace.level < 0 or type(self.trace) in CONVERTIBLE:
             return convert(untracked(self), *args, **kwargs)
         read_for(self, what)  # in a captured graph that is the reason, whoever else tracks it
         raise self.trace.refusal(what)
@@ -136,12 +139,16 @@ def _reading(what, convert):
     return read
 
 
-def _to_array(x, *args, **kwargs):
-    return copied(x).__array__(*args, **kwargs)
+def _array(self, *args, **kwargs):
+    """Return NumPy's array: of what varies with nothing the memory itself, as NumPy does."""
+    if self.trace.level < 0:
+        return lend(self).__array__(*args, **kwargs)
+    read_for(self, "np.asarray()")
+    raise self.trace.refusal("np.asarray()")
 
 
 def _dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
-    if self.trace is CONSTANTS:
+    if self.trace.level < 0:
         settings = {"max_version": max_version, "dl_device": dl_device, "copy": copy}
         return copied(self).__dlpack__(stream=stream, **settings)
     read_for(self, "DLPack export")
@@ -180,12 +187,12 @@ def _iterate(self):
 def _repr(self):
     name = read_name(self)
     label = f", name={name!r}" if name else ""
-    tracked = "" if self.trace is CONSTANTS else f", tracked by {self.trace.name}"
+    tracked = "" if self.trace.level < 0 else f", tracked by {self.trace.name}"
     return f"Tensor({self.value!r}{label}{tracked})"
 
 
 def _text(self):
-    return str(self.value) if self.trace is CONSTANTS else repr(self)
+    return str(self.value) if self.trace.level < 0 else repr(self)
 
 
 def _flexible_reshape(self, *shape, order="C", copy=None):
@@ -268,7 +275,7 @@ PROTOCOLS: dict[str, Any] = {
     "__array_ufunc__": array_ufunc,
     "__array_function__": array_function,
     "__array_namespace__": namespace_of,
-    "__array__": _refuse("np.asarray()", _to_array),
+    "__array__": _array,
     "__bool__": _refuse("bool()", bool),
     "__complex__": _refuse("complex()", complex),
     "__dlpack__": _dlpack,

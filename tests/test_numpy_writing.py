@@ -1,5 +1,8 @@
 """NumPy's functions and methods that write into arrays: what is written keeps its derivative."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -241,3 +244,32 @@ def test_order_that_depends_on_memory_is_refused_where_a_tensor_has_another_layo
 
 def test_complex_numbers_are_written_too():
     assert_as_on_arrays(written(lambda t, z: np.multiply(z, 2j, out=t)), Z)
+
+
+FILLED = {
+    "items": lambda out, place, x: out.__setitem__(place, x * x),
+    "in place": lambda out, place, x: out[place].__iadd__(x * x),
+    "out=": lambda out, place, x: np.multiply(x, x, out=out[place]),
+}
+
+
+@pytest.mark.parametrize("way", FILLED)
+def test_threads_may_each_fill_a_part_of_an_array(way):
+    x = np.arange(1.0, 9.0)[:, None]
+    interval = sys.getswitchinterval()
+
+    def f(x):
+        out = x.__array_namespace__().zeros((8, 50))
+        work = lambda k: [FILLED[way](out, (k, slice(i, i + 1)), x[k]) for i in range(50)]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(work, range(8)))
+        return gx.sum(out)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        value, gradient = gx.value_and_grad(f)(x)
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert value == 50 * np.sum(x * x)
+    np.testing.assert_array_equal(gradient, 100 * x)

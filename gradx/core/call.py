@@ -16,7 +16,7 @@ from gradx.backends import find_backend
 from gradx.core.arrays import backend_for
 from gradx.core.explain import EXPLAINED, describe, explain
 from gradx.core.views import Tensor as Tensor
-from gradx.core.views import link
+from gradx.core.views import link, read_again, writes
 from gradx.errors import DTypeError
 
 
@@ -158,18 +158,22 @@ def _front_of_one(op):
         "EXPLAINED": EXPLAINED,
         "EXPLAIN": explain,
         "LINKED": linked,
+        "WRITES": writes,
         "STEADY": op.steady,
     }
-    tracked = f"{x}.trace.apply_to_one(OP, {x}, {_as_dict(params)})"
+    applied = f"{x}.trace.apply_to_one(OP, {x}, {_as_dict(params)})"
+    tracked = f"return {applied}"
     if op.view:
-        tracked = f"LINKED({tracked}, {x}, OP, {_as_dict(params)})"
+        tracked = (
+            f"seen = WRITES.count; return LINKED({applied}, {x}, OP, {_as_dict(params)}, seen)"
+        )
     named = ", ".join([f"{name}={name}" for name in params])
     steady = f"            {x} = STEADY({x}, {_as_dict(params)})\n" if op.steady else ""
     body = (
         f"    try:\n"
         f"        if type({x}) is Tensor:\n"
         f"{steady}"
-        f"            return {tracked}\n"
+        f"            {tracked}\n"
         f"        return (IMPLEMENTATIONS.get(type({x})) or RESOLVE(({x},)))({x}, {named})\n"
         f"    except EXPLAINED as error:\n"
         f"        raise EXPLAIN(OP, error, ({x},), {_as_dict(params)}) from error\n"
@@ -201,13 +205,18 @@ def _linking(op, call):
     """Link the output of an op that gives a view to what it is a view of."""
 
     def call_and_link(x, /):
-        return linked(call(x), x, op, {})
+        if type(x) is not Tensor:
+            return call(x)
+        seen = writes.count
+        return linked(call(x), x, op, {}, seen)
 
     return call_and_link
 
 
-def linked(out: Any, x: Any, op: Any, params: dict[str, Any]) -> Any:
-    """Return ``out``, tied to ``x`` if it is a view of it."""
+def linked(out: Any, x: Any, op: Any, params: dict[str, Any], seen: int) -> Any:
+    """Return ``out``, tied to ``x`` if it is a view of it; ``seen`` writes went before it."""
     if type(out) is Tensor and out is not x:
         link(out, x, op, params)
+        if writes.count != seen or seen % 2:
+            read_again(out)
     return out

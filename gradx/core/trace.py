@@ -32,6 +32,7 @@ class Trace:
     """One run of a transform. Subclasses say what happens to the ops it sees."""
 
     differentiates = True  # that is, what seems constant to others may vary for it
+    namespace: Any = None  # the kind of namespace that its Tensors answer, where it is its own
     gives_items = False  # whether ``t.item()`` may read a number without its derivative
 
     def __init__(self, name: str) -> None:

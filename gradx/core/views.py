@@ -7,12 +7,33 @@ then all live views are read from it again.
 """
 
 from itertools import pairwise
+from threading import RLock, get_ident
 from typing import Any
 from weakref import ref
 
 from gradx.backends import backend_of
 from gradx.core.surface import Surface
 from gradx.errors import ShapeError, TrackedError
+
+# Held while a Tensor is read, changed and bound again: threads may each fill a part of an array.
+writing = RLock()
+
+
+class Writes:
+    """How many writes began and ended, odd while one is under way, and whose is the last.
+
+    A view that another thread reads meanwhile may be one of what was there before. Who reads
+    sees it by this number, and needs no lock.
+    """
+
+    __slots__ = ("count", "thread")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.thread = 0
+
+
+writes = Writes()
 
 
 class Tensor(Surface):
@@ -47,7 +68,14 @@ def held(x: Any) -> Any:
     """Return what a tape may keep of an operand that is not its own: no later write reaches it."""
     if type(x) is not Tensor:
         return x
-    return new_tensor(x.value, x.trace, x.payload) if x.trace.level >= 0 else x.value
+    if x.trace.level >= 0:
+        return new_tensor(x.value, x.trace, x.payload)
+    return x.value if x.links is None or not _is_lent(x) else _copied(x.value)
+
+
+def unlent(x: Any) -> Any:
+    """Return the plain array that a graph may keep of what varies with nothing; else ``x``."""
+    return held(x) if type(x) is Tensor and x.trace.level < 0 else x
 
 
 def without_constants(x: Any) -> Any:
@@ -58,13 +86,14 @@ def without_constants(x: Any) -> Any:
 class Links:
     """A Tensor's base, how it was read from it, and its own views."""
 
-    __slots__ = ("base", "frozen", "op", "params", "prune_at", "views")
+    __slots__ = ("base", "frozen", "lent", "op", "params", "prune_at", "views")
 
     def __init__(self, base: Tensor | None, op: Any = None, params: Any = None) -> None:
         self.base = base
         self.op = op
         self.params = params
         self.frozen: str | None = None
+        self.lent = False  # whether others may write into the array, behind the Tensor's back
         self.views: list[ref[Tensor]] = []
         self.prune_at = 8
 
@@ -73,12 +102,33 @@ def link(view: Tensor, base: Tensor, op: Any, params: dict[str, Any]) -> None:
     """Record that ``view`` was read from ``base`` by ``op``."""
     view.links = Links(base, op, params)
     if base.links is None:
-        base.links = Links(None)
-    links = base.links
-    links.views.append(ref(view))
-    if len(links.views) > links.prune_at:
-        links.views = [weak for weak in links.views if weak() is not None]
+        own = Links(None)
+        if base.links is None:  # still: another thread may have linked a view meanwhile
+            base.links = own
+    links: Any = base.links
+    views, weak = links.views, ref(view)
+    views.append(weak)
+    if links.views is not views:  # pruned just now by another thread
+        links.views.append(weak)
+    if len(views) > links.prune_at:
+        _prune(links)
+
+
+def _prune(links):
+    """Forget views that are gone. What is appended to the old list meanwhile is looked at again."""
+    with writing:
+        old, links.views = links.views, []
+        links.views.extend([weak for weak in old if weak() is not None])
         links.prune_at = 2 * len(links.views) + 8
+
+
+def read_again(view: Tensor) -> None:
+    """Read a view again from its base, where another thread wrote while it was read."""
+    if writes.thread == get_ident():  # which reads views in order to write
+        return
+    with writing:
+        links: Any = view.links
+        _become(view, links.op.run((links.base,), links.params))
 
 
 def freeze(leaf: Tensor, name: str) -> Tensor:
@@ -94,7 +144,18 @@ def rebind(tensor: Tensor, updated: Tensor) -> None:
     Raises:
         TrackedError: if it is, or is a view of, an argument of the transform.
         ShapeError: if it is a read-only view.
+
+    The caller holds ``writing`` since it read what ``updated`` was made of.
     """
+    writes.thread = get_ident()
+    writes.count += 1
+    try:
+        _rebind(tensor, updated)
+    finally:
+        writes.count += 1
+
+
+def _rebind(tensor, updated):
     path = _path_to_root(tensor)
     for node in path:
         if node.links is not None and node.links.frozen is not None:
@@ -108,6 +169,39 @@ def rebind(tensor: Tensor, updated: Tensor) -> None:
         _become(base, view.links.op.view(base, view, view.links.params))
     for view, base in views:
         _become(view, view.links.op.run((base,), view.links.params))
+
+
+def lend(tensor: Tensor) -> Any:
+    """Return the array of a Tensor that varies with nothing, which others may write into.
+
+    What they write is in the Tensor, in its base and in its views, as in NumPy's arrays. Tapes
+    keep the array that it had before, and copies from now on.
+    """
+    if not hasattr(tensor.value, "__setitem__"):  # a number of NumPy's
+        return _copied(tensor.value)
+    with writing:
+        try:
+            root = _path_to_root(tensor)[-1]
+        except ShapeError:  # a view that is read-only
+            return _copied(tensor.value)
+        if root.trace.level >= 0:
+            return _copied(tensor.value)
+        if not _is_lent(root):
+            rebind(root, new_tensor(_copied(root.value), root.trace, None))
+            root.links = root.links or Links(None)
+            root.links.lent = True
+        return tensor.value
+
+
+def _is_lent(tensor):
+    links = tensor.links
+    while links is not None and not links.lent and links.base is not None:
+        links = links.base.links
+    return links is not None and links.lent
+
+
+def _copied(array):
+    return backend_of(type(array)).xp.asarray(array, copy=True)
 
 
 def is_number(tensor: Any) -> bool:

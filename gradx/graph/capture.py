@@ -19,7 +19,7 @@ from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.op import OPS
 from gradx.core.trace import Trace, capturing
-from gradx.core.views import new_tensor, without_constants
+from gradx.core.views import new_tensor, unlent
 from gradx.errors import CaptureError, TapeError
 from gradx.graph.drawing import Generators
 from gradx.graph.equations import Constant, Equation, Input, Variable
@@ -60,7 +60,7 @@ class Capture(Trace):
         return new_tensor(constant, self, self._variable(constant))
 
     def apply_general(self, op, arrays, params):
-        arrays = tuple(map(without_constants, arrays))
+        arrays = tuple(map(unlent, arrays))
         inputs = tuple(map(self._variable, arrays))
         if op.name in OPERATORS and all(map(_is_weak, inputs)):
             return self._apply_to_numbers(op, arrays, inputs)
@@ -197,7 +197,7 @@ def captures(trace: Capture, generators: Generators) -> Any:
 
 def output_of(trace: Capture, leaf: Any) -> Input:
     """Return the variable, or the number, that a leaf of a result is."""
-    leaf = without_constants(leaf)
+    leaf = unlent(leaf)
     if type(leaf) is Tensor and leaf.trace is not trace and type(leaf.trace).__name__ == "Ended":
         raise TapeError(f"a Tensor outlived {leaf.trace.name}, which made it, and was returned")
     if type(leaf) in PYTHON_SCALARS or is_array(leaf):

@@ -4,13 +4,13 @@ from typing import Any
 
 from gradx.core.call import Tensor
 from gradx.core.views import without_constants
-from gradx.transforms.constants import CONSTANTS, constant
+from gradx.transforms.constants import constant
 
 
 def varies_with_nothing(arguments: Any) -> bool:
     """Tell whether no Tensor in nested arguments has a derivative."""
     if type(arguments) is Tensor:
-        return arguments.trace is CONSTANTS
+        return arguments.trace.level < 0
     if isinstance(arguments, dict):
         arguments = arguments.values()
     elif not isinstance(arguments, list | tuple):

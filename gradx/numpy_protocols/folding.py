@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradx.core.arrays import read_for
-from gradx.core.views import rebind
+from gradx.core.views import rebind, writing
 from gradx.errors import OutOfBoundsError, ShapeError
 from gradx.numpy_protocols.arranging import array_of, chosen_axes
 from gradx.numpy_protocols.writing import require_tensor
@@ -103,11 +103,13 @@ def at_by(ufunc: Any, function: Any) -> Any:
         require_tensor(x, f"np.{ufunc.__name__}.at")
         places = np.arange(x.size).reshape(x.shape)[read_for(key, f"np.{ufunc.__name__}.at")]
         others = [reshape(broadcast_to(array_of(v), places.shape), (-1,)) for v in values]
-        places, flat = places.reshape(-1), reshape(x, (-1,))
-        for turn in _turns(places):
-            spots = places[turn]
-            flat = setitem(flat, function(flat[spots], *[v[turn] for v in others]), spots)
-        rebind(x, reshape(flat, x.shape))
+        places = places.reshape(-1)
+        with writing:
+            flat = reshape(x, (-1,))
+            for turn in _turns(places):
+                spots = places[turn]
+                flat = setitem(flat, function(flat[spots], *[v[turn] for v in others]), spots)
+            rebind(x, reshape(flat, x.shape))
 
     return at
 

@@ -12,7 +12,7 @@ import numpy as np
 from gradx.core.arrays import is_kind, read_for
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
-from gradx.core.views import rebind
+from gradx.core.views import rebind, writing
 from gradx.errors import DTypeError, ShapeError
 from gradx.numpy_protocols.arranging import array_of, copy_of
 from gradx.numpy_protocols.refusals import would_write
@@ -46,22 +46,23 @@ def _kind(x):
 
 
 def _overwrite(x, value, key):
-    rebind(x, setitem(x, value, key))
+    with writing:
+        rebind(x, setitem(x, value, key))
     return x
 
 
 def _write_flat(x, key, values, call="an array's flat"):
     """Write to ``x`` where it is read in NumPy's order; too few values are repeated."""
     require_tensor(x, call)
-    flat = reshape(x, (-1,))
     values = array_of(values)
     if values.ndim:
-        values = repeated(values, _count(flat, key))
-    rebind(x, reshape(setitem(flat, values, key), x.shape))
+        values = repeated(values, _count(x.size, key))
+    with writing:
+        rebind(x, reshape(setitem(reshape(x, (-1,)), values, key), x.shape))
 
 
-def _count(flat, key):
-    return int(np.size(np.empty(flat.shape, dtype=bool)[key]))
+def _count(size, key):
+    return int(np.size(np.empty(size, dtype=bool)[key]))
 
 
 def repeated(values: Any, count: int) -> Any:
@@ -144,7 +145,8 @@ def _put_along_axis(arr, indices, values, axis=-1):
 
 def _copyto(dst, src, casting="same_kind", where=True):
     require_tensor(dst, "np.copyto")
-    write_into(dst, ew.where(where, array_of(src), dst), "np.copyto")
+    with writing:
+        write_into(dst, ew.where(where, array_of(src), dst), "np.copyto")
 
 
 def add_in_place(sign: int) -> Any:
@@ -152,7 +154,8 @@ def add_in_place(sign: int) -> Any:
 
     def at(x, key, values):
         require_tensor(x, "np.add.at" if sign == 1 else "np.subtract.at")
-        rebind(x, scatter_add(x, array_of(values) * sign, key))
+        with writing:
+            rebind(x, scatter_add(x, array_of(values) * sign, key))
 
     return at
 

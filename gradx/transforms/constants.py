@@ -20,9 +20,9 @@ class Constants(Trace):
 
     differentiates = False
 
-    def __init__(self) -> None:
+    def __init__(self, level: int = -2) -> None:
         super().__init__("nothing")
-        self.level = -1
+        self.level = level
 
     def lift(self, constant):
         return new_tensor(constant, self, None)

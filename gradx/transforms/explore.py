@@ -17,7 +17,6 @@ from gradx.errors import DTypeError, ShapeError, TapeError
 from gradx.ops.complex import conj
 from gradx.ops.creation import ones_like, stop_gradient
 from gradx.transforms.boundary import as_array, copied, require_differentiable, require_match
-from gradx.transforms.constants import CONSTANTS
 from gradx.transforms.reverse import Node, Reverse, next_serial, propagate
 
 
@@ -89,7 +88,7 @@ def backward(tensor: Tensor, seed: Any = None, retain_graph: bool = False) -> No
         ValueError: it is not a scalar and there is no seed, or the seed's shape differs.
         RuntimeError: the tape was freed by an earlier call.
     """
-    node = None if tensor.trace is CONSTANTS else node_of(tensor)
+    node = None if tensor.trace.level < 0 else node_of(tensor)
     if seed is None:
         seed = _default_seed(tensor)
     seed = require_match(seed, tensor.value, "backward: the seed")
