@@ -67,6 +67,11 @@ FUNCTIONS = {
     "erf": (gx.special.erf, mpmath.erf, both_signs(FAR[:-2])),
     "erfc": (gx.special.erfc, mpmath.erfc, both_signs(FAR[:-2])),
     "ndtr": (gx.special.ndtr, _probability, both_signs(FAR[:-2])),
+    "log_ndtr": (
+        gx.special.log_ndtr,
+        lambda x: mpmath.log(_probability(x)),
+        (-100.0, -37.0, -21.0, -19.0, -8.0, -2.0, -1e-3, 1e-3, 1.0, 5.0, 8.0),
+    ),
     "dawsn": (gx.special.dawsn, _dawson, both_signs((1e-8, 1e-3, 0.5, 1.0, 8.0, 15.0, 30.0))),
     "ellipkm1": (
         gx.special.ellipkm1,
@@ -153,6 +158,16 @@ def _true_derivatives(exact, x):
         first, second = (at[3] - at[1]) / (2 * h), (at[3] - 2 * at[2] + at[1]) / h**2
         third = (at[4] - 2 * at[3] + 2 * at[1] - at[0]) / (2 * h**3)
         return first, second, third
+
+
+@pytest.mark.parametrize("mix", list(product(MODES.values(), repeat=3)))
+def test_third_derivative_of_log_ndtr_has_digits_far_out(mix):
+    x = np.asarray([-1e75, -1e16, -1e8, -1e4])
+
+    found = [reduce(lambda f, mode: mode(f), mix, gx.special.log_ndtr)(each) for each in x]
+
+    # The next term of the series is of the fourth power.
+    np.testing.assert_allclose(found, -2 / x**3 * (1 - 12 / x**2), rtol=1e-9)
 
 
 # Terms of two signs would be NaN there.

@@ -15,7 +15,7 @@ from gradx.ops.comparison import equal, less, logical_and
 from gradx.ops.exponential import log1p
 from gradx.ops.shapes import astype
 from gradx.ops.special_entropy import xlogy
-from gradx.ops.special_host import refusing, side_by_side, through_numpy
+from gradx.ops.special_host import none_of, refusing, side_by_side, through_numpy
 
 
 def _off_the_poles(draw):
@@ -118,13 +118,15 @@ def _polygamma_of(n, x):
 
 # Where both numbers are larger, these are all the terms of Stirling's series that count.
 STIRLING_FROM = 16.0
-STIRLING = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12)
+STIRLING = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760)
 
 
 def digamma_rise(x, y):
     """Return ``digamma(x + y) - digamma(x)``, also where nothing would be left of it."""
     x, y = side_by_side(x, y)
     far = logical_and(less(STIRLING_FROM, x), less(STIRLING_FROM, add(x, y)))
+    if none_of(far):
+        return digamma(add(x, y)) - digamma(x)
     near_x, near_y = where(far, 1.0, x), where(far, 0.0, y)
     near = digamma(add(near_x, near_y)) - digamma(near_x)
     return where(far, _rise_by_series(where(far, x, 32.0), where(far, y, 0.0)), near)
