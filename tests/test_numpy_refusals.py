@@ -60,6 +60,13 @@ NO_ARGUMENTS_OF_NUMPYS = {
     "quantile at a level below 0": lambda x: np.quantile(x, x[0, 1]),
     "quantile at no level": lambda x: np.quantile(x, np.nan),
     "trapezoid of a number": lambda x: np.trapezoid(x[0, 0]),
+    "all, where longer": lambda x: np.all(x > 0, where=np.ones((2, 2, 4), bool)),
+    "max, where longer": lambda x: np.max(x, where=np.ones((2, 2, 4), bool), initial=0.0),
+    "mean, where longer": lambda x: np.mean(x, where=np.ones((2, 2, 4), bool)),
+    "nansum, where longer": lambda x: np.nansum(x, where=np.ones((2, 2, 4), bool)),
+    "nanmean, where longer": lambda x: np.nanmean(x, where=np.ones((2, 2, 4), bool)),
+    "sum, where longer": lambda x: np.sum(x, where=np.ones((2, 2, 4), bool)),
+    "var, where longer": lambda x: np.var(x[:1], where=np.ones((2, 4), bool)),
 }
 
 

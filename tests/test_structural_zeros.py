@@ -11,6 +11,7 @@ import pytest
 
 import gradx as gx
 from gradx.core.op import OPS
+from gradx.ops.convolution import convolution_kernel
 from gradx.transforms import moderate
 from gradx.transforms.reach import reached_by
 from gradx.transforms.reverse import Reverse
@@ -253,6 +254,19 @@ HOLLOW = {
     "qr of a wide matrix": (lambda x: gx.linalg.qr(x).R, SQUARE[:2]),
     "complete qr": (lambda x: gx.linalg.qr(x, mode="complete").R, SQUARE[:, :2]),
     "holes": (lambda x: gx.conv_transpose(x[None, None], np.ones((1, 1, 2, 2)), stride=3), SQUARE),
+    "windows of padding": (lambda x: gx.conv(x[None, None], x[None, None], padding=3), SQUARE),
+    "a kernel on padding": (
+        lambda x: convolution_kernel(
+            x[None, None],
+            x[None, None, :1],
+            kernel=(3, 4),
+            stride=(1, 1),
+            before=(1, 0),
+            dilation=(1, 1),
+            groups=1,
+        ),
+        SQUARE,
+    ),
 }
 
 
@@ -277,12 +291,40 @@ def test_zeros_that_nothing_reaches_are_dead_in_every_mode(name):
         np.testing.assert_allclose(np.sum(gx.grad(outer)(x) * along), second, rtol=1e-5, atol=1e-8)
 
 
-def test_what_strides_leave_out_is_dead():
-    x = np.ones((3, 3))
-    x[2] = 0.0  # which no window of 2 x 2 reads at stride 3
-    loss = lambda x: gx.sum(gx.conv(gx.sqrt(x)[None, None], np.ones((1, 1, 2, 2)), stride=3))
+def as_image(x):
+    return gx.reshape(x, (1, 1, 3, 3))
 
-    np.testing.assert_array_equal(gx.grad(loss)(x), [[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 0]])
+
+# Of an array of 3 x 3: each reads its elements but for the last row.
+LEFT_OUT = {
+    "strides": lambda x, w: gx.conv(as_image(x), np.ones((1, 1, 2, 3)), stride=3),
+    "padding": lambda x, w: gx.conv_transpose(
+        as_image(x), np.ones((1, 1, 1, 1)), padding=((0, 1), (0, 0))
+    ),
+    "strides, the kernel varies": lambda x, w: gx.conv(
+        as_image(x), gx.broadcast_to(w, (1, 1, 2, 3)), stride=3
+    ),
+    "padding, the kernel varies": lambda x, w: gx.conv_transpose(
+        as_image(x), gx.reshape(w, (1, 1, 1, 1)), padding=((0, 1), (0, 0))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_what_strides_and_padding_leave_out_is_dead_in_every_mode(name):
+    f = LEFT_OUT[name]
+    loss = lambda x: gx.sum(f(gx.sqrt(x), gx.mean(x)))
+    rest = lambda x: gx.sum(f(gx.concat([gx.sqrt(x[:2]), np.zeros((1, 3))]), gx.mean(x)))
+    x, along = np.ones((3, 3)), np.cos(np.arange(9.0)).reshape(3, 3)
+    x[2] = 0.0
+    slope = lambda f: lambda x: gx.sum(gx.grad(f)(x) * along)
+    derivative = lambda f: lambda x: gx.jvp(f, (x,), (along,))[1]
+    linear = lambda f: lambda x: gx.linearize(f, x)[1](along)
+
+    for mode in (slope, derivative, linear, lambda f: slope(gx.checkpoint(f))):
+        np.testing.assert_allclose(mode(loss)(x), slope(rest)(x), rtol=1e-13)
+        for outer in (slope, derivative):
+            np.testing.assert_allclose(outer(mode(loss))(x), slope(slope(rest))(x), rtol=1e-12)
 
 
 BAD_AND_SMOOTH = {

@@ -5,7 +5,9 @@ the argument alone changes a derivative ``d`` by ``eps * |x d'|``: what is asked
 that and the rounding of ``d`` itself.
 """
 
-from functools import cache
+import math
+from functools import cache, reduce
+from itertools import product
 
 import mpmath
 import numpy as np
@@ -66,11 +68,39 @@ FUNCTIONS = {
     "erf": (gx.special.erf, mpmath.erf, both_signs(FAR[:-2])),
     "erfc": (gx.special.erfc, mpmath.erfc, both_signs(FAR[:-2])),
     "ndtr": (gx.special.ndtr, _probability, both_signs(FAR[:-2])),
+    "log_ndtr": (
+        gx.special.log_ndtr,
+        lambda x: mpmath.log(_probability(x)),
+        (-100.0, -37.0, -21.0, -19.0, -8.0, -2.0, -1e-3, 1e-3, 1.0, 5.0, 8.0),
+    ),
     "dawsn": (gx.special.dawsn, _dawson, both_signs((1e-8, 1e-3, 0.5, 1.0, 8.0, 15.0, 30.0))),
     "ellipkm1": (
         gx.special.ellipkm1,
         lambda p: mpmath.ellipk(1 - p),
         (1e-30, 1e-20, 1e-8, 1e-3, 0.1, 0.5, 0.999, 2.0),
+    ),
+    "cbrt": (
+        gx.special.cbrt,
+        lambda x: mpmath.sign(x) * mpmath.cbrt(abs(x)),
+        both_signs((1e-30, 1e-8, 0.5, 3.0, 1e8, 1e30)),
+    ),
+    "expi": (gx.special.expi, mpmath.ei, (*both_signs((1e-30, 1e-8, 0.5, 20.0)), 300.0)),
+    "exp1": (gx.special.exp1, mpmath.e1, (1e-30, 1e-8, 0.5, 20.0, 80.0)),
+    "betaln": (
+        lambda x: gx.special.betaln(x, 0.5),
+        lambda x: mpmath.loggamma(x) - mpmath.loggamma(x + 0.5),
+        (1e-30, 1e-8, 1e-3, 0.5, 3.0, 20.0, 1e3, 1e8, 1e16, 1e20),
+    ),
+    # Of 1e3 SciPy's own values of this one and the next have four digits less.
+    "beta": (
+        lambda x: gx.special.beta(x, 0.5),
+        lambda x: mpmath.beta(x, 0.5),
+        (1e-8, 1e-3, 0.5, 3.0, 20.0, 1e8, 1e16, 1e20),
+    ),
+    "poch": (
+        lambda x: gx.special.poch(x, 0.5),
+        lambda x: mpmath.gammaprod([x + 0.5], [x]),
+        (1e-30, 1e-8, 1e-3, 0.25, 0.75, 3.0, 20.0, 1e8, 1e16),
     ),
     "exp": (gx.exp, mpmath.exp, both_signs(FAR)),
     "expm1": (gx.expm1, mpmath.expm1, both_signs(FAR)),
@@ -129,6 +159,33 @@ def _true_derivatives(exact, x):
         first, second = (at[3] - at[1]) / (2 * h), (at[3] - 2 * at[2] + at[1]) / h**2
         third = (at[4] - 2 * at[3] + 2 * at[1] - at[0]) / (2 * h**3)
         return first, second, third
+
+
+@pytest.mark.parametrize("mix", list(product(MODES.values(), repeat=3)))
+def test_third_derivative_of_log_ndtr_has_digits_far_out(mix):
+    x = np.asarray([-1e75, -1e16, -1e8, -1e4])
+
+    found = [reduce(lambda f, mode: mode(f), mix, gx.special.log_ndtr)(each) for each in x]
+
+    # The next term of the series is of the fourth power.
+    np.testing.assert_allclose(found, -2 / x**3 * (1 - 12 / x**2), rtol=1e-9)
+
+
+# Terms of two signs would be NaN there.
+OVERFLOWING = {
+    "cbrt": (gx.special.cbrt, 1e-160),
+    "cbrt of what is negative": (gx.special.cbrt, -1e-160),
+    "expi": (gx.special.expi, 745.0),
+}
+
+
+@pytest.mark.parametrize("name", OVERFLOWING)
+@pytest.mark.parametrize("mix", list(product(MODES.values(), repeat=3)))
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_third_derivative_that_overflows_is_infinite(name, mix):
+    function, x = OVERFLOWING[name]
+
+    assert reduce(lambda f, mode: mode(f), mix, function)(np.asarray(x)) == math.inf
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

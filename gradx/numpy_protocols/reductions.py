@@ -31,12 +31,24 @@ from gradx.ops.statistical import all, any, cumulative_sum, max, mean, min, std,
 ALL = True  # NumPy's where=True
 
 
+def _fitting(where, a):
+    """Return ``where`` as it is broadcast to ``a``, which it may not broadcast the other way."""
+    where = array_of(where)
+    try:
+        return broadcast_to(where, a.shape)
+    except ValueError as error:
+        raise ShapeError(
+            f"where= of shape {tuple(where.shape)} is not broadcast to an array of shape "
+            f"{tuple(a.shape)}: no axis may be longer"
+        ) from error
+
+
 def _adding_up(op, combine, identity):
     def reduction(a, axis=None, dtype=None, out=None, keepdims=False, initial=identity, where=ALL):
         if dtype is not None:
             a = astype(a, dtype)
         if where is not ALL:
-            a = ew.where(where, a, identity)
+            a = ew.where(_fitting(where, a), a, identity)
         result = op(a, axis=axis, keepdims=keepdims)
         return result if initial == identity else combine(result, initial)
 
@@ -46,7 +58,7 @@ def _adding_up(op, combine, identity):
 def _extreme(op, combine, least):
     def extreme(a, axis=None, out=None, keepdims=False, initial=None, where=ALL):
         if where is not ALL:
-            a = ew.where(where, a, least if initial is None else initial)
+            a = ew.where(_fitting(where, a), a, least if initial is None else initial)
         if initial is None:
             return op(a, axis=axis, keepdims=keepdims)
         if 0 in a.shape:  # of nothing there is no extreme but the initial one
@@ -59,7 +71,7 @@ def _extreme(op, combine, least):
 def _truth(op, neutral):
     def truth(a, axis=None, out=None, keepdims=False, *, where=ALL):
         if where is not ALL:
-            a = ew.where(where, ew.not_equal(a, 0), neutral)
+            a = ew.where(_fitting(where, a), ew.not_equal(a, 0), neutral)
         return op(a, axis=axis, keepdims=keepdims)
 
     return truth
@@ -70,14 +82,13 @@ def _mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=ALL):
         a = astype(a, dtype)
     if where is ALL:
         return mean(a, axis=axis, keepdims=keepdims)
-    return sum(ew.where(where, a, 0.0), axis=axis, keepdims=keepdims) / _count(
-        a, where, axis, keepdims
-    )
+    total = sum(ew.where(_fitting(where, a), a, 0.0), axis=axis, keepdims=keepdims)
+    return total / _count(a, where, axis, keepdims)
 
 
 def _count(a, where, axis, keepdims):
     """Return how many elements of ``a`` along the axes are where ``where`` is true."""
-    count = count_nonzero(broadcast_to(where, a.shape), axis=axis, keepdims=keepdims)
+    count = count_nonzero(_fitting(where, a), axis=axis, keepdims=keepdims)
     # As a float like those of ``a``: an integer would turn single precision into double.
     floats = is_kind(a, ("real floating", "complex floating"))
     return astype(count, np.finfo(untracked(a).dtype).dtype if floats else np.float64)
@@ -86,7 +97,7 @@ def _count(a, where, axis, keepdims):
 def _var_of_some(a, where, axis, ddof, keepdims, middle=None):
     if middle is None:
         middle = _mean(a, axis, keepdims=True, where=where)
-    squares = ew.where(where, ew.square(ew.abs(a - middle)), 0.0)
+    squares = ew.where(_fitting(where, a), ew.square(ew.abs(a - middle)), 0.0)
     total = sum(squares, axis=axis, keepdims=keepdims)
     return total / (_count(a, where, axis, keepdims) - ddof)
 
@@ -155,7 +166,7 @@ def _nan_extreme(reduction, least):
 
 def _known(a, where):
     there = ew.logical_not(ew.isnan(a))
-    return there if where is ALL else ew.logical_and(there, where)
+    return there if where is ALL else ew.logical_and(there, _fitting(where, a))
 
 
 def _nanmean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=ALL):

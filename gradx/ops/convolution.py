@@ -30,6 +30,14 @@ from gradx.ops.windows import (
     windows_over,
 )
 
+# Which lengths those of the result and of both inputs of each op are: the array's, the kernel's, or
+# how many windows there are.
+ROLES = {
+    "convolution": ("outputs", "lengths", "kernel"),
+    "convolution_transpose": ("lengths", "outputs", "kernel"),
+    "convolution_kernel": ("kernel", "lengths", "outputs"),
+}
+
 
 def _columns(xp, x, kernel, windows, groups):
     """Return what each window reads: (samples, groups, inputs and places, windows)."""

@@ -8,8 +8,9 @@ import math
 
 from gradx.core.op import primitive
 from gradx.core.samples import Sample, reductions
-from gradx.ops.arithmetic import multiply
-from gradx.ops.creation import ones_like
+from gradx.ops.arithmetic import multiply, where
+from gradx.ops.comparison import equal
+from gradx.ops.creation import ones_like, zeros_like
 from gradx.ops.joining import concat, stack
 from gradx.ops.shapes import permute_dims, reduced_axes, reshape, spread, sum
 from gradx.ops.slicing import getitem
@@ -56,9 +57,19 @@ def _others(x, axis):
     return permute_dims(reshape(_product_of_others(rows), moved.shape), back)
 
 
+def _prod_jvp(g, x, axis, keepdims, live):
+    # Where the others overflow or are NaN, a direction that leaves this one out stays dead.
+    return sum(_living(g * _others(x, axis), live), axis=axis, keepdims=keepdims)
+
+
+def _living(parts, live):
+    """Return what was multiplied, and 0 where nothing of it lives, as ``live`` tells."""
+    return parts if live is None else where(equal(live, 0), 0.0, parts)
+
+
 @primitive(
     vjp={"x": lambda g, x, x_shape, axis: spread(g, x_shape, axis) * _others(x, axis)},
-    jvp={"x": lambda g, x, axis, keepdims: sum(g * _others(x, axis), axis=axis, keepdims=keepdims)},
+    jvp={"x": _prod_jvp},
     samples=_products,
 )
 def prod(xp, x, /, *, axis=None, dtype=None, keepdims=False):
@@ -98,33 +109,42 @@ def _axis_of(x, axis):
     return 0 if axis is None else axis % len(x.shape)
 
 
-def _delayed(x, start, axis, by=1):
-    """Shift ``x`` along ``axis``, with elements of ``start`` in front."""
-    return concat(
-        [getitem(start, _along(axis, slice(0, by))), getitem(x, _along(axis, slice(0, -by)))],
-        axis=axis,
-    )
+def _delayed(x, axis):
+    """Shift ``x`` by one along ``axis``, with a 1 in front."""
+    one = ones_like(getitem(x, _along(axis, slice(0, 1))))
+    return concat([one, getitem(x, _along(axis, slice(0, -1)))], axis=axis)
 
 
 def _reversed(x, axis):
     return getitem(x, _along(axis, slice(None, None, -1)))
 
 
-def _recur(a, b, axis):
-    """Return ``r[k] = b[k] + a[k] * r[k - 1]`` along ``axis``, in ``log2`` of its length steps."""
-    count, by = b.shape[axis], 1
-    while by < count:
-        b = b + a * _delayed(b, 0.0 * b, axis, by)
-        a = a * _delayed(a, ones_like(a), axis, by)
+def _recur(a, b, axis, live):
+    """Return ``r[k] = b[k] + a[k] * r[k - 1]`` along ``axis``, in ``log2`` of its length steps.
+
+    What of ``b`` lives as ``live`` tells is followed: what is dead meets no factor.
+    """
+    by = 1
+    while by < b.shape[axis]:
+        first, before = _along(axis, slice(0, by)), _along(axis, slice(0, -by))
+        after = _along(axis, slice(by, None))
+        part = getitem(a, after) * getitem(b, before)
+        if live is not None:
+            earlier = getitem(live, before)
+            part = _living(part, earlier)
+            live = concat([getitem(live, first), getitem(live, after) + earlier], axis=axis)
+        b = concat([getitem(b, first), getitem(b, after) + part], axis=axis)
+        if 2 * by < b.shape[axis]:
+            a = concat([getitem(a, first), getitem(a, after) * getitem(a, before)], axis=axis)
         by *= 2
     return b
 
 
-def _products_before(out, x, axis, include_initial):
+def _products_before(out, axis, include_initial):
     """Return the product of all elements before each."""
     if include_initial:
         return getitem(out, _along(axis, slice(0, -1)))
-    return _delayed(out, ones_like(x), axis)
+    return _delayed(out, axis)
 
 
 def _as_vector(x):
@@ -132,27 +152,28 @@ def _as_vector(x):
     return x if x.shape else reshape(x, (1,))
 
 
-def _cumulative_prod_vjp(g, x, out, axis, include_initial):
+def _cumulative_prod_vjp(g, x, out, axis, include_initial, live):
     if math.prod(x.shape) == 0:
         return 0.0 * x
     x = _as_vector(x)
     axis = _axis_of(x, axis)
-    if include_initial:
-        g = getitem(g, _along(axis, slice(1, None)))
-    following = _delayed(_reversed(x, axis), ones_like(x), axis)
-    gathered = _reversed(_recur(following, _reversed(g, axis), axis), axis)
-    return gathered * _products_before(out, x, axis, include_initial)
+    later = _along(axis, slice(1 if include_initial else 0, None))
+    reach = lambda a: None if a is None else _reversed(getitem(a, later), axis)
+    following = _delayed(_reversed(x, axis), axis)
+    gathered = _reversed(_recur(following, reach(g), axis, reach(live)), axis)
+    return gathered * _products_before(out, axis, include_initial)
 
 
-def _cumulative_prod_jvp(g, x, out, axis, include_initial):
+def _cumulative_prod_jvp(g, x, out, axis, include_initial, live):
     if math.prod(x.shape) == 0:
         return 0.0 * out
-    x, g = _as_vector(x), _as_vector(g)
+    x, g, live = _as_vector(x), _as_vector(g), None if live is None else _as_vector(live)
     axis = _axis_of(x, axis)
-    moved = _recur(x, g * _products_before(out, x, axis, include_initial), axis)
+    moved = _living(g * _products_before(out, axis, include_initial), live)
+    moved = _recur(x, moved, axis, live)
     if not include_initial:
         return moved
-    return concat([0.0 * getitem(moved, _along(axis, slice(0, 1))), moved], axis=axis)
+    return concat([zeros_like(getitem(moved, _along(axis, slice(0, 1)))), moved], axis=axis)
 
 
 @primitive(

@@ -11,10 +11,11 @@ from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays
 from gradx.errors import DTypeError, ShapeError
 from gradx.ops.arithmetic import add, subtract, where
-from gradx.ops.comparison import equal
+from gradx.ops.comparison import equal, less, logical_and
+from gradx.ops.exponential import log1p
 from gradx.ops.shapes import astype
 from gradx.ops.special_entropy import xlogy
-from gradx.ops.special_host import refusing, side_by_side, through_numpy
+from gradx.ops.special_host import none_of, refusing, side_by_side, through_numpy
 
 
 def _off_the_poles(draw):
@@ -115,10 +116,37 @@ def _polygamma_of(n, x):
     return (-1) ** (n + 1) * math.gamma(n + 1) * zeta(n + 1.0, x)
 
 
+# Where both numbers are larger, these are all the terms of Stirling's series that count.
+STIRLING_FROM = 16.0
+STIRLING = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760)
+
+
+def digamma_rise(x, y):
+    """Return ``digamma(x + y) - digamma(x)``, also where nothing would be left of it."""
+    x, y = side_by_side(x, y)
+    far = logical_and(less(STIRLING_FROM, x), less(STIRLING_FROM, add(x, y)))
+    if none_of(far):
+        return digamma(add(x, y)) - digamma(x)
+    near_x, near_y = where(far, 1.0, x), where(far, 0.0, y)
+    near = digamma(add(near_x, near_y)) - digamma(near_x)
+    return where(far, _rise_by_series(where(far, x, 32.0), where(far, y, 0.0)), near)
+
+
+def _rise_by_series(x, y):
+    low, high = 1 / x, 1 / add(x, y)
+    apart = y * low * high  # low less high
+    whole, rise = 0.0, 0.0  # the series in low**2, and what it rises by over high**2 less that
+    for coefficient in reversed(STIRLING):
+        rise = rise * (high * high) + whole
+        whole = whole * (low * low) + coefficient
+    # One more factor: the series begins with the square.
+    rise = rise * (high * high) + whole
+    return log1p(y * low) + 0.5 * apart + apart * (low + high) * rise
+
+
 def _slope(x, y):
     """Return the derivative of ``betaln(x, y)`` with respect to ``x``."""
-    x, y = side_by_side(x, y)
-    return digamma(x) - digamma(add(x, y))
+    return -digamma_rise(x, y)
 
 
 @elementwise(
@@ -152,7 +180,7 @@ def _choices(draw):
 
 def _binom_by_n(n, k, out):
     n, k = side_by_side(n, k)
-    return out * (digamma(n + 1) - digamma(subtract(n, k) + 1))
+    return out * digamma_rise(subtract(n, k) + 1, k)
 
 
 def _binom_by_k(n, k, out):

@@ -11,6 +11,7 @@ from gradx.ops.rounding import remainder, round
 from gradx.ops.special_beta import inside, is_share, like
 from gradx.ops.special_gamma import (
     digamma,
+    digamma_rise,
     gamma,
     gammainc,
     gammaincc,
@@ -117,8 +118,8 @@ def loggamma(x, /):
 
 @elementwise(
     partials={
-        "a": lambda a, m, out: out * _rise(a, m)[0],
-        "m": lambda a, m, out: out * _rise(a, m)[1],
+        "a": lambda a, m, out: _rise_by_start(a, m, out),
+        "m": lambda a, m, out: out * digamma(add(*side_by_side(a, m))),
     },
     samples=broadcast_pairs,
 )
@@ -127,10 +128,13 @@ def poch(xp, a, m, /):
     return through_numpy("poch", a, m)
 
 
-def _rise(a, m):
+def _rise_by_start(a, m, out):
+    """Return the derivative by ``a``: near the poles of its gamma function, by the reciprocal."""
     a, m = side_by_side(a, m)
-    above = digamma(add(a, m))
-    return above - digamma(a), above
+    low = less(a, 0.5)
+    far = out * digamma_rise(where(low, 1.0, a), m)
+    end = where(low, add(a, m), 1.0)
+    return where(low, out * digamma(end) + gamma(end) * _slope_of_reciprocal(a), far)
 
 
 def _multivariate(draw):

@@ -7,7 +7,14 @@ import math
 from typing import Any
 
 from gradx.backends import backend_for_device
-from gradx.core.arrays import FLOATING, backend_for, is_kind, is_number
+from gradx.core.arrays import (
+    FLOATING,
+    backend_for,
+    is_kind,
+    is_number,
+    reading_stalls,
+    untracked,
+)
 from gradx.core.explain import mixed_places
 from gradx.errors import TrackedError
 from gradx.ops.creation import zeros_like
@@ -38,6 +45,14 @@ def beside(value: Any, like: Any) -> Any:
 def side_by_side(x: Any, y: Any) -> tuple[Any, Any]:
     """Return two inputs of an op, of which one may be a number or hold whole ones: for rules."""
     return beside(x, y), beside(y, x)
+
+
+def none_of(condition: Any) -> bool:
+    """Tell whether a condition holds nowhere; say no where looking would stall."""
+    if reading_stalls(condition):
+        return False
+    condition = untracked(condition)
+    return not bool(backend_for(condition).xp.any(condition))
 
 
 def whole_part(n: Any, x: Any) -> Any:

@@ -4,8 +4,9 @@ import math
 
 from gradx.core.op import elementwise
 from gradx.core.samples import Sample, single_arrays, single_within
-from gradx.ops.arithmetic import multiply, where
+from gradx.ops.arithmetic import multiply, quotient, where
 from gradx.ops.comparison import equal, greater, less
+from gradx.ops.creation import ones_like
 from gradx.ops.exponential import exp, log1p
 from gradx.ops.signs import abs
 from gradx.ops.special import erf
@@ -16,13 +17,23 @@ _inside = single_within(0.3, 0.6)
 _signed = single_within(-2.5, 3.5)
 
 
-@elementwise(partials={"x": lambda x: exp(x) / x}, samples=single_arrays)
+# In one product, where exp(x) / x - exp(x) / x**2 would be infinity less infinity.
+@elementwise(
+    partials={"x": lambda x, out: out * (1 - quotient(ones_like(x), x))}, samples=single_arrays
+)
+def exponential_over(xp, x, /):
+    """Compute ``exp(x) / x``, as long as that does not overflow itself."""
+    half = xp.exp(0.5 * x)
+    return half * quotient(half, xp.clip(x, None, xp.finfo(x.dtype).max))
+
+
+@elementwise(partials={"x": lambda x: exponential_over(x)}, samples=single_arrays)
 def expi(xp, x, /):
     """Compute the exponential integral: of ``exp(t) / t`` from minus infinity to ``x``."""
     return through_numpy("expi", x)
 
 
-@elementwise(partials={"x": lambda x: -exp(-x) / x}, samples=single_arrays)
+@elementwise(partials={"x": lambda x: exponential_over(-x)}, samples=single_arrays)
 def exp1(xp, x, /):
     """Compute the exponential integral of ``exp(-t) / t`` from ``x`` to infinity."""
     return through_numpy("exp1", x)

@@ -5,10 +5,10 @@ import math
 from gradx.core.op import elementwise
 from gradx.core.samples import Sample, single_within
 from gradx.ops.arithmetic import quotient, where
-from gradx.ops.comparison import greater
+from gradx.ops.comparison import greater, less
 from gradx.ops.exponential import exp
 from gradx.ops.special import NORMAL_PEAK, ROOT_HALF
-from gradx.ops.special_host import beside, through_numpy
+from gradx.ops.special_host import beside, none_of, through_numpy
 
 ROOT_PI = math.sqrt(math.pi)
 
@@ -94,8 +94,30 @@ def ndtr(xp, x, /):
     return through_numpy("ndtr", x)
 
 
+# Farther to the left, the density over the probability is ``-x`` times these times powers of
+# ``1 / x**2``. From the formula, whose own derivatives cancel, nothing of the third would be left.
+RATIO_BELOW = -1000.0
+RATIO = (1, 1, -2, 10)
+
+
+def _ratio_by_series(x):
+    inverse = 1 / x
+    u, total = inverse * inverse, 0.0
+    for coefficient in reversed(RATIO):
+        total = total * u + coefficient
+    return -x * total
+
+
 def _density_over_probability(x):
     """Return the derivative of ``log(ndtr(x))``, which is about ``-x`` far to the left."""
+    far = less(x, RATIO_BELOW)
+    if none_of(far):
+        return _density_over_probability_nearby(x)
+    by_series = _ratio_by_series(where(far, x, RATIO_BELOW))
+    return where(far, by_series, _density_over_probability_nearby(where(far, 0.0, x)))
+
+
+def _density_over_probability_nearby(x):
     positive = greater(x, 0)
     left, right = where(positive, 0.0, x), where(positive, x, 0.0)
     scaled = erfcx(-ROOT_HALF * left)

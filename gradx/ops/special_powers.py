@@ -4,7 +4,7 @@ import math
 
 from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays, single_within
-from gradx.ops.arithmetic import add, divide, multiply, subtract, where
+from gradx.ops.arithmetic import add, divide, multiply, quotient, subtract, where
 from gradx.ops.comparison import equal, less, less_equal, logical_and, logical_or
 from gradx.ops.creation import zeros_like
 from gradx.ops.exponential import exp, expm1, log, log1p
@@ -21,7 +21,19 @@ DEGREE = math.pi / 180
 _signed = single_within(-2.5, 3.5)
 
 
-@elementwise(partials={"x": lambda out: 1 / (3 * out * out)}, samples=single_arrays)
+def _cbrt_slope_by(x, out):
+    # Not from the root, whose powers overflow to both signs where this one does.
+    return -2 * quotient(out, 3 * x)
+
+
+@elementwise(partials={"x": _cbrt_slope_by}, samples=single_arrays)
+def cbrt_slope(xp, x, /):
+    """Compute the derivative of ``cbrt``, which is infinite at 0."""
+    root = through_numpy("cbrt", x)
+    return quotient(xp.ones_like(root), 3 * root * root)
+
+
+@elementwise(partials={"x": lambda x: cbrt_slope(x)}, samples=single_arrays)
 def cbrt(xp, x, /):
     """Compute the cube root, which of negative numbers is negative."""
     return through_numpy("cbrt", x)

@@ -61,7 +61,8 @@ def _winners(x, out, axis):
 def _nan_where(x, g, live):
     """Return ``g``, but NaN where ``x`` is, unless what arrives there is dead."""
     here = equal(x, x) if live is None else logical_or(equal(x, x), equal(live, 0))
-    return where(here, g, math.nan)
+    # Not NaN itself, which does not vary with ``g``: a linear map of this one would lose it.
+    return where(here, g, g * math.nan)
 
 
 def _extreme_vjp(g, x, out, axis, live):

@@ -6,6 +6,7 @@ counts from 0 to the kernel's length; what lies outside of the array is padding.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import product
 from operator import index
 from typing import Any, NamedTuple
@@ -78,6 +79,31 @@ def pairs_of(
 def reaches_of(kernel: Lengths, dilation: Lengths) -> Lengths:
     """Return over how many elements a window reaches, along each axis."""
     return tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+
+
+@lru_cache(4096)
+def leave_some_out(
+    *,
+    lengths: Lengths,
+    kernel: Lengths,
+    outputs: Lengths,
+    stride: Lengths,
+    before: Lengths,
+    dilation: Lengths,
+) -> bool:
+    """Tell whether an element is in no window, or a window or place of the kernel off the array."""
+    axes = zip(lengths, kernel, outputs, stride, before, dilation, strict=True)
+    return any(_axis_leaves_some_out(*axis) for axis in axes)
+
+
+def _axis_leaves_some_out(length, places, count, stride, before, dilation):
+    read = [
+        (p, k, at)
+        for p, k in product(range(count), range(places))
+        if 0 <= (at := p * stride + k * dilation - before) < length
+    ]
+    found = [len(set(numbers)) for numbers in zip(*read, strict=True)]
+    return found != [count, places, length]
 
 
 def per_axis(name: str, what: str, value: Any, count: int, *, least: int = 1) -> Lengths:

@@ -23,9 +23,11 @@ from gradx.core.call import Tensor
 from gradx.core.trace import capturing
 from gradx.core.views import without_constants
 from gradx.ops.arithmetic import add, where
-from gradx.ops.comparison import equal, isfinite, logical_not, not_equal
+from gradx.ops.comparison import equal, isfinite, logical_and, logical_not, not_equal
+from gradx.ops.convolution import ROLES
 from gradx.ops.creation import ones_like, taken_as_constant, zeros_like
 from gradx.ops.shapes import astype, conform, real
+from gradx.ops.windows import leave_some_out
 from gradx.transforms.honesty import PRODUCTS, apply_rule, beside, is_differentiated
 from gradx.transforms.moderate import may_meet_nan
 from gradx.transforms.reach import reached_by
@@ -63,10 +65,10 @@ CHOOSING = names(
 KEEPING_ZEROS = CHOOSING | MOVING
 
 # Ops whose result has zeros at places that nothing reaches, as the lower triangle of R is.
-HOLLOW = names("cholesky convolution_transpose qr")
-# Ops that may leave elements of an input out, as a convolution with strides does, and what finds
-# the derivative by a kernel.
-SKIPPING = names("convolution convolution_kernel")
+HOLLOW = names("cholesky qr")
+# Ops that may leave elements of an input out, as a convolution with strides does, and whose result
+# has zeros where all that is read is padding.
+SKIPPING = frozenset(ROLES)
 ASKING = SELECTING | SKIPPING
 
 # Ops whose derivative is finite wherever their inputs are.
@@ -107,6 +109,8 @@ def may_matter(nodes: list[Any], seeds: Collection[Any]) -> bool:
         return True
     if not ops.isdisjoint(SELECTING - CHOOSING) or any(map(_is_scaled_by_constant, nodes)):
         return True
+    if any(map(_skips_some, nodes)):
+        return True
     met = False
     for node in nodes:
         name = node.op.name if node.edges else ""
@@ -114,6 +118,20 @@ def may_matter(nodes: list[Any], seeds: Collection[Any]) -> bool:
             return True
         met = met or not _is_harmless(node)
     return False
+
+
+def _skips_some(node):
+    """Tell whether a convolution leaves elements out, or has zeros of nothing but padding."""
+    if not node.edges or node.op.name not in SKIPPING:
+        return False
+    _, rule, saved = node.edges[0]
+    if type(saved) is not tuple:  # A promise of a checkpoint: to look at it would compute it.
+        return True
+    other, shape, stride, before, dilation, _ = saved
+    own, *inputs = ROLES[node.op.name]
+    mine, others = inputs if rule is node.op.vjp[0] else reversed(inputs)
+    sizes = {own: node.shape[2:], mine: tuple(shape[2:]), others: tuple(other.shape[2:])}
+    return leave_some_out(stride=stride, before=before, dilation=dilation, **sizes)
 
 
 def may_be_scaled_to_infinity(node: Any) -> bool:
@@ -197,8 +215,10 @@ def follow(
         part = rule.apply(beside(g, saved), *saved)
     else:
         part = apply_rule(rule, g, saved, live)
-    if leaves_out and not selects and not reading_stalls(part) and may_hold_nan(part):
-        part = _past_zeros(part, rule, saved, g)
+    passes_zeros = op.name in SKIPPING or (leaves_out and not selects)
+    if passes_zeros and not reading_stalls(part) and may_hold_nan(part):
+        past = _past_zeros if leaves_out else _past_padding
+        part = past(part, rule, saved, g)
     if selects or (op.name in MOVING and live is not None):
         through = ones_like(_real_part(g)) if live is None else live
         if leaves_out and type(factor) is Tensor:
@@ -239,6 +259,21 @@ def _past_zeros(part, rule, saved, g):
     return where(equal(met, 0), rule.apply(where(finite, g, 0.0), *saved), part)
 
 
+def _past_padding(part, rule, saved, g):
+    """Return ``part`` without what padding made of an infinity or NaN in what a rule multiplies."""
+    x, *rest = saved
+    factors = g, x
+    finite = [isfinite(a) for a in factors]
+    bad_g, bad_x = [
+        astype(logical_not(ok), _real_part(a).dtype) for ok, a in zip(finite, factors, strict=True)
+    ]
+    met_by_g = reached_by(rule, saved, g, bad_g, keep_zeros=False)
+    met_by_x = reached_by(rule, (bad_x, *rest), g, None, keep_zeros=True)
+    g, x = [where(ok, a, 0.0) for ok, a in zip(finite, factors, strict=True)]
+    untouched = logical_and(equal(met_by_g, 0), equal(met_by_x, 0))
+    return where(untouched, apply_rule(rule, g, (x, *rest), None), part)
+
+
 def _after_mixing(part, rule, saved, g, live, leaves_out):
     if not reading_stalls(part):
         return _indicator(reached_by(rule, saved, g, live, keep_zeros=leaves_out))
@@ -255,8 +290,7 @@ def reached_in(op: Any, rule: Any, saved: Any, g: Any, out: Any) -> Any:
     outs = out if op.results else (out,)
     if reading_stalls(g) or not any(map(_holds_zero, outs)):
         return (None,) * len(outs) if op.results else None
-    # Factors are triangular; a weight that is 0 is a weight like others.
-    reached = reached_by(rule, saved, g, None, keep_zeros=op.name != "convolution_transpose")
+    reached = reached_by(rule, saved, g, None, keep_zeros=True)
     return tuple(map(_indicator, reached)) if op.results else _indicator(reached)
 
 
