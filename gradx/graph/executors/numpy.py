@@ -19,6 +19,7 @@ from gradx.graph.lifetimes import Layout, bytes_of, donations, plan
 from gradx.graph.native.grouping import grouped as loops_of
 from gradx.graph.native.optional import group_compiler
 from gradx.graph.passes.grouping import grouped
+from gradx.graph.products import stacked
 
 # 0-d floats: Python's operators on NumPy's scalars take a fifth of the time of ufuncs.
 INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
@@ -52,6 +53,7 @@ def compile_numpy(graph: Graph) -> Program:
 
 def in_groups(graph: Graph) -> Graph:
     """Return the graph with what runs as one loop, or in blocks, as groups."""
+    graph = stacked(graph)
     return grouped(graph, _may_join) if group_compiler() is None else loops_of(graph)
 
 
