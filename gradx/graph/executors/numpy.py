@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gradx.graph.arena import arranged, memory_of
 from gradx.graph.equations import Equation, Group, Variable
 from gradx.graph.executors.blocks import compile_blocks, is_worth_it
 from gradx.graph.executors.by_op import emit, finish
@@ -103,8 +104,13 @@ def _emit_group(source: Source, equation: Equation, placed: set[Variable]) -> No
 
 
 def _buffers(views: list[Variable], layout: Layout) -> list[Any]:
-    memory = [np.empty(size, np.uint8) for size in layout.sizes]
-    return [memory[layout.slots[x]][: bytes_of(x)].view(x.dtype).reshape(x.shape) for x in views]
+    starts, size = arranged(layout.sizes, layout.spans)
+    memory = memory_of(size)
+    return [_view(memory, starts[layout.slots[x]], x) for x in views]
+
+
+def _view(memory: Any, start: int, x: Variable) -> Any:
+    return memory[start : start + bytes_of(x)].view(x.dtype).reshape(x.shape)
 
 
 def _sum(source: Source, equation: Equation) -> str | None:
