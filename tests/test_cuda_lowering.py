@@ -341,6 +341,15 @@ def test_training_step_of_a_network_is_a_launch_for_each_product_and_five_more(c
     assert len(launches) == 8 + 5, launches
 
 
+def test_a_sum_of_many_products_is_one_product(cuda):
+    def f(*rows):
+        return sum([x.T @ x for x in rows], 0.0)
+
+    graph = graph_of(f, *gx.to_device([drawn(100, 300) for _ in range(4)], "cuda"))
+
+    assert names(graph).count("matmul") == 1
+
+
 def test_reduction_of_one_number_is_no_loop(run):
     run(lambda x: gx.exp(gx.sum(gx.sin(x)) * 2), drawn())
 

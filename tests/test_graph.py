@@ -20,6 +20,7 @@ from gradx.graph.passes.folding import folded
 from gradx.graph.passes.grouping import grouped
 from gradx.graph.passes.joining import joined
 from gradx.graph.rewriting import in_order
+from gradx.ops.slicing import BASIC_KEYS, scatter
 
 X = np.asarray([[1.0, -2.0, 3.0], [0.5, 0.0, -1.5]])
 
@@ -136,12 +137,29 @@ def test_cotangents_of_parts_are_put_side_by_side():
     np.testing.assert_array_equal(np.signbit(zero), np.signbit(graph(-np.zeros((2, 3)))))
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_cotangents_of_steps_are_put_side_by_side(axis):
+    def f(x):
+        steps = gx.unstack(x, axis=axis)
+        return sum([gx.sum(gx.sin(step)) * (2 + i) for i, step in enumerate(steps)], steps[-1][0])
+
+    graph = gx.capture(gx.grad(f))(X)
+    better = without_dead(joined(graph))
+
+    (join,) = [e for e in better.equations if e.op.name == "concat"]
+    assert join.outputs[0].shape == X.shape
+    assert len(join.inputs) == X.shape[axis]
+    assert_same_results(graph, better, X)
+
+
 PARTS = {
     "overlap": lambda x: (x[:, :2], x[:, 1:]),
     "a gap": lambda x: (x[:, :1], x[:, 2:]),
     "steps": lambda x: (x[:, ::2], x[:, 1::2]),
     "two axes": lambda x: (x[:1, :1], x[:, 1:]),
     "other axes": lambda x: (x[:1], x[:, 1:]),
+    "an element": lambda x: (x[0, 0], x[:, 1:]),
+    "one index twice": lambda x: (x[0], x[1], x[-1]),
 }
 
 
@@ -221,6 +239,7 @@ def test_memory_is_used_again_when_nothing_reads_it_any_more():
 
     assert len(layout.slots) == 5
     assert len(layout.sizes) == 1
+    assert layout.spans == [(0, len(layout.slots))]
 
 
 def test_memory_that_a_view_reads_is_not_used_again():
@@ -296,7 +315,18 @@ def test_a_join_is_written_with_the_bits_of_its_op():
         assert out.tobytes() == expected.tobytes()
 
 
-@pytest.mark.parametrize("name", sorted(writing.WRITERS.keys() - {"concat", "softmax"}))
+@pytest.mark.parametrize("key", BASIC_KEYS, ids=str)
+def test_a_scatter_is_written_with_the_bits_of_its_op(key):
+    x = X[key]
+    expected = scatter(x, X.shape, key)
+    out = np.full_like(X, np.nan)
+
+    writing.WRITERS["scatter"](x, out=out, shape=X.shape, key=key)
+
+    assert out.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("name", sorted(writing.WRITERS.keys() - {"concat", "scatter", "softmax"}))
 def test_writers_have_the_bits_of_their_ops(name):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 40)) * 4

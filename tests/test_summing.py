@@ -102,3 +102,22 @@ def test_each_addition_is_looked_at_once(monkeypatch):
 
     assert summed(graph).equations == graph.equations
     assert roots == [graph.equations[-1]]
+
+
+def test_a_long_sum_is_multiplied_in_portions_as_factors_come():
+    w, x = 0.1 * RNG.normal(size=(64, 64)), RNG.normal(size=(8, 64))
+
+    def f(w, x):
+        total = w
+        for _ in range(80):
+            x = gx.tanh(x @ w)
+            total = total + x.T @ x
+        return total
+
+    graph = summed(gx.capture(f)(w, x))
+
+    joins = [e for e in graph.equations if e.op.name == "concat"]
+    places = [graph.equations.index(e) for e in joins]
+    assert [e.outputs[0].shape[0] for e in joins] == [256, 256, 256, 256, 128, 128]
+    assert places[2] - places[1] > 2 * 32  # the steps between
+    np.testing.assert_allclose(graph(w, x), f(w, x), rtol=1e-12)

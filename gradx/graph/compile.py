@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 import numpy as np
 
 from gradx.core import tree
-from gradx.core.arrays import PYTHON_SCALARS, untracked
+from gradx.core.arrays import PYTHON_SCALARS, backend_for, untracked
 from gradx.core.call import Tensor
 from gradx.core.trace import substitutes
 from gradx.graph.capture import Capture, captures, graph_of, is_input
@@ -256,7 +256,9 @@ def _given_up(inputs: list[Any], entry: Entry) -> list[Any]:
     for i in entry.written:
         x = inputs[i]
         if not is_own(x, set()) or held[id(x)] > 1 or not x.flags.c_contiguous:
-            ready[i] = copied(x)
+            # In row-major order, as results are written: so the next call needs no copy.
+            xp = backend_for(x).xp
+            ready[i] = copied(x) if x.flags.c_contiguous else xp.ascontiguousarray(x)
     return ready
 
 

@@ -1,7 +1,7 @@
-"""Lifetimes: which values may lie in memory that is used again, and where each lies.
+"""Lifetimes: which values may lie in memory that is used again, and how long each is needed.
 
 A value's memory is free after the last equation that reads it, or reads anything that may
-be a view of it. What is returned lies in memory of its own.
+be a view of it. What is returned lies in memory of its own. ``arena.py`` says where others lie.
 """
 
 from collections.abc import Callable
@@ -29,39 +29,44 @@ MOVING = names("getitem matrix_transpose permute_dims")
 
 @dataclass
 class Layout:
-    """Where values lie: each has a slot, and a slot a size in bytes."""
+    """Which values share memory: each has a slot, and a slot a size and a time of its own."""
 
     slots: dict[Variable, int] = field(default_factory=dict)
-    sizes: list[int] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)  # in bytes
+    spans: list[tuple[int, int]] = field(default_factory=list)  # first and last equation
 
 
 def plan(graph: Graph, may_write: Callable[[Equation], bool]) -> Layout:
-    """Give a slot to each output of an equation that ``may_write`` into memory it is given."""
+    """Give a slot to each output of an equation that ``may_write`` into memory it is given.
+
+    It is the slot of an input that is read for the last time, where the equation may write
+    over that.
+    """
     layout = Layout()
     roots = roots_of(graph)
-    ends = _ends(graph, roots)
+    last = last_reads(graph, roots)
     returned = {root for x in graph.outputs if type(x) is Variable for root in roots.get(x, {x})}
-    read = {x for ending in ends.values() for x in ending}
-    free: list[int] = []
     for position, equation in enumerate(graph.equations):
-        ending = [x for x in ends.get(position, ()) if x in layout.slots]
-        in_place = [x for x in ending if _may_be_overwritten(equation, x)]
-        for x in in_place:
-            free.append(layout.slots[x])
-        if may_write(equation):
-            for out in equation.outputs:
-                if out in returned or not bytes_of(out):
-                    continue
-                left = [x for x in ending if x not in in_place]
-                holder = _holder(equation, left, out, roots)
-                if holder is None:
-                    layout.slots[out] = _slot(layout, free, bytes_of(out))
-                else:
-                    layout.slots[out] = layout.slots[holder]
-                    in_place.append(holder)
-        free += [layout.slots[x] for x in ending if x not in in_place]
-        # Written, and read by nobody.
-        free += [layout.slots[x] for x in equation.outputs if x in layout.slots and x not in read]
+        if not may_write(equation):
+            continue
+        ending = [
+            x
+            for x in dict.fromkeys(equation.variables)
+            if x in layout.slots and last[x] == position
+        ]
+        for out in equation.outputs:
+            if out in returned or not bytes_of(out):
+                continue
+            holder = _holder(equation, ending, out, roots)
+            end = last.get(out, position)
+            if holder is None:
+                layout.slots[out] = len(layout.sizes)
+                layout.sizes.append(bytes_of(out))
+                layout.spans.append((position, end))
+                continue
+            ending.remove(holder)
+            slot = layout.slots[out] = layout.slots[holder]
+            layout.spans[slot] = (layout.spans[slot][0], end)
     return layout
 
 
@@ -87,33 +92,19 @@ def _holder(
     out: Variable,
     roots: dict[Variable, set[Variable]],
 ) -> Variable | None:
-    """Return an input of a group in whose memory one of its outputs may lie.
+    """Return an input in whose memory an output may lie.
 
-    Only of the largest: what is smaller, other elements may have to read again.
+    Of a group only one of the largest: what is smaller, other elements may have to read again.
     """
-    if type(equation.op) is not Group:
-        return None
-    inside = [y for one in equation.op.graph.equations for y in (*one.variables, *one.outputs)]
-    if bytes_of(out) < max(map(bytes_of, inside)):
-        return None
+    if type(equation.op) is Group:
+        inside = [y for one in equation.op.graph.equations for y in (*one.variables, *one.outputs)]
+        if bytes_of(out) < max(map(bytes_of, inside)):
+            return None
     for x in ending:
         same = (x.shape, x.dtype) == (out.shape, out.dtype)
-        if same and x in equation.inputs and _may_hold(equation, x, out, roots):
+        if same and _may_hold(equation, x, out, roots):
             return x
     return None
-
-
-def _slot(layout: Layout, free: list[int], size: int) -> int:
-    """Return the slot that fits best: where none is large enough the largest grows, or is new."""
-    if not free:
-        layout.sizes.append(size)
-        return len(layout.sizes) - 1
-    sizes = layout.sizes
-    fitting = [slot for slot in free if sizes[slot] >= size]
-    best = min(fitting, key=sizes.__getitem__) if fitting else max(free, key=sizes.__getitem__)
-    free.remove(best)
-    sizes[best] = max(sizes[best], size)
-    return best
 
 
 def roots_of(graph: Graph) -> dict[Variable, set[Variable]]:
@@ -134,14 +125,6 @@ def _is_fresh(equation: Equation) -> bool:
     if getattr(op, "fresh", False) or op.name in FRESH:
         return True
     return op.elementwise and op.name not in ("stop_gradient", "real", "imag")
-
-
-def _ends(graph: Graph, roots: dict[Variable, set[Variable]]) -> dict[int, list[Variable]]:
-    """Return, for each equation, the values whose memory nothing reads after it."""
-    ends: dict[int, list[Variable]] = {}
-    for root, position in last_reads(graph, roots).items():
-        ends.setdefault(position, []).append(root)
-    return ends
 
 
 def last_reads(graph: Graph, roots: dict[Variable, set[Variable]]) -> dict[Variable, int]:
@@ -188,7 +171,7 @@ def _may_hold(
     if any(y is not x and x in roots.get(y, ()) for y in equation.variables):
         return False
     if type(equation.op) is not Group:
-        return equation.inputs.count(x) == 1 and _may_be_overwritten(equation, x)
+        return _may_be_overwritten(equation, x)
     inner = equation.op.graph
     inside = dict(zip(equation.inputs, inner.inputs, strict=True))[x]
     target = dict(zip(equation.outputs, inner.outputs, strict=True))[out]

@@ -259,3 +259,22 @@ def test_products_that_are_added_up_are_not_kept():
     grouped = in_groups(gx.compile(total).graph(*arrays))
 
     assert names_of(grouped) == ["matmul", "matmul", "group", *["matmul", "add"] * 6]
+
+
+def test_what_a_derivative_computes_from_what_is_kept_is_not_computed_early():
+    x, w = drawn((64, 128), (128, 128), dtype="float64")
+    w *= 0.05
+
+    def loss(x, w):
+        states = [x]
+        for _ in range(12):
+            states.append(gx.tanh(states[-1] @ w) + states[-1])
+        return sum([gx.sum(gx.sin(y) * y) for y in states], 0.0)
+
+    gradient = gx.compile(gx.grad(loss))
+    graph = in_groups(gradient.graph(x, w))
+    groups = [names_of(e.op.graph) for e in graph.equations if e.op.name == "group"]
+
+    assert groups[:12] == [["tanh", "add"]] * 12
+    assert all("cos" in group for group in groups[12:])
+    np.testing.assert_allclose(gradient(x, w), gx.grad(loss)(x, w), rtol=1e-9, atol=1e-9)

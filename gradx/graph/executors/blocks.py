@@ -5,11 +5,13 @@ lies between two of them never goes to main memory. The bits are those of whole 
 """
 
 from collections.abc import Callable
+from itertools import repeat
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from gradx.graph.arena import arranged, memory_of
 from gradx.graph.equations import Variable
 from gradx.graph.executors.source import Source
 from gradx.graph.executors.writing import written
@@ -39,9 +41,12 @@ def compile_blocks(graph: Graph) -> Callable[..., None]:
     ends = [min(start + rows, shape[0]) for start in starts]
 
     def make_blocks() -> list[tuple[Any, ...]]:
-        memory = [np.empty(rows * (size // shape[0]), np.uint8) for size in layout.sizes]
+        sizes = [rows * (size // shape[0]) for size in layout.sizes]
+        places, size = arranged(sizes, layout.spans)
+        memory = memory_of(size)
+        begins = [memory[places[layout.slots[x]] :] for x in scratch]
         return [
-            (slice(start, end), *[_scratch(memory, layout, x, end - start) for x in scratch])
+            (slice(start, end), *map(_scratch, begins, scratch, repeat(end - start)))
             for start, end in zip(starts, ends, strict=True)
         ]
 
@@ -71,7 +76,8 @@ def compile_blocks(graph: Graph) -> Callable[..., None]:
     return kernel
 
 
-def _scratch(memory: list[Any], layout: Any, x: Variable, rows: int) -> Any:
+def _scratch(memory: Any, x: Variable, rows: int) -> Any:
+    """Return where some rows of a value lie, at the start of ``memory``."""
     shape = (rows, *x.shape[1:])
     size = prod(shape) * np.dtype(x.dtype).itemsize
-    return memory[layout.slots[x]][:size].view(x.dtype).reshape(shape)
+    return memory[:size].view(x.dtype).reshape(shape)

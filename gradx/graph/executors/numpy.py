@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gradx.graph.arena import arranged, memory_of
 from gradx.graph.equations import Equation, Group, Variable
 from gradx.graph.executors.blocks import compile_blocks, is_worth_it
 from gradx.graph.executors.by_op import emit, finish
@@ -19,6 +20,7 @@ from gradx.graph.lifetimes import Layout, bytes_of, donations, plan
 from gradx.graph.native.grouping import grouped as loops_of
 from gradx.graph.native.optional import group_compiler
 from gradx.graph.passes.grouping import grouped
+from gradx.graph.products import stacked
 
 # 0-d floats: Python's operators on NumPy's scalars take a fifth of the time of ufuncs.
 INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
@@ -52,6 +54,7 @@ def compile_numpy(graph: Graph) -> Program:
 
 def in_groups(graph: Graph) -> Graph:
     """Return the graph with what runs as one loop, or in blocks, as groups."""
+    graph = stacked(graph)
     return grouped(graph, _may_join) if group_compiler() is None else loops_of(graph)
 
 
@@ -101,8 +104,13 @@ def _emit_group(source: Source, equation: Equation, placed: set[Variable]) -> No
 
 
 def _buffers(views: list[Variable], layout: Layout) -> list[Any]:
-    memory = [np.empty(size, np.uint8) for size in layout.sizes]
-    return [memory[layout.slots[x]][: bytes_of(x)].view(x.dtype).reshape(x.shape) for x in views]
+    starts, size = arranged(layout.sizes, layout.spans)
+    memory = memory_of(size)
+    return [_view(memory, starts[layout.slots[x]], x) for x in views]
+
+
+def _view(memory: Any, start: int, x: Variable) -> Any:
+    return memory[start : start + bytes_of(x)].view(x.dtype).reshape(x.shape)
 
 
 def _sum(source: Source, equation: Equation) -> str | None:

@@ -76,10 +76,21 @@ def _sigmoid(x: Any, out: Any) -> None:
         np.divide(1, out, out)
 
 
-def _copying(name: str) -> Writer:
-    """Return what copies the result of NumPy's kernel of an op, which computes in few arrays."""
-    kernel = BACKEND.kernels[name]
-    return lambda x, out: np.copyto(out, kernel(np, x))
+def _sigmoid_slope(x: Any, out: Any) -> None:
+    if out.dtype.kind == "c":
+        np.copyto(out, BACKEND.kernels["sigmoid_slope"](np, x))
+        return
+    np.negative(np.abs(x, out), out)
+    np.exp(out, out)
+    above = 1 + out
+    above *= above
+    np.divide(out, above, out)
+
+
+def _sech_squared(x: Any, out: Any) -> None:
+    np.multiply(2, x, out)
+    _sigmoid_slope(out, out)
+    np.multiply(out, 4, out)
 
 
 def _one_minus_square(x: Any, out: Any) -> None:
@@ -111,15 +122,21 @@ def _concat(*arrays: Any, out: Any, axis: int | None) -> None:
     np.concatenate(arrays, axis, out)
 
 
+def _scatter(x: Any, out: Any, shape: tuple[int, ...], key: Any) -> None:
+    out.fill(0)
+    out[key] = x
+
+
 WRITERS: dict[str, Writer] = {
     "concat": _concat,
     "matmul": np.matmul,
     "one_minus_square": _one_minus_square,
     "pow": _power,
     "relu": _relu,
-    "sech_squared": _copying("sech_squared"),
+    "scatter": _scatter,
+    "sech_squared": _sech_squared,
     "sigmoid": _sigmoid,
-    "sigmoid_slope": _copying("sigmoid_slope"),
+    "sigmoid_slope": _sigmoid_slope,
     "softmax": _softmax,
     "where": _where,
 }

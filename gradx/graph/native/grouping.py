@@ -9,6 +9,7 @@ stays outside: NumPy's is quicker than any call.
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import accumulate
 from typing import NamedTuple
 
 from gradx.graph.equations import Equation, Group, Input, Variable
@@ -36,6 +37,7 @@ OWN = (SUPPORTED | REDUCTIONS | {"concat"}) - FREE  # may be in a group for thei
 WORTH_IT = 4096  # elements of an equation that is alone
 MOST_ARRAYS = 32  # read in a group: more would all be kept until it runs
 MOST_KEPT = 1 << 18  # bytes: what comes then stays in a core's cache
+MUCH_LESS = 0.5  # of the memory that an equation's result takes, where it is computed early
 NEVER_ALONE = REDUCTIONS | {"concat"}
 LARGEST = 400  # equations in a group: LLVM's time grows faster than their number
 
@@ -113,6 +115,8 @@ class _Grouping:
             for x in equation.variables:
                 self.readers.setdefault(x, set()).add(place)
         self.results = {x for x in graph.outputs if type(x) is Variable}
+        sizes = [sum(map(bytes_of, equation.outputs)) for equation in self.equations]
+        self.written = [0, *accumulate(sizes)]  # bytes before each place
         for place, equation in enumerate(self.equations):
             if loops.computes(equation):
                 self._join_sources(place)
@@ -174,7 +178,7 @@ class _Grouping:
             return False
         if self._arrays(both) > max(MOST_ARRAYS, self._arrays(own), self._arrays(other)):
             return False
-        if self._keeps_much(own, other):
+        if self._keeps_much(own, other) or self._comes_too_early(own, other):
             return False
         if both.plain and self._shape(own) == self._shape(other):
             return True
@@ -204,6 +208,28 @@ class _Grouping:
         between = {x for x in read if self.made_at.get(x) in other.places}
         gone = {x for x in between if self.readers[x] <= inside}
         return sum(map(bytes_of, kept)) - sum(map(bytes_of, gone)) >= self.loops.most_kept
+
+    def _comes_too_early(self, own: _Cluster, other: _Cluster) -> bool:
+        """Tell whether what one group writes would be kept long, and what it reads is anyway.
+
+        A derivative is computed when its cotangent comes, from what others read then too.
+        """
+        if self._bytes_between(other.last, own.first) <= self.loops.most_kept:
+            return False
+        inside = own.places | other.places
+        read = {x for place in own.places for x in self.equations[place].variables}
+        kept = 0
+        for x in read:
+            if self.made_at.get(x) in other.places:
+                until = max(self.readers[x] - inside, default=0)
+                kept += bytes_of(x) * self._bytes_between(max(until, other.last), own.first)
+        written = [x for place in own.places for x in self.equations[place].outputs]
+        result = sum(bytes_of(x) for x in written if not self.readers.get(x, set()) <= inside)
+        return kept < MUCH_LESS * result * self._bytes_between(other.last, own.first)
+
+    def _bytes_between(self, first: int, last: int) -> int:
+        """Return how much is written between two places."""
+        return self.written[last] - self.written[first + 1] if first < last else 0
 
     def _shape(self, cluster: _Cluster) -> tuple[int, ...]:
         return self.equations[next(iter(cluster.places))].outputs[0].shape

@@ -1,10 +1,10 @@
 """Joining: a sum of pieces, each amid zeros, is the pieces side by side.
 
-Where a function cuts an array into parts, as gates are cut from one product, its derivative puts
-each part's cotangent into zeros and adds them all up.
+Where a function cuts an array into parts, as gates are cut from one product and steps from a
+sequence, its derivative puts each part's cotangent into zeros and adds them all up.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -40,12 +40,22 @@ def _joined(equations: tuple[Equation, ...], known: dict[Variable, Pieces]) -> I
         if equation.op.name == "scatter" or not _fills(found, out.shape[found.axis]):
             yield equation
             continue
-        whole = replace(out, name="")
-        parts = tuple([found.at[place] for place in sorted(found.at)])
-        params = {"axis": found.axis}
-        yield replace(equation, op=OPS["concat"], inputs=parts, params=params, outputs=(whole,))
+        parts = []
+        for _, x in sorted(found.at.items()):
+            if len(x.shape) < len(out.shape):  # put at an index, not along a slice
+                x = yield from _expanded(x, found.axis, equation.line)
+            parts.append(x)
+        whole, inputs, params = replace(out, name=""), tuple(parts), {"axis": found.axis}
+        yield replace(equation, op=OPS["concat"], inputs=inputs, params=params, outputs=(whole,))
         # -0.0 beside the zeros of the others is 0.0.
         yield replace(equation, inputs=(whole, 0.0))
+
+
+def _expanded(x: Variable, axis: int, line: str) -> Generator[Equation, None, Variable]:
+    shape = (*x.shape[:axis], 1, *x.shape[axis:])
+    wide = replace(x, shape=shape, name="", donated=False)
+    yield Equation(OPS["expand_dims"], (x,), {"axis": axis}, (wide,), line)
+    return wide
 
 
 def _pieces(equation: Equation, known: dict[Variable, Pieces]) -> Pieces | None:
@@ -62,16 +72,24 @@ def _pieces(equation: Equation, known: dict[Variable, Pieces]) -> Pieces | None:
 def _piece(equation: Equation) -> Pieces | None:
     """Return the piece of one scatter that fills all axes but one."""
     (out,), (x,), key = equation.outputs, equation.inputs, equation.params["key"]
-    if out.dtype not in FLOATS or type(x) is not Variable or x.dtype != out.dtype:
+    if out.dtype not in FLOATS or type(x) is not Variable or x.weak or x.dtype != out.dtype:
         return None
-    if not isinstance(key, tuple) or any(type(k) is not slice for k in key):
+    parts = key if isinstance(key, tuple) else (key,)
+    if any(type(k) not in (int, slice) for k in parts):
         return None
-    bounds = [k.indices(n) for k, n in zip(key, out.shape, strict=False)]
-    cut = [a for a, b in enumerate(bounds) if b != (0, out.shape[a], 1)]
+    bounds = [_bounds(k, n) for k, n in zip(parts, out.shape, strict=False)]
+    cut = [a for a, k in enumerate(parts) if type(k) is int or bounds[a] != (0, out.shape[a], 1)]
     if len(cut) != 1 or bounds[cut[0]][2] != 1:
         return None
     start, stop, _ = bounds[cut[0]]
     return Pieces(cut[0], {(start, stop): x}) if start < stop else None
+
+
+def _bounds(k: int | slice, length: int) -> tuple[int, int, int]:
+    """Return where a key begins and ends along an axis, and its step."""
+    if isinstance(k, slice):
+        return k.indices(length)
+    return k % length, k % length + 1, 1
 
 
 def _are_apart(places: list[tuple[int, int]]) -> bool:

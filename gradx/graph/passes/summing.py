@@ -1,20 +1,23 @@
 """Summing: a sum of products is one product, of the factors side by side.
 
 The gradient of a weight that is used in every step of a loop is a sum of products. Each of them
-would write, and each addition read and write, a matrix of the weight's size.
+would write, and each addition read and write, a matrix of the weight's size. On a processor a long
+sum is multiplied in portions, each as soon as its factors are there: few are kept, in the cache.
 """
 
 from dataclasses import dataclass, field, replace
-from math import prod
+from math import inf, prod
 from typing import Any
 
 from gradx.core.op import OPS
 from gradx.graph.equations import Equation, Input, Variable
 from gradx.graph.ir import Graph
-from gradx.graph.rewriting import read_by, written_by
+from gradx.graph.rewriting import read_by, renamed, substituted, written_by
 
 FLOATS = ("float32", "float64")
 FEWEST = 4  # products that are worth the copies of their factors
+# Library -> rows of factors one below the other, of which more are multiplied no more quickly.
+MOST = {"numpy": 256}
 
 
 @dataclass(slots=True)
@@ -32,10 +35,42 @@ class Sum:
         written = sum(prod(x.shape) for equation in self.products for x in equation.outputs)
         return len(self.products) >= FEWEST and copied <= written
 
+    def portions(self, most: float) -> list[list[Equation]]:
+        """Return the products in portions of ``most`` rows, each of which is multiplied at once."""
+        found: list[list[Equation]] = [[]]
+        for equation in self.products:
+            if found[-1] and sum(map(_length, found[-1])) + _length(equation) > most:
+                found.append([])
+            found[-1].append(equation)
+        return found
+
 
 def summed(graph: Graph) -> Graph:
-    """Multiply once instead of adding many products up."""
+    """Multiply once, or a few times, instead of adding many products up."""
     written = written_by(graph)
+    sums = _sums(graph, written)
+    gone = {part for terms in sums.values() for part in terms.parts}
+    totals = {root: _Total(root, written) for root in sums}
+    due = _due(graph, sums)
+    equations: list[Equation] = []
+    for equation in graph.equations:
+        if equation in due:
+            root, portion = due[equation]
+            equations += totals[root].with_products(portion)
+        if equation in sums:
+            equations += totals[equation].with_others(sums[equation].others)
+        elif equation not in gone:
+            equations.append(equation)
+    renames = {root.outputs[0]: total.value for root, total in totals.items()}
+    return replace(
+        graph,
+        equations=tuple([renamed(equation, renames) for equation in equations]),
+        outputs=substituted(graph.outputs, renames),
+    )
+
+
+def _sums(graph: Graph, written: dict[Variable, Equation]) -> dict[Equation, Sum]:
+    """Return the sums of products that are worth it, by the last addition of each."""
     once = {x for x, found in read_by(graph).items() if len(found) == 1} - set(graph.outputs)
     sums: dict[Equation, Sum] = {}
     inner: set[Equation] = set()
@@ -43,15 +78,25 @@ def summed(graph: Graph) -> Graph:
         if equation not in inner and _adds_matrices(equation):
             sums[equation] = _terms(equation, written, once)
             inner |= sums[equation].parts
-    sums = {equation: terms for equation, terms in sums.items() if terms.is_worth_it}
-    gone = {part for terms in sums.values() for part in terms.parts}
-    equations: list[Equation] = []
-    for equation in graph.equations:
-        if equation in sums:
-            equations += _as_product(equation, sums[equation], written)
-        elif equation not in gone:
-            equations.append(equation)
-    return replace(graph, equations=tuple(equations))
+    return {equation: terms for equation, terms in sums.items() if terms.is_worth_it}
+
+
+def _due(
+    graph: Graph, sums: dict[Equation, Sum]
+) -> dict[Equation, tuple[Equation, list[Equation]]]:
+    """Return the portions of products, each with its sum, by the last product of each."""
+    places = {equation: place for place, equation in enumerate(graph.equations)}
+    most = MOST.get(graph.backend.name, inf)
+    due = {}
+    for root, terms in sums.items():
+        terms.products.sort(key=places.__getitem__)
+        due.update({portion[-1]: (root, portion) for portion in terms.portions(most)})
+    return due
+
+
+def _length(product: Equation) -> int:
+    """Return how many rows a factor has, one below the other."""
+    return next(product.variables).shape[1]
 
 
 def _adds_matrices(equation: Equation) -> bool:
@@ -90,29 +135,47 @@ def _multiplies_matrices(equation: Equation) -> bool:
     return len(factors) == 2
 
 
-def _as_product(root: Equation, terms: Sum, written: dict[Variable, Equation]) -> list[Equation]:
-    """Return equations that write what ``root`` did."""
-    (out,) = root.outputs
-    made: list[Equation] = []
+class _Total:
+    """What of a sum was added up so far."""
 
-    def make(op: str, *inputs: Input, shape: tuple[int, ...], **params: Any) -> Variable:
-        result = replace(out, shape=shape, name="")
-        made.append(replace(root, op=OPS[op], inputs=inputs, params=params, outputs=(result,)))
-        return result
+    def __init__(self, root: Equation, written: dict[Variable, Equation]) -> None:
+        self.root, self.written = root, written
+        self.value: Input = None
+        self.made: list[Equation] = []
 
-    def turned(x: Variable) -> Variable:
-        equation = written.get(x)
+    def with_products(self, portion: list[Equation]) -> list[Equation]:
+        """Return equations that add a portion of products."""
+        self.made = []
+        (rows, columns) = self.root.outputs[0].shape
+        left, right = zip(*[equation.variables for equation in portion], strict=True)
+        length = sum(y.shape[0] for y in right)
+        # One below the other they are copied in one piece each; a product reads either way.
+        upright = self._make("concat", *map(self._turned, left), shape=(length, rows), axis=0)
+        x = self._make("matrix_transpose", upright, shape=(rows, length))
+        y = self._make("concat", *right, shape=(length, columns), axis=0)
+        self._add(self._make("matmul", x, y, shape=(rows, columns)))
+        return self.made
+
+    def with_others(self, others: list[Input]) -> list[Equation]:
+        """Return equations that add what is no product."""
+        self.made = []
+        for x in others:
+            self._add(x)
+        return self.made
+
+    def _add(self, x: Input) -> None:
+        shape = self.root.outputs[0].shape
+        self.value = x if self.value is None else self._make("add", self.value, x, shape=shape)
+
+    def _make(self, op: str, *inputs: Input, shape: tuple[int, ...], **params: Any) -> Variable:
+        out = replace(self.root.outputs[0], shape=shape, name="")
+        self.made.append(
+            replace(self.root, op=OPS[op], inputs=inputs, params=params, outputs=(out,))
+        )
+        return out
+
+    def _turned(self, x: Variable) -> Variable:
+        equation = self.written.get(x)
         if equation is not None and equation.op.name == "matrix_transpose":
             return next(equation.variables)
-        return make("matrix_transpose", x, shape=x.shape[::-1])
-
-    left, right = zip(*[equation.variables for equation in terms.products], strict=True)
-    (rows, columns), length = out.shape, sum(y.shape[0] for y in right)
-    # One below the other they are copied in one piece each; a product reads either way.
-    upright = make("concat", *map(turned, left), shape=(length, rows), axis=0)
-    x = make("matrix_transpose", upright, shape=(rows, length))
-    y = make("concat", *right, shape=(length, columns), axis=0)
-    total = make("matmul", x, y, shape=out.shape)
-    for other in terms.others:
-        total = make("add", total, other, shape=out.shape)
-    return [*made[:-1], replace(made[-1], outputs=root.outputs)]
+        return self._make("matrix_transpose", x, shape=x.shape[::-1])
