@@ -16,6 +16,7 @@ from gradx.ops.exponential import log1p
 from gradx.ops.shapes import astype
 from gradx.ops.special_entropy import xlogy
 from gradx.ops.special_host import none_of, refusing, side_by_side, through_numpy
+from gradx.ops.trigonometric import cos
 
 
 def _off_the_poles(draw):
@@ -180,12 +181,27 @@ def _choices(draw):
 
 def _binom_by_n(n, k, out):
     n, k = side_by_side(n, k)
-    return out * digamma_rise(subtract(n, k) + 1, k)
+    past, start, rest = _reflected(n, k)
+    plain = out * digamma_rise(where(past, 1.0, subtract(n, k) + 1), k)
+    turned = out * (digamma(start) - digamma(rest)) - beta(start, rest) * cos(math.pi * rest)
+    return where(past, turned, plain)
 
 
 def _binom_by_k(n, k, out):
     n, k = side_by_side(n, k)
-    return out * (digamma(subtract(n, k) + 1) - digamma(k + 1))
+    past, start, rest = _reflected(n, k)
+    plain = out * (digamma(where(past, 1.0, subtract(n, k) + 1)) - digamma(k + 1))
+    turned = out * (digamma(rest) - digamma(k + 1)) + beta(start, rest) * cos(math.pi * rest)
+    return where(past, turned, plain)
+
+
+def _reflected(n, k):
+    """Tell where ``gamma(n - k + 1)`` is near its poles, or past them, and its place in ``beta``.
+
+    There the coefficient is ``beta(n + 1, k - n) * sin(pi * (k - n)) / pi``.
+    """
+    past = less(subtract(n, k), -0.5)
+    return past, where(past, n + 1, 1.0), where(past, subtract(k, n), 1.0)
 
 
 @elementwise(
@@ -195,7 +211,7 @@ def _binom_by_k(n, k, out):
 def binom(xp, n, k, /):
     """Compute the binomial coefficient, ``gamma(n + 1) / (gamma(k + 1) * gamma(n - k + 1))``.
 
-    Where ``k`` or ``n - k`` is a negative integer it is 0, and its derivative NaN.
+    Where ``k`` is a negative integer it is 0, and its derivative NaN.
     """
     return through_numpy("binom", n, k)
 
