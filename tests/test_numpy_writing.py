@@ -184,6 +184,16 @@ def test_arrays_are_joined_along_an_axis_that_is_given_by_its_place(axis):
     assert_as_on_arrays(lambda x: np.concatenate((x, x * x), axis), X)
 
 
+def test_product_is_written_where_the_third_argument_says():
+    def written(x):
+        out = x.__array_namespace__().zeros((2, 2))
+        np.dot(x, x.T, out)
+        return out
+
+    slopes = gx.grad(lambda x: np.sum(written(x)))(X)
+    np.testing.assert_allclose(slopes, 2 * np.ones((2, 2)) @ X)
+
+
 def test_joined_arrays_are_written_where_the_third_argument_says():
     def written(x):
         out = x.__array_namespace__().zeros((4, 3))

@@ -67,14 +67,17 @@ FUNCTIONS: dict[Any, Any] = {
 CASTS = ("casting", "dtype", "signature")
 LAYOUT = ("order", "subok")
 
+# Where functions have it that old versions of NumPy do not tell the signature of.
+OUT_IN_C: dict[Any, int] = {np.concatenate: 2, np.dot: 2}
+
 
 @cache
 def place_of_out(function: Any) -> int | None:
     """Return where a call may name the array to write into without saying ``out=``."""
     try:
         parameters = inspect.signature(function).parameters
-    except ValueError:  # written in C, in an old NumPy
-        return None
+    except ValueError:  # written in C, in NumPy before 2.4
+        return OUT_IN_C.get(function)
     by_place = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
     taken = [name for name, p in parameters.items() if p.kind in by_place]
     return taken.index("out") if "out" in taken else None
