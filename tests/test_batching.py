@@ -233,3 +233,22 @@ def test_axis_0_of_what_has_no_axes_is_what_it_is_outside_of_a_map(reduce):
     np.testing.assert_array_equal(
         mapped, np.stack([reduce(one, axis=0) for one in map(np.asarray, x)])
     )
+
+
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        lambda x: np.reshape(x, 12),
+        lambda x: gx.reshape(x, -1),
+        lambda x: np.broadcast_to(x[0, :1], 5),
+        lambda x: np.expand_dims(x, [0, -1]),
+        lambda x: np.roll(x, [1, 2], axis=[0, 1]),
+    ],
+    ids=["reshape", "reshape to -1", "broadcast_to", "expand_dims", "roll"],
+)
+def test_shape_may_be_one_length_and_axes_a_list_inside_of_a_map(arrange):
+    x = np.arange(24.0).reshape(2, 3, 4)
+
+    mapped = gx.vmap(arrange)(x)
+
+    np.testing.assert_array_equal(mapped, np.stack([arrange(one) for one in x]))
