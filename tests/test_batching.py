@@ -224,6 +224,11 @@ def test_results_whose_shapes_differ_from_element_to_element_are_refused():
         gx.vmap(lambda v: v[v > 0])(x)
 
 
+def test_what_is_given_by_name_is_not_mapped_and_that_is_said():
+    with pytest.raises(TypeError, match=r"factor given by name.*functools.partial"):
+        gx.vmap(lambda x, factor: x * factor)(np.ones(3), factor=2.0)
+
+
 @pytest.mark.parametrize("reduce", [gx.sum, gx.prod, gx.max, gx.cumulative_sum, gx.argmax, gx.mean])
 def test_axis_0_of_what_has_no_axes_is_what_it_is_outside_of_a_map(reduce):
     x = np.asarray([2.0, -3.0])
