@@ -224,6 +224,11 @@ def test_results_whose_shapes_differ_from_element_to_element_are_refused():
         gx.vmap(lambda v: v[v > 0])(x)
 
 
+def test_what_is_given_by_name_is_not_mapped_and_that_is_said():
+    with pytest.raises(TypeError, match=r"factor given by name.*functools.partial"):
+        gx.vmap(lambda x, factor: x * factor)(np.ones(3), factor=2.0)
+
+
 @pytest.mark.parametrize("reduce", [gx.sum, gx.prod, gx.max, gx.cumulative_sum, gx.argmax, gx.mean])
 def test_axis_0_of_what_has_no_axes_is_what_it_is_outside_of_a_map(reduce):
     x = np.asarray([2.0, -3.0])
@@ -233,3 +238,22 @@ def test_axis_0_of_what_has_no_axes_is_what_it_is_outside_of_a_map(reduce):
     np.testing.assert_array_equal(
         mapped, np.stack([reduce(one, axis=0) for one in map(np.asarray, x)])
     )
+
+
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        lambda x: np.reshape(x, 12),
+        lambda x: gx.reshape(x, -1),
+        lambda x: np.broadcast_to(x[0, :1], 5),
+        lambda x: np.expand_dims(x, [0, -1]),
+        lambda x: np.roll(x, [1, 2], axis=[0, 1]),
+    ],
+    ids=["reshape", "reshape to -1", "broadcast_to", "expand_dims", "roll"],
+)
+def test_shape_may_be_one_length_and_axes_a_list_inside_of_a_map(arrange):
+    x = np.arange(24.0).reshape(2, 3, 4)
+
+    mapped = gx.vmap(arrange)(x)
+
+    np.testing.assert_array_equal(mapped, np.stack([arrange(one) for one in x]))

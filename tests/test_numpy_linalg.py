@@ -50,5 +50,6 @@ ONE_TRIANGLE = {
 
 
 @pytest.mark.parametrize("f", ONE_TRIANGLE.values(), ids=ONE_TRIANGLE)
-def test_one_triangle_says_what_a_hermitian_matrix_is(f):
-    assert_as_on_arrays(f, SQUARE)
+@pytest.mark.parametrize("matrix", [SQUARE, SQUARE + 1j * SQUARE.T], ids=["real", "complex"])
+def test_one_triangle_says_what_a_hermitian_matrix_is(f, matrix):
+    assert_as_on_arrays(f, matrix)

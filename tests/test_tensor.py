@@ -84,6 +84,16 @@ def test_integer_tensor_is_refused():
         gx.tensor(3)
 
 
+def test_backward_of_a_complex_number_needs_a_seed():
+    z = gx.tensor(1.0 + 2.0j)
+
+    with pytest.raises(TypeError, match="is complex, and 1 is no more its cotangent than 1j"):
+        (z * z).backward()
+    (z * z).backward(1.0)
+
+    np.testing.assert_allclose(z.grad, np.conj(2 * (1.0 + 2.0j)))
+
+
 def test_backward_inside_grad_says_what_to_do():
     with pytest.raises(RuntimeError, match=r"this one belongs to grad of"):
         gx.grad(lambda x: (x * x).backward())(1.0)

@@ -61,11 +61,16 @@ def reshaped(
     a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None
 ) -> Any:
     """Give an array another shape, its elements read and laid out in ``order``."""
-    shape = newshape if shape is None else shape
+    shape = _lengths(newshape if shape is None else shape)
     if not columns_first(a, order, "np.reshape"):
         return reshape(a, shape, copy=copy)
     shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
     return _transpose(reshape(_transpose(a), shape[::-1], copy=copy))
+
+
+def _lengths(shape):
+    """Return a shape that is an array of lengths as a tuple, any other as it is."""
+    return tuple(shape.tolist()) if isinstance(shape, np.ndarray) and shape.ndim else shape
 
 
 def _squeeze(a, axis=None):
@@ -137,7 +142,7 @@ FUNCTIONS: dict[Any, Any] = {
     np.atleast_2d: _each(at_least_2d),
     np.atleast_3d: _each(at_least_3d),
     np.broadcast_arrays: lambda *args: broadcast_arrays(*map(array_of, args)),
-    np.broadcast_to: lambda array, shape: broadcast_to(array, shape),
+    np.broadcast_to: lambda array, shape: broadcast_to(array, _lengths(shape)),
     np.copy: lambda a, order="K": copy_of(a),
     np.expand_dims: _expand_dims,
     np.flip: lambda m, axis=None: flip(m, axis=axis),

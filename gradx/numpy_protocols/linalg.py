@@ -30,7 +30,10 @@ def _hermitian(a, UPLO):
         raise ShapeError(f"np.linalg: a matrix or a stack of them, got shape {tuple(a.shape)}")
     a = a if UPLO.upper() == "L" else ew.conj(matrix_transpose(a))
     below = tril(a, k=-1)
-    return below + ew.conj(matrix_transpose(below)) + (tril(a) - below)
+    middle = tril(a) - below
+    if is_kind(a, "complex floating"):
+        middle = ew.real(middle)  # nor do imaginary parts on the diagonal
+    return below + ew.conj(matrix_transpose(below)) + middle
 
 
 @cache

@@ -47,9 +47,9 @@ def _product_of_others(x):
 
 def _others(x, axis):
     """Return the product of the others that each element of ``x`` is reduced with."""
-    if math.prod(x.shape) == 0 or axis == ():
-        return ones_like(x)
     axes = sorted(reduced_axes(x.shape, axis))
+    if math.prod(x.shape) == 0 or not axes:
+        return ones_like(x)
     order = (*(a for a in range(len(x.shape)) if a not in axes), *axes)
     moved = permute_dims(x, order)
     rows = reshape(moved, (-1, math.prod(x.shape[a] for a in axes)))

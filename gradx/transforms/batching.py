@@ -88,6 +88,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
     Raises:
         ValueError: the mapped axes differ in length, or nothing is mapped.
         IndexError: an argument lacks the axis.
+        TypeError: an argument is given by name.
 
     >>> import numpy as np, gradx as gx
     >>> gx.vmap(lambda x, y: gx.sum(x * y), in_axes=(0, None))(np.ones((2, 3)), np.arange(3.0))
@@ -99,7 +100,8 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
     """
     label = label_of("vmap", f)
 
-    def mapped(*args: Any) -> Any:
+    def mapped(*args: Any, **kwargs: Any) -> Any:
+        _require_positions(kwargs, label)
         leaves, structure = tree.flatten(args)
         axes = _axes_of_arguments(in_axes, args, label)
         fronts = [
@@ -124,6 +126,15 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
         return tree.unflatten(out_structure, own(values, lent=leaves))
 
     return mapped
+
+
+def _require_positions(named, label):
+    if named:
+        raise DTypeError(
+            f"{label}: {', '.join(named)} given by name, and only positions are mapped: give "
+            "it by position, with None in in_axes if it is the same in every call, or bind it with "
+            "functools.partial"
+        )
 
 
 def _axes_of_arguments(in_axes, args, label):

@@ -12,7 +12,7 @@ from gradx.core.arrays import FLOATING, backend_for, is_kind, untracked
 from gradx.errors import AxisError, ShapeError
 from gradx.ops.creation import place_of
 from gradx.ops.joining import stack
-from gradx.ops.shapes import broadcast_to, expand_dims, moveaxis, reshape, squeeze
+from gradx.ops.shapes import as_shape, broadcast_to, expand_dims, moveaxis, reshape, squeeze
 from gradx.ops.slicing import read_shape
 from gradx.transforms.structural import names
 
@@ -90,7 +90,7 @@ def _no_elements(out):
 
 def _behind_batch(axis, rank):
     """Return the axis or axes of a batched value that ``axis`` of each element means."""
-    if isinstance(axis, tuple):
+    if isinstance(axis, tuple | list):
         return tuple(_behind_batch(a, rank) for a in axis)
     if not -rank <= axis < rank:
         raise AxisError(f"axis {axis} is out of bounds for an array of {rank} axes")
@@ -120,11 +120,11 @@ def _on_stacks(op, values, mine, ranks, params, size):
 
 
 def _reshape(op, values, mine, ranks, params, size):
-    return op.run(tuple(values), params | {"shape": (size, *params["shape"])})
+    return op.run(tuple(values), params | {"shape": (size, *as_shape(params["shape"]))})
 
 
 def _broadcast_to(op, values, mine, ranks, params, size):
-    shape = tuple(params["shape"])
+    shape = as_shape(params["shape"])
     return op.run((_with_rank(values[0], len(shape)),), {"shape": (size, *shape)})
 
 
@@ -134,7 +134,7 @@ def _permute_dims(op, values, mine, ranks, params, size):
 
 def _expand_dims(op, values, mine, ranks, params, size):
     axis = params["axis"]
-    places = axis if isinstance(axis, tuple) else (axis,)
+    places = as_shape(axis)
     return op.run(tuple(values), {"axis": _behind_batch(places, ranks[0] + len(places))})
 
 

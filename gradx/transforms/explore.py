@@ -86,6 +86,7 @@ def backward(tensor: Tensor, seed: Any = None, retain_graph: bool = False) -> No
 
     Raises:
         ValueError: it is not a scalar and there is no seed, or the seed's shape differs.
+        TypeError: it is complex and there is no seed.
         RuntimeError: the tape was freed by an earlier call.
     """
     node = None if tensor.trace.level < 0 else node_of(tensor)
@@ -108,6 +109,11 @@ def _default_seed(tensor):
         raise ShapeError(
             f"backward: {describe(tensor.value)} is not a scalar: reduce it, as in gx.sum(...), "
             "or pass seed=, the cotangent to start from"
+        )
+    if is_kind(tensor.value, "complex floating"):
+        raise DTypeError(
+            f"backward: {describe(tensor.value)} is complex, and 1 is no more its cotangent "
+            "than 1j: take a real value of it, or pass seed=, the cotangent to start from"
         )
     return ones_like(tensor.value)
 
