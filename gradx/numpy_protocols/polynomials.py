@@ -110,7 +110,9 @@ def _roots(p):
         return p[:1] * np.zeros(zeros)
     p = p[int(there[0]) : int(there[-1]) + 1] + 0.0
     companion = concat([expand_dims(-p[1:] / p[0], 0), np.eye(degree, dtype=p.dtype)[:-1]])
-    roots = np.linalg.eigvals(companion)
+    roots = eigvals(companion)
+    if not is_kind(p, "complex floating") and not np.any(untracked(roots).imag):
+        roots = ew.real(roots)
     return pad(roots, (0, zeros)) if zeros else roots
 
 
