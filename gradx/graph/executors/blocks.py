@@ -16,7 +16,7 @@ from gradx.graph.equations import Variable
 from gradx.graph.executors.source import Source
 from gradx.graph.executors.writing import written
 from gradx.graph.ir import Graph
-from gradx.graph.lifetimes import plan
+from gradx.graph.lifetimes import Layout, plan
 
 BLOCK = 2**15  # elements
 
@@ -36,20 +36,6 @@ def compile_blocks(graph: Graph) -> Callable[..., None]:
     source = Source()
     layout = plan(graph, lambda equation: True)
     scratch = [x for equation in graph.equations for x in equation.outputs if x in layout.slots]
-    rows = _rows(shape)
-    starts = range(0, shape[0], rows)
-    ends = [min(start + rows, shape[0]) for start in starts]
-
-    def make_blocks() -> list[tuple[Any, ...]]:
-        sizes = [rows * (size // shape[0]) for size in layout.sizes]
-        places, size = arranged(sizes, layout.spans)
-        memory = memory_of(size)
-        begins = [memory[places[layout.slots[x]] :] for x in scratch]
-        return [
-            (slice(start, end), *map(_scratch, begins, scratch, repeat(end - start)))
-            for start, end in zip(starts, ends, strict=True)
-        ]
-
     whole: list[Any] = [*graph.inputs, *graph.outputs]
     names = [f"whole{i}" for i in range(len(whole))]
     targets = ", ".join(["rows", *map(source.name, scratch)])
@@ -67,13 +53,27 @@ def compile_blocks(graph: Graph) -> Callable[..., None]:
         try:
             blocks = idle.pop()
         except IndexError:
-            blocks = make_blocks()
+            blocks = _blocks(shape, layout, scratch)
         try:
             run(blocks, *arrays)
         finally:
             idle.append(blocks)
 
     return kernel
+
+
+def _blocks(shape: tuple[int, ...], layout: Layout, scratch: list[Variable]) -> list[Any]:
+    """Return the rows of each block, and the memory of what lies between two equations."""
+    rows = _rows(shape)
+    places, size = arranged([rows * (n // shape[0]) for n in layout.sizes], layout.spans)
+    memory = memory_of(size)
+    begins = [memory[places[layout.slots[x]] :] for x in scratch]
+    blocks = []
+    for start in range(0, shape[0], rows):
+        end = min(start + rows, shape[0])
+        parts = map(_scratch, begins, scratch, repeat(end - start))
+        blocks.append((slice(start, end), *parts))
+    return blocks
 
 
 def _scratch(memory: Any, x: Variable, rows: int) -> Any:
