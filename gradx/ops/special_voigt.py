@@ -66,7 +66,7 @@ def faddeeva_imag(xp, x, y, /):
 
 
 def _widths(draw):
-    yield Sample((draw(3) - 1.2, draw(3), draw(3)))
+    yield Sample((draw(3) + 0.5, draw(3), draw(3)))
     yield Sample((draw(2, 1) - 1.2, 0.5, draw(3)))
 
 
