@@ -27,10 +27,11 @@ from gradx.transforms.structural import names
 
 VIEWS = ALIGNED_AGAIN | {"broadcast_to"}
 FREE = frozenset(VIEWS | FILLED.keys())  # nothing is computed
-# What NumPy takes several passes for, or computes element by element.
+# What NumPy takes several passes for, or computes element by element; and relu, whose loop two
+# processors share behind a convolution.
 SLOW = names(
     """
-    erf erfc expm1 gelu log1p logaddexp pow quiet_pow sigmoid softplus tan where
+    erf erfc expm1 gelu log1p logaddexp pow quiet_pow relu sigmoid softplus tan where
     """
 )
 OWN = (SUPPORTED | REDUCTIONS | {"concat"}) - FREE  # may be in a group for their own sake
