@@ -340,6 +340,13 @@ def test_single_precision_stays_to_third_order():
     assert derivative(np.ones(3, np.float32)).dtype == np.float32
 
 
+def test_argument_may_be_named_by_a_number_of_numpys():
+    product = lambda x, y: x * y * y
+
+    assert gx.grad(product, np.int64(-1))(2.0, 3.0) == 12.0
+    assert gx.hessian(product, (np.int32(1),))(2.0, 3.0) == ((4.0,),)
+
+
 def test_gradient_has_the_dtype_of_a_mixed_input():
     single, double = np.ones(3, np.float32), np.ones((2, 3))
 

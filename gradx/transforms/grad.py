@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from functools import partial, wraps
+from numbers import Integral
 from typing import Any, ParamSpec
 
 from gradx.core import tree
@@ -171,7 +172,7 @@ def _copied_if_array(leaf):
 def require_argnums(argnums, label):
     """Raise unless ``argnums`` is an integer or a tuple of them: before the function is called."""
     for i in argnums if isinstance(argnums, tuple) else (argnums,):
-        if isinstance(i, bool) or not isinstance(i, int):
+        if isinstance(i, bool) or not isinstance(i, Integral):
             raise DTypeError(
                 f"{label}: argnums is {describe(argnums)}, expected an integer or a tuple of them; "
                 "the arguments of the function go to what this returns, as in gx.grad(f)(x)"
