@@ -130,6 +130,9 @@ MORE = {
         np.pad(x, (2, 1), mode) for mode in ("median", "maximum", "minimum")
     ],
     "pad by a table": lambda x: np.pad(x, {-1: (1, 2), 0: 1}, mode="edge"),
+    "pad with an array of ends": lambda x: np.pad(x, 1, constant_values=np.asarray([1, 2])),
+    "pad with what varies": lambda x: np.pad(x[0] * x[0], 1, constant_values=x[1, 0]),
+    "pad with anything": lambda x: np.pad(x, (1, 2), "empty")[1:-2, 1:-2],
     "pad with ends": lambda x: np.pad(x, ((1, 2), (0, 1)), constant_values=((1, 2), (3, 4))),
     "poly of a matrix": lambda x: np.poly(x[:, :2]),
     "polyint, one constant": lambda x: np.polyint(x[0], 2, k=[3.0]),

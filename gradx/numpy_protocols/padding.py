@@ -27,10 +27,12 @@ def _pad(array, pad_width, mode="constant", **options):
     if options:
         raise unknown("np.pad", options)
     widths = _widths(pad_width, array.ndim)
-    if name == "" and mode != "empty":
+    if mode == "empty":
+        return pad(array, widths)
+    if name == "":
         return pad(array, widths, mode)
-    if mode in ("constant", "empty"):
-        return _with_constants(array, widths, value or 0)
+    if mode == "constant":
+        return _with_constants(array, widths, value)
     if not is_kind(array, FLOATING):  # whose statistics NumPy rounds
         plain = np.asarray(read_for(array, "np.pad"))
         return as_constants(np.pad(plain, widths, mode, **{name: value}))

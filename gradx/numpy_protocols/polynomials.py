@@ -70,9 +70,11 @@ def _vander(x, N=None, increasing=False):
 
 def _polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
     x, y = array_of(x) + 0.0, array_of(y) + 0.0
+    _require_points(x, y, deg)
     powers, values = _vander(x, deg + 1), y
     if w is not None:
         weights = array_of(w)
+        _require_points(x, weights, deg)
         powers = powers * expand_dims(weights, 1)
         values = values * (expand_dims(weights, 1) if y.ndim > 1 else weights)
     # The columns are given one length, so that small powers count as much as large ones.
@@ -86,6 +88,16 @@ def _polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
         return found
     shared = _covariance(powers / length, length, residuals, cov)
     return found, shared if y.ndim > 1 else shared[:, :, 0]
+
+
+def _require_points(x, y, deg):
+    if deg < 0:
+        raise ShapeError(f"np.polyfit: the degree is 0 or more, got {deg}")
+    if len(x.shape) != 1 or not x.shape[0] or x.shape != y.shape[:1]:
+        raise ShapeError(
+            "np.polyfit: points (points,), values (points,) or (points, fits), and weights of as "
+            f"many points, of which there are some: got {tuple(x.shape)} and {tuple(y.shape)}"
+        )
 
 
 def _covariance(columns, length, residuals, kind):
