@@ -2,12 +2,14 @@
 
 import copy
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
 import gradx as gx
+from gradx.core.op import OPS
 
 X = np.asarray([0.5, -1.5, 2.0])
 
@@ -330,6 +332,14 @@ def test_an_order_that_is_a_tensor_sorts_for_a_search():
         return gx.sum(x) * int(place)
 
     assert np.array_equal(gx.grad(loss)(values), [2.0] * 3)
+
+
+def test_count_of_all_is_an_array_where_numpy_has_pythons_number():
+    old = SimpleNamespace(asarray=np.asarray, count_nonzero=lambda x, **settings: 3)
+
+    count = OPS["count_nonzero"].forward(old, X)
+
+    assert (count.shape, count.tolist()) == ((), 3)
 
 
 def test_memory_of_a_constant_is_shared_with_numpys_array_of_it():

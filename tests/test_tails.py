@@ -102,6 +102,17 @@ FUNCTIONS = {
         lambda x: mpmath.gammaprod([x + 0.5], [x]),
         (1e-30, 1e-8, 1e-3, 0.25, 0.75, 3.0, 20.0, 1e8, 1e16),
     ),
+    # Near the zeros of the coefficient, and past them. At 1e-8 SciPy's own value has ten digits.
+    "binom": (
+        lambda x: gx.special.binom(x, 2.5),
+        lambda x: mpmath.binomial(x, 2.5),
+        (1e-6, 0.3, 0.5 + 2.0**-20, 1.5 - 2.0**-20, 1.75, 7.0, 30.0),
+    ),
+    "binom by k": (
+        lambda k: gx.special.binom(3.0, k),
+        lambda k: mpmath.binomial(3, k),
+        (1e-8, 0.5, 3.75, 4 + 2.0**-20, 6.5),
+    ),
     "exp": (gx.exp, mpmath.exp, both_signs(FAR)),
     "expm1": (gx.expm1, mpmath.expm1, both_signs(FAR)),
     "log": (gx.log, mpmath.log, POSITIVE),

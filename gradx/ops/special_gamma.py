@@ -182,17 +182,18 @@ def _choices(draw):
 def _binom_by_n(n, k, out):
     n, k = side_by_side(n, k)
     past, start, rest = _reflected(n, k)
-    plain = out * digamma_rise(where(past, 1.0, subtract(n, k) + 1), k)
-    turned = out * (digamma(start) - digamma(rest)) - beta(start, rest) * cos(math.pi * rest)
-    return where(past, turned, plain)
+    plain = where(past, 0.0, out) * digamma_rise(where(past, 1.0, subtract(n, k) + 1), k)
+    turned = where(past, out, 0.0) * (digamma(start) - digamma(rest))
+    return where(past, turned - beta(start, rest) * cos(math.pi * rest), plain)
 
 
 def _binom_by_k(n, k, out):
     n, k = side_by_side(n, k)
     past, start, rest = _reflected(n, k)
-    plain = out * (digamma(where(past, 1.0, subtract(n, k) + 1)) - digamma(k + 1))
-    turned = out * (digamma(rest) - digamma(k + 1)) + beta(start, rest) * cos(math.pi * rest)
-    return where(past, turned, plain)
+    near = digamma(where(past, 1.0, subtract(n, k) + 1))
+    plain = where(past, 0.0, out) * (near - digamma(k + 1))
+    turned = where(past, out, 0.0) * (digamma(rest) - digamma(k + 1))
+    return where(past, turned + beta(start, rest) * cos(math.pi * rest), plain)
 
 
 def _reflected(n, k):

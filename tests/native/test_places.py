@@ -261,6 +261,13 @@ def test_products_that_are_added_up_are_not_kept():
     assert names_of(grouped) == ["matmul", "matmul", "group", *["matmul", "add"] * 6]
 
 
+def test_relu_that_nothing_joins_is_a_loop():
+    x, w = drawn((64, 128), (128, 128))
+    f = gx.compile(lambda x, w: gx.nn.relu(x @ w) @ w)
+
+    assert names_of(in_groups(f.graph(x, w))) == ["matmul", "group", "matmul"]
+
+
 def test_what_a_derivative_computes_from_what_is_kept_is_not_computed_early():
     x, w = drawn((64, 128), (128, 128), dtype="float64")
     w *= 0.05
