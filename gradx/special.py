@@ -92,7 +92,6 @@ from gradx.ops.special_integrals import expi as expi
 from gradx.ops.special_integrals import expn as expn
 from gradx.ops.special_integrals import owens_t as owens_t
 from gradx.ops.special_integrals import spence as spence
-from gradx.ops.special_integrals import wrightomega as wrightomega
 from gradx.ops.special_normal import erfc as erfc
 from gradx.ops.special_normal import erfcinv as erfcinv
 from gradx.ops.special_normal import erfcx as erfcx
@@ -126,6 +125,7 @@ from gradx.ops.special_powers import pseudo_huber as pseudo_huber
 from gradx.ops.special_powers import radian as radian
 from gradx.ops.special_powers import sindg as sindg
 from gradx.ops.special_powers import tandg as tandg
+from gradx.ops.special_powers import wrightomega as wrightomega
 from gradx.ops.special_voigt import voigt_profile as voigt_profile
 from gradx.ops.special_waves import airy as airy
 from gradx.ops.special_waves import fresnel as fresnel

@@ -64,13 +64,14 @@ def kernels_of(module: str, install: str, names: Iterable[str] = FUNCTIONS) -> d
 
 def _kernel(module: str, op: str, install: str) -> Kernel:
     found: list[Callable[..., Any]] = []
+    of_degrees = op in OF_DEGREES
 
     def kernel(xp: Any, *arrays: Any) -> Any:
         if not found:
             special = _imported(module, op, install)
             found.append(partial(PARTS[op], special) if op in PARTS else getattr(special, op))
         dtype = _common_dtype(op, arrays)
-        whole = 1 if op in OF_DEGREES and _is_whole(arrays[0]) else 0
+        whole = 1 if of_degrees and _is_whole(arrays[0]) else 0
         out = found[0](*arrays[:whole], *[_in(dtype, array) for array in arrays[whole:]])
         return out if out.dtype == dtype else out.astype(dtype)  # half precision is widened
 

@@ -65,12 +65,6 @@ def expn(xp, n, x, /):
     return through_numpy("expn", n, x)
 
 
-@elementwise(partials={"x": lambda x, out: out / (1 + out)}, samples=_signed)
-def wrightomega(xp, x, /):
-    """Solve ``y + log(y) = x``: Wright's omega function."""
-    return through_numpy("wrightomega", x)
-
-
 # Below, the logarithm's series is used: so many terms have all digits there.
 SERIES_BELOW, TERMS = 0.02, 10
 

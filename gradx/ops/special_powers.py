@@ -1,4 +1,4 @@
-"""Powers, roots and angles as ``scipy.special`` has them: Box and Cox, Huber, degrees."""
+"""Powers, roots and angles as ``scipy.special`` has them: Box and Cox, Huber, Wright, degrees."""
 
 import math
 
@@ -204,3 +204,9 @@ def powm1(xp, x, y, /):
 def _power_by_base(x, y):
     x, y = side_by_side(x, y)
     return multiply(y, pow(x, y - 1))
+
+
+@elementwise(partials={"x": lambda x, out: out / (1 + out)}, samples=_signed)
+def wrightomega(xp, x, /):
+    """Solve ``y + log(y) = x``: Wright's omega function."""
+    return through_numpy("wrightomega", x)
