@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gradx.backends import cuda as selector
-from gradx.backends.companions import ONLY_OF_SCIPY
+from gradx.backends.companions import FUNCTIONS
 from gradx.backends.numpy import BACKEND as NUMPY
 from gradx.core.op import OPS
 from tests.cuda_emulation import needs_compiler
@@ -337,11 +337,16 @@ def test_failure_of_a_part_is_its_record(parts, monkeypatch):
     assert "seconds" in record
 
 
-# Ops that no CUDA graph holds: their shapes are decided by numbers.
-# Of functions that CuPy lacks copies go through the host.
+# Ops that no CUDA graph holds: numbers decide their shapes, or whether they are right.
+# What CuPy has no function for goes through the host.
 READ_NUMBERS = {
-    *ONLY_OF_SCIPY,
+    "checked_labels",
     *[name for name, op in OPS.items() if op.sizes_vary],
+    *[
+        name
+        for name, op in OPS.items()
+        if name not in FUNCTIONS and "through_numpy" in op.forward.__code__.co_names
+    ],
 }
 # Nor those whose libraries refuse.
 REFUSED = {
