@@ -31,7 +31,7 @@ def make_calls(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
     if len(inputs) == 1 and any(op.vjp):
         call = _call_unary(op)
         return (_linking(op, call) if op.view else call), run
-    if len(inputs) == 2 and not params:
+    if len(inputs) == 2 and not params and not op.steady:
         alike = all(op.vjp) or not any(op.vjp)
         return (_call_binary(op) if alike else lambda x, y, /: run((x, y), {})), run
     return _front(op, run), run
@@ -131,8 +131,10 @@ def _front(op, run):
     """
     inputs, params, variadic = op.signature
     arrays = f"SEQUENCE({inputs[0]})" if variadic else f"({', '.join(inputs)},)"
+    arrays = f"STEADY({arrays}, {_as_dict(params)})" if op.steady else arrays
     body = f"    return RUN({arrays}, {_as_dict(params)})\n"
-    return _compiled_front(op, body, {"RUN": run, "SEQUENCE": _as_sequence(op)})
+    scope = {"RUN": run, "SEQUENCE": _as_sequence(op), "STEADY": op.steady}
+    return _compiled_front(op, body, scope)
 
 
 def _as_sequence(op):

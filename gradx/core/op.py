@@ -190,8 +190,9 @@ def primitive(
     ``results``. In its vjp ``g`` is a tuple of cotangents, ``None`` where an
     output is not used; its jvp returns a tuple of tangents, ``None`` for zero.
 
-    An op of one input and parameters that for some shapes does not vary with its input says so
-    by ``steady(x, params)``: ``x``, or then ``x`` times 0, of which every derivative is dead.
+    An op that for some shapes does not vary with an input ``x`` says so by ``steady``: for one
+    input and parameters ``steady(x, params)`` is ``x``, or then ``x`` times 0, of which every
+    derivative is dead; for several ``steady(arrays, params)`` is a tuple of them.
     """
 
     def declare(forward):

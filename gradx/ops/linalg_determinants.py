@@ -13,6 +13,7 @@ from itertools import permutations
 from typing import Any, NamedTuple
 
 from gradx.core.arrays import backend_for
+from gradx.core.call import Tensor
 from gradx.core.op import primitive
 from gradx.core.samples import Sample
 from gradx.ops.creation import zeros_like
@@ -116,10 +117,19 @@ def _without(y, place):
     return concat([getitem(y, key(before)), getitem(y, key(after))], axis=-3)
 
 
+def _steady_in_what_is_left_out(arrays, params):
+    """Return both; times 0 where all rows are paired, so that nothing varies with it."""
+    x, y = arrays
+    left = x.shape[-1] - y.shape[-3] - 1
+    still = lambda a: a * 0.0 if type(a) is Tensor else a
+    return still(x) if left <= 0 else x, still(y) if left < 0 else y
+
+
 @primitive(
     vjp={"x": _along_one_more, "y": _by_each_direction},
     jvp={"x": _along_one_more, "y": _along_other_directions},
     samples=_with_directions,
+    steady=_steady_in_what_is_left_out,
 )
 def cofactors(xp, x, y, /):
     """Differentiate ``det(x)`` along the matrices stacked in ``y``, then by each element.
@@ -131,6 +141,8 @@ def cofactors(xp, x, y, /):
     count = y.shape[-3] + 1
     if count > x.shape[-1]:
         return xp.zeros_like(x)
+    if count == x.shape[-1]:
+        x = xp.zeros_like(x)  # of which the frame is exact
     if count == 1 and (found := _cofactors_by_inverse(xp, x)) is not None:
         return found
     frame = _frame(xp, x)
