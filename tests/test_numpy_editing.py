@@ -90,6 +90,7 @@ COUNTS = {
     "histogram, edges": lambda x: np.histogram(x, "sturges")[1],
     "histogram of a range": lambda x: np.histogram(x, 3, (-1, 1), weights=np.exp(x)),
     "histogram_bin_edges": lambda x: np.histogram_bin_edges(x[0], 4),
+    "histogram, edges around one number": lambda x: np.histogram(x[0, 0], 3)[1],
     "histogram2d": lambda x: np.histogram2d(x[0], x[1], (2, 3), weights=x[0] * x[1]),
     "histogram2d, density": lambda x: np.histogram2d(x[0], x[1], 2, density=True),
     "histogramdd": lambda x: np.histogramdd(x.T, [2, 3], weights=x[0])[0],
