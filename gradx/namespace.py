@@ -40,7 +40,7 @@ MAKING = {*CREATION, "astype", "empty_like", "full_like", "ones_like", "where", 
 
 # NumPy's, which the standard has not: code that finds them uses them, and is differentiated, where
 # it would else convert to an array. It calls ``diff`` as NumPy's, too.
-NUMPYS = {"bincount", "diff", "median"}
+NUMPYS = {"bincount", "convolve", "diff", "median", "roots"}
 
 # Answered by the array library itself: its dtypes may be its own.
 LIBRARYS_OWN = {

@@ -275,6 +275,21 @@ def test_namespace_of_tensors_has_what_libraries_look_for_beyond_the_standard():
     gx.testing.check_derivatives(f, x)
 
 
+def test_polynomials_of_the_namespace_are_numpys_roots_in_their_order():
+    x = np.asarray([2.0, -1.0, 3.0, 0.5, -2.0])
+
+    def f(x):
+        xp = x.__array_namespace__()
+        roots = xp.roots(x)
+        return [xp.convolve(x, x[:2], mode="same"), xp.real(roots), xp.imag(roots)]
+
+    convolved, *parts = gx.vjp(f, x)[0]
+
+    np.testing.assert_array_equal(convolved, np.convolve(x, x[:2], mode="same"))
+    np.testing.assert_allclose(parts[0] + 1j * parts[1], np.roots(x), 1e-12)
+    gx.testing.check_derivatives(f, x)
+
+
 def test_namespace_has_the_half_precision_of_a_library_that_has_one():
     f = lambda x: gx.sum(x.__array_namespace__().astype(x, x.__array_namespace__().float16) ** 2)
 

@@ -44,6 +44,7 @@ INTERNAL = {
     "faddeeva_real",
     "flat_places",
     "folded_key",
+    "from_parts",
     "fresnel_cosine",
     "fresnel_sine",
     "getitem",  # of basic keys; the public one takes arrays too

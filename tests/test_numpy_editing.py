@@ -90,6 +90,7 @@ COUNTS = {
     "histogram, edges": lambda x: np.histogram(x, "sturges")[1],
     "histogram of a range": lambda x: np.histogram(x, 3, (-1, 1), weights=np.exp(x)),
     "histogram_bin_edges": lambda x: np.histogram_bin_edges(x[0], 4),
+    "histogram, edges around one number": lambda x: np.histogram(x[0, 0], 3)[1],
     "histogram2d": lambda x: np.histogram2d(x[0], x[1], (2, 3), weights=x[0] * x[1]),
     "histogram2d, density": lambda x: np.histogram2d(x[0], x[1], 2, density=True),
     "histogramdd": lambda x: np.histogramdd(x.T, [2, 3], weights=x[0])[0],
@@ -248,6 +249,46 @@ def test_quantiles_of_every_method_are_differentiated_by_their_levels(method):
     gx.testing.check_derivatives(f, x, LEVELS)
     by_level = gx.grad(lambda q: np.sum(f(x, q)))(LEVELS)
     assert np.any(by_level) == (method not in STEPS)
+
+
+@pytest.mark.parametrize("axis", [None, 0, -1, (0, 2)])
+@pytest.mark.parametrize("function", [np.quantile, np.nanquantile, np.percentile])
+def test_quantiles_of_what_is_weighed_are_the_elements_that_numpy_takes(function, axis):
+    draw = np.random.default_rng(4)
+    x, weights = draw.normal(size=(2, 3, 4)), draw.uniform(0.1, 2.0, size=(2, 3, 4))
+    weights[0, 0, :2] = 0.0
+    f = lambda x: function(x, LEVELS, axis=axis, weights=weights, method="inverted_cdf")
+    with_nan = np.where(x > 1, np.nan, x)
+
+    gx.testing.check_derivatives(f, x)
+    if function is np.nanquantile and axis == (0, 2):  # where NumPy itself raises
+        with_nan = x
+    for array in (x, x.astype(np.float32), with_nan):
+        found = gx.vjp(f, array)[0]
+        np.testing.assert_array_equal(found, f(array))
+        assert found.dtype == f(array).dtype
+
+
+def test_quantiles_of_one_axis_are_weighed_by_its_elements():
+    f = lambda x: np.quantile(x, 0.4, axis=1, weights=[0, 2, 1], method="inverted_cdf")
+
+    assert_as_on_arrays(f, X)
+    with pytest.raises(ValueError, match="Only method 'inverted_cdf' supports weights"):
+        gx.grad(lambda x: np.quantile(x, 0.4, weights=X))(X)
+
+
+@pytest.mark.parametrize("widths", [1, (2, 9), ((3, 0), (0, 11))])
+@pytest.mark.parametrize("mode", ["reflect", "symmetric"])
+@pytest.mark.parametrize("shape", [(2, 3), (1, 4), (5, 1)])
+def test_ends_are_turned_about_as_numpy_pads_them(shape, mode, widths):
+    x = np.random.default_rng(5).normal(size=shape)
+    f = lambda x: np.pad(x, widths, mode, reflect_type="odd")
+
+    np.testing.assert_allclose(gx.vjp(f, x)[0], f(x), 1e-13, 1e-13)
+    gx.testing.check_derivatives(f, x)
+    assert gx.vjp(f, x.astype(np.float32))[0].dtype == np.float32
+    even = lambda x: np.pad(x, widths, mode, reflect_type="even")
+    np.testing.assert_array_equal(gx.vjp(even, x)[0], even(x))
 
 
 @pytest.mark.parametrize("method", SMOOTH_METHODS)

@@ -196,6 +196,15 @@ def vecdot(xp, x, y, /, *, axis=-1):
     return products.sum(axis=axis, dtype=products.dtype)
 
 
+@BACKEND.kernel("from_parts")
+def from_parts(xp, x, y, /):
+    """Write both parts: an infinity times 1j would have a real part that is NaN."""
+    shape, dtype = np.broadcast_shapes(x.shape, y.shape), xp.result_type(x, y, xp.complex64)
+    out = xp.empty(shape, dtype=dtype)
+    out.real, out.imag = x, y
+    return out
+
+
 @BACKEND.kernel("concat")
 def concat(xp, /, *arrays, axis=0):
     """Join a few at a time in a capture: for more CuPy copies a table of them from the host."""

@@ -99,6 +99,15 @@ def setitem(xp, x, value, /, key):
     return out
 
 
+@BACKEND.kernel("from_parts")
+def from_parts(xp, x, y, /):
+    """Write both parts: an infinity times 1j would have a real part that is NaN."""
+    shape, dtype = np.broadcast_shapes(x.shape, y.shape), np.result_type(x, y, np.complex64)
+    out = np.empty(shape, dtype)
+    out.real, out.imag = x, y
+    return out
+
+
 @BACKEND.kernel("take")
 def take(xp, x, indices, /, *, axis=None):
     """Take with indices of any shape."""

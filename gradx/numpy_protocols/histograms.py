@@ -28,11 +28,11 @@ def _edges(a, bins=10, range=None, weights=None):
         nothing = np.zeros(0, dtype=untracked(a).dtype)
         return as_constants(np.histogram_bin_edges(nothing, bins, range))
     plain = np.asarray(read_for(a, "np.histogram"))
-    if isinstance(bins, str):
-        bins = len(np.histogram_bin_edges(plain, bins, range)) - 1
-    if range is None and plain.size and plain.min() < plain.max():
-        return np.linspace(min(a), max(a), bins + 1)
-    return as_constants(np.histogram_bin_edges(plain, bins, range))
+    edges = np.histogram_bin_edges(plain, bins, range)
+    if range is not None or not plain.size:
+        return as_constants(edges)
+    around = 0.0 if plain.min() < plain.max() else 0.5  # of elements that are all the same
+    return np.linspace(min(a) - around, max(a) + around, len(edges))
 
 
 def _bins_of(a, edges):

@@ -8,6 +8,8 @@ from gradx.core.arrays import FLOATING, is_kind, read_for, untracked
 from gradx.errors import ShapeError
 from gradx.numpy_protocols.constants import as_constants
 from gradx.numpy_protocols.refusals import unknown
+from gradx.ops.arithmetic import where
+from gradx.ops.indexing import take
 from gradx.ops.joining import concat
 from gradx.ops.moving import flip, pad
 from gradx.ops.shapes import broadcast_to
@@ -19,14 +21,18 @@ OPTIONS: dict[str, tuple[str, Any]] = {
     "linear_ramp": ("end_values", 0),
     **dict.fromkeys(STATISTICS, ("stat_length", None)),
 }
+REFLECTING = ("reflect", "symmetric")
 
 
 def _pad(array, pad_width, mode="constant", **options):
     name, default = OPTIONS.get(mode, ("", None))
     value = options.pop(name, default)
-    if options:
+    reflect_type = options.pop("reflect_type", "even") if mode in REFLECTING else "even"
+    if options or reflect_type not in ("even", "odd"):
         raise unknown("np.pad", options)
     widths = _widths(pad_width, array.ndim)
+    if reflect_type == "odd":
+        return _reflected_oddly(array, _pairs(widths, array.ndim), edges_twice=mode == "symmetric")
     if mode == "empty":
         return pad(array, widths)
     if name == "":
@@ -91,6 +97,34 @@ def _statistic(function):
         return broadcast_to(found, found.shape[:axis] + (width,) + found.shape[axis + 1 :])
 
     return ends
+
+
+def _reflected_oddly(array, widths, edges_twice):
+    """Extend each axis so that it turns about its ends: ``2 * end - mirrored``."""
+    for axis, (before, after) in enumerate(widths):
+        if before or after:
+            n = array.shape[axis]
+            first = _turned(array, axis, np.arange(-before, 0), edges_twice)
+            last = _turned(array, axis, np.arange(n, n + after), edges_twice)
+            array = concat([first, array, last], axis=axis)
+    return array
+
+
+def _turned(array, axis, places, edges_twice):
+    """Return what is at ``places`` beyond the ends: in every period the ends rise by their gap."""
+    first, last = _first(array, axis, 1), _first(flip(array, axis=axis), axis, 1)
+    n = array.shape[axis]
+    if n == 1:  # NumPy repeats it
+        return take(array, places * 0, axis=axis)
+    period = 2 * (n if edges_twice else n - 1)
+    turns, places = np.divmod(places, period)
+    back = places >= n
+    mirrored = take(array, np.where(back, period - edges_twice - places, places), axis=axis)
+    along = [-1 if i == axis else 1 for i in range(array.ndim)]
+    times = lambda count, x: where(
+        np.reshape(count == 0, along), 0, np.reshape(count, along).astype(untracked(x).dtype) * x
+    )
+    return times(1 - 2 * back, mirrored) + times(2 * (turns + back), last) - times(2 * turns, first)
 
 
 def _first(array, axis, count):

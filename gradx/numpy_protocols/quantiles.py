@@ -9,7 +9,6 @@ from gradx.core.arrays import FLOATING, is_kind, read_for, reading_stalls, untra
 from gradx.core.call import Tensor
 from gradx.errors import DTypeError, ShapeError
 from gradx.numpy_protocols.arranging import array_of, chosen_axes
-from gradx.numpy_protocols.refusals import unknown
 from gradx.ops import elementwise as ew
 from gradx.ops.along import take_along_axis
 from gradx.ops.searching import count_nonzero
@@ -17,6 +16,7 @@ from gradx.ops.shapes import astype, moveaxis, permute_dims, reshape
 from gradx.ops.sorting import sort
 from gradx.ops.statistical import any, mean
 
+WEIGHED = "np.quantile with weights"  # NumPy is asked which element it is
 NUMBERS = {int, float, Tensor}
 
 # Methods that interpolate between places that rise with ``q``: by how much the first and the last
@@ -46,8 +46,6 @@ def _quantile(
     nan=False,
 ):
     """Interpolate between the sorted elements; with ``nan``, leave those out that are NaN."""
-    if weights is not None:
-        raise unknown("np.quantile", ["method", "weights"])
     a, weak = array_of(a), type(q) in (int, float)
     q = _within_bounds(array_of(q))
     q = q if is_kind(q, "real floating") else astype(q, np.float64)
@@ -57,7 +55,13 @@ def _quantile(
     x = reshape(permute_dims(a, (*rest, *axes)), (*lengths, prod([a.shape[i] for i in axes])))
     if method not in PICKING and not (weak and is_kind(a, FLOATING)):
         x = astype(x, np.result_type(untracked(x), untracked(q)))
-    found = _between(sort(x, axis=-1), reshape(q, (-1,)), method, nan)
+    if weights is None:
+        found = _between(sort(x, axis=-1), reshape(q, (-1,)), method, nan)
+    else:
+        ask = np.nanquantile if nan else np.quantile
+        levels, weights = (read_for(each, WEIGHED) for each in (reshape(q, (-1,)), weights))
+        ranks = ask(_ranks(a, axis), levels, axis, method=method, weights=weights)
+        found = take_along_axis(sort(x, axis=-1), _as_places(ranks, x.shape[-1]), axis=-1)
     result = reshape(found, (*lengths, *q.shape))
     for axis_of_q in range(q.ndim):
         result = moveaxis(result, len(rest) + axis_of_q, axis_of_q)
@@ -65,6 +69,23 @@ def _quantile(
         kept = [1 if i in axes else n for i, n in enumerate(a.shape)]
         result = reshape(result, (*q.shape, *kept))
     return result
+
+
+def _ranks(a, axis):
+    """Return as which of the sorted elements each is found; NaN of what is NaN, at their end."""
+    plain = np.asarray(read_for(a, WEIGHED))
+    axes = chosen_axes(axis, plain.ndim)
+    last = tuple(range(plain.ndim - len(axes), plain.ndim))
+    moved = np.moveaxis(plain, axes, last)
+    rows = moved.reshape(*moved.shape[: last[0]], -1) if axes else moved[..., None]
+    ranks = np.argsort(np.argsort(rows, axis=-1, kind="stable"), axis=-1).astype(np.float64)
+    ranks[np.isnan(rows)] = np.nan
+    return np.moveaxis(ranks.reshape(moved.shape), last, axes)
+
+
+def _as_places(ranks, count):
+    """Return the places of ranks, whose first axis becomes the last: that of NaNs is the end."""
+    return np.moveaxis(np.where(np.isnan(ranks), count - 1, ranks).astype(np.intp), 0, -1)
 
 
 def _within_bounds(q):

@@ -1,7 +1,7 @@
 """Complex numbers: their parts and conjugates."""
 
 from gradx.core.op import primitive
-from gradx.core.samples import Sample, single_arrays
+from gradx.core.samples import Sample, broadcast_pairs, single_arrays
 from gradx.ops.shapes import real as real
 
 
@@ -32,9 +32,22 @@ def conj(xp, x, /):
     vjp={"x": lambda g: g * -1j},
     jvp={"x": lambda g: imag(g)},
     samples=_real_or_complex,
-    view="read-only",
+    view=lambda base, changed, params: from_parts(real(base), changed),
     elementwise=True,
 )
 def imag(xp, x, /):
     """Take the imaginary part, 0 of a real array."""
     return xp.imag(x) if xp.isdtype(x.dtype, "complex floating") else xp.zeros_like(x)
+
+
+@primitive(
+    # Of what arrives for a part, the engine keeps the real part.
+    vjp={"x": lambda g: g, "y": lambda g: g * 1j},
+    jvp={"x": lambda g: from_parts(g, g * 0), "y": lambda g: from_parts(g * 0, g)},
+    samples=broadcast_pairs,
+    elementwise=True,
+)
+def from_parts(xp, x, y, /):
+    """Make complex numbers of real and imaginary parts."""
+    dtype = xp.result_type(x, y, xp.complex64)
+    return xp.astype(x, dtype) + xp.astype(y, dtype) * 1j

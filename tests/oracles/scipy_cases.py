@@ -277,8 +277,11 @@ sizes = lambda parts: [gx.abs(part) for part in parts]
 for name in names_in("lp2lp_zpk lp2hp_zpk lp2bp_zpk lp2bs_zpk bilinear_zpk"):
     of_system = lambda *system, name=name: sizes(getattr(signal, name)(*system, 2.0))
     case(f"signal.{name}", of_system, zeros, poles, gain)
-case("signal.tf2zpk", lambda b, a: [gx.sort(part) if part.ndim else part
-     for part in sizes(signal.tf2zpk(b, a))], numerator, denominator)  # fmt: skip
+case("signal.tf2zpk", lambda b, a: sizes(signal.tf2zpk(b, a)), numerator, denominator)
+case("signal.zpk2tf", signal.zpk2tf, zeros, poles, gain)
+sections = np.concatenate([positive(2, 3), np.ones((2, 1)), positive(2, 2)], axis=1)
+case("signal.sos2tf", signal.sos2tf, sections)
+case("signal.sos2zpk", lambda s: sizes(signal.sos2zpk(s)), sections)
 case("signal.freqz_zpk", lambda *system: gx.abs(signal.freqz_zpk(*system, 8)[1]),
      zeros, poles, gain)  # fmt: skip
 case("signal.group_delay", lambda b, a: signal.group_delay((b, a), 8)[1], numerator, denominator)
@@ -351,7 +354,6 @@ COMPILED = {
     "ks_1samp": lambda x: stats.ks_1samp(x[0], lambda t: t / (1 + t)).statistic,
     "rotate": lambda x: ndimage.rotate(x, 10.0),
     "savgol_filter": lambda x: signal.savgol_filter(x, 3, 1),
-    "sos2tf": lambda x: signal.sos2tf(gx.concat([x[:, :3], x[:, :3]], axis=1))[0],
     "tukey": lambda x: windows.tukey(5, x[0, 0] / 9),
     "zpk2sos": lambda x: signal.zpk2sos(x[0, :2], x[1, :2], 1.0),
 }
