@@ -163,6 +163,16 @@ def _of_complex(part):
     return lambda self: part(self) if is_kind(self, "complex floating") else self
 
 
+def _write_real(self, value):
+    _set_item(self.real, ..., value)
+
+
+def _write_imaginary(self, value):
+    if not is_kind(self, "complex floating"):
+        raise DTypeError(f"imag: {describe(self)} has no imaginary part to write to")
+    _set_item(self.imag, ..., value)
+
+
 def _missing(self, name):
     """Say that there is no such attribute; Python asks only where it found none."""
     hint = ""
@@ -291,11 +301,11 @@ ATTRIBUTES = {
     "device": property(lambda self: untracked(self).device),
     "dtype": property(lambda self: self.value.dtype),
     "grad": property(read_grad, write_grad),
-    "imag": property(imag),
+    "imag": property(imag, _write_imaginary),
     "mT": property(matrix_transpose),
     "name": property(read_name, write_name),
     "ndim": property(lambda self: len(self.shape)),
-    "real": property(_of_complex(real)),
+    "real": property(_of_complex(real), _write_real),
     "shape": property(lambda self: self.trace.shape_of(self)),
     "size": property(lambda self: product(self.shape)),
 }

@@ -32,7 +32,7 @@ def conj(xp, x, /):
     vjp={"x": lambda g: g * -1j},
     jvp={"x": lambda g: imag(g)},
     samples=_real_or_complex,
-    view="read-only",
+    view=lambda base, changed, params: real(base) + 1j * changed,
     elementwise=True,
 )
 def imag(xp, x, /):
