@@ -87,6 +87,46 @@ def test_what_is_written_through_flat_with_an_operator_is_differentiated():
     assert_as_on_arrays(ridge, SQUARE)
 
 
+PARTS = {
+    "real": lambda z, x: z.real.__setitem__(0, x[1] ** 2),
+    "imag": lambda z, x: z.imag.__setitem__((slice(None), 1), 3.0 * x[:, 0]),
+    "np.real": lambda z, x: np.copyto(np.real(z), x * x, where=EVEN),
+    "np.imag": lambda z, x: np.imag(z).T.__setitem__(1, x[:, 2]),
+    "real, all of it": lambda z, x: setattr(z, "real", x**3),
+    "imag, all of it": lambda z, x: setattr(z, "imag", 2.0),
+    "a view kept before": lambda z, x: (z.imag, z.__imul__(1j))[0].__setitem__(0, x[0] * x[1]),
+}
+
+
+@pytest.mark.parametrize("write", PARTS.values(), ids=PARTS)
+def test_what_is_written_to_a_part_of_complex_numbers_is_in_them(write):
+    def f(x):
+        z = np.sin(x) * (1.0 - 0.5j)
+        write(z, x)
+        return (z * z).real + np.abs(z)
+
+    assert_as_on_arrays(f, X)
+
+
+def test_part_of_complex_numbers_is_changed_by_operators():
+    def f(x):
+        z = x * (1.0 + 2.0j)
+        z.imag *= x
+        z.real[x > 0.0] -= x[x > 0.0] ** 2
+        return (z * z).imag
+
+    assert_as_on_arrays(f, X)
+
+
+def test_mask_that_varies_with_a_batch_is_written_to():
+    def f(x):
+        y = x * x
+        np.putmask(y, x > 0.0, [2.0, 3.0])
+        return y
+
+    np.testing.assert_array_equal(gx.vmap(f)(X), np.stack([f(row) for row in X]))
+
+
 def test_flat_reads_the_elements_in_order_and_no_later_write_reaches_them():
     def f(x):
         copy = x * 1.0

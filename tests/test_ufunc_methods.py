@@ -37,6 +37,9 @@ FOLDED = {
     "logaddexp.reduce, initial": lambda x: np.logaddexp.reduce(x, axis=1, initial=0.5),
     "maximum.reduceat": lambda x: np.maximum.reduceat(x, [0, 2, 1], axis=1),
     "multiply.reduceat": lambda x: np.multiply.reduceat(x, [0, 1], axis=-1),
+    "reduceat, of no places": lambda x: (
+        x[0] + sum(np.sum(f.reduceat(x, np.zeros(0, int), axis=1)) for f in (np.add, np.maximum))
+    ),
     "subtract.accumulate": np.subtract.accumulate,
     "subtract.reduce": lambda x: np.subtract.reduce(x, axis=-1),
     "subtract.reduce, where": lambda x: np.subtract.reduce(x, axis=1, where=EVEN, initial=2.0),

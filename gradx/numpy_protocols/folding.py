@@ -11,6 +11,7 @@ from gradx.core.views import rebind, writing
 from gradx.errors import OutOfBoundsError, ShapeError
 from gradx.numpy_protocols.arranging import array_of, chosen_axes
 from gradx.numpy_protocols.writing import require_tensor
+from gradx.ops.along import take
 from gradx.ops.elementwise import where as choose
 from gradx.ops.indexing import setitem
 from gradx.ops.joining import stack, unstack
@@ -80,6 +81,8 @@ def reduceat_by(ufunc: Any, function: Any) -> Any:
     def reduceat(array, indices, axis=0, dtype=None, out=None):
         x = _in_dtype(array, dtype)
         starts = starts_of(indices, x.shape[axis], f"np.{ufunc.__name__}.reduceat")
+        if not starts.size:
+            return take(x, starts, axis=axis)
         rows, ends = _rows(x, axis), [*starts[1:], x.shape[axis]]
         pairs = zip(starts, ends, strict=True)
         parts = [combined(function, rows[start : max(end, start + 1)]) for start, end in pairs]

@@ -32,6 +32,8 @@ def _reduced_at(x, indices, *, axis=0):
     """Add up from each index to the next; where that is not ahead, take one element."""
     length = x.shape[axis]
     starts = starts_of(indices, length, "np.add.reduceat")
+    if not starts.size:
+        return take(x, starts, axis=axis)
     ends = np.maximum(np.append(starts[1:], length), starts + 1)
     sums = np.repeat(np.arange(starts.size), ends - starts)
     elements = np.concatenate([np.arange(*pair) for pair in zip(starts, ends, strict=True)])

@@ -129,8 +129,13 @@ def _place(arr, mask, vals):
 
 def _putmask(a, mask, values):
     require_tensor(a, "np.putmask")
-    places = np.flatnonzero(np.asarray(read_for(mask, "np.putmask")))
-    _write_flat(a, places, take(repeated(array_of(values), a.size), places, axis=0))
+    mask = astype(array_of(mask), bool)
+    if mask.size != a.size:
+        raise ShapeError(f"np.putmask: a mask of shape {mask.shape} for one of {tuple(a.shape)}")
+    mask = reshape(mask, a.shape)
+    with writing:
+        values = reshape(repeated(array_of(values), a.size), a.shape)
+        write_into(a, ew.where(mask, values, a), "np.putmask")
 
 
 def _put_along_axis(arr, indices, values, axis=-1):
