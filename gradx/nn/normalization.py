@@ -79,7 +79,8 @@ class BatchNorm(Module):
         count = prod(x.shape[axis] for axis in axes)
         if count < 2:
             raise ShapeError(
-                f"BatchNorm: train=True needs two or more elements a channel, got {tuple(x.shape)}"
+                "BatchNorm: train=True needs two or more elements a channel, got "
+                f"{tuple(x.shape)}: drop_last=True of gx.data.batches leaves a short batch out"
             )
         average = mean(x, axis=axes, keepdims=True)
         centered = subtract(x, average)
