@@ -4,6 +4,7 @@
 them than ``batch_size``; then a weight of 2 is the same as a row that is there twice.
 """
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -70,6 +71,11 @@ class _Network(BaseEstimator):
 
     def _new_model(self, inputs: int, outputs: int, key: Any) -> Any:
         if self.model is None:
+            if not isinstance(self.hidden, Iterable):
+                raise DTypeError(
+                    f"{type(self).__name__}: hidden={self.hidden!r}, expected the widths of "
+                    "layers, as in (100,)"
+                )
             return _perceptron([inputs, *self.hidden, outputs], key)
         if isinstance(self.model, Module):
             return self.model
@@ -238,6 +244,12 @@ class Classifier(ClassifierMixin, _Network):
         return y
 
     def _losses(self, outputs: Any, y: Any) -> Any:
+        expected = (len(y), len(self.classes_))
+        if tuple(outputs.shape) != expected:
+            raise ShapeError(
+                f"Classifier: the model's scores are {tuple(outputs.shape)}, expected {expected}: "
+                f"one for each of {expected[1]} classes"
+            )
         return nn.cross_entropy(outputs, y, "none", self.label_smoothing)
 
 

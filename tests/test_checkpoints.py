@@ -4,6 +4,7 @@ import itertools
 import json
 import subprocess
 import sys
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 import gradx as gx
 from gradx import nn, optim
 from gradx.core import tree
-from gradx.errors import CheckpointError, ShapeError
+from gradx.errors import CheckpointError, DTypeError, ShapeError
 from gradx.saving.reading import read_file
 from gradx.train import Checkpoint, EarlyStopping, checkpoint
 from gradx.train.checkpoint import save_run
@@ -25,6 +26,7 @@ WRAPPED = {
     "accumulate": lambda: optim.accumulate(optim.adam(0.01), every=3),
     "averaged": lambda: optim.averaged(optim.sgd(0.01, momentum=0.9), decay=0.9),
     "chain": lambda: optim.chain(optim.clip_by_global_norm(0.1), optim.adam(0.01)),
+    "lookahead": lambda: optim.lookahead(optim.adam(0.01), every=3),
     "partition": lambda: optim.partition(
         {"layers[0]": None, nn.is_weight: optim.adamw(0.01), "*": optim.sgd(0.1, momentum=0.9)}
     ),
@@ -237,10 +239,63 @@ def test_another_run_is_refused(tmp_path):
         run(optim.adam(0.01), resume=tmp_path, key=gx.random.key(9))
     with pytest.raises(ShapeError, match=r"recorded epoch, loss, validation_loss, seconds"):
         run(optim.adam(0.01), resume=tmp_path, validation=None)
-    with pytest.raises(ShapeError, match="it holds another tree"):
+    with pytest.raises(ShapeError, match="the state AdamState, this one has SGDState"):
         run(optim.sgd(0.01), resume=tmp_path)
+    with pytest.raises(ShapeError, match="it holds another tree"):
+        run(optim.adam(0.01, amsgrad=True), resume=tmp_path)
+    with pytest.raises(DTypeError, match="fit: resume: the path is True, expected"):
+        run(optim.adam(0.01), resume=True)
     with pytest.raises(ShapeError, match="no best parameters to go back to"):
         run(optim.adam(0.01), resume=tmp_path, early_stopping=EarlyStopping())
+
+
+@pytest.mark.parametrize("name", ["adamw", "lamb", "radam", "yogi"])
+def test_an_optimizer_whose_state_has_the_same_arrays_is_refused(name, tmp_path):
+    run(optim.adam(0.01), 1, callbacks=[Checkpoint(tmp_path)])
+    limited = optim.chain(optim.clip_by_global_norm(1.0), getattr(optim, name)(0.01))
+
+    with pytest.raises(ShapeError, match=r"the state AdamState, this one has \w+State: another"):
+        run(getattr(optim, name)(0.01), resume=tmp_path)
+    run(limited, 1, callbacks=[Checkpoint(tmp_path)])
+    with pytest.raises(ShapeError, match=r"the state \w+State, this one has AdamState: another"):
+        run(optim.chain(optim.clip_by_global_norm(1.0), optim.adam(0.01)), resume=tmp_path)
+    run(limited, 2, resume=tmp_path)
+
+
+def test_a_model_with_other_settings_is_told_of(tmp_path):
+    data, options = (np.ones((8, 3)), np.ones((8, 3))), {"key": KEY, "progress": None}
+    scale = lambda layer: nn.Sequential(nn.Linear(3, 3, key=KEY), nn.Dropout(layer[0]), layer[1])
+    fit = lambda model, **more: gx.train.fit(
+        model, nn.mse, optim.sgd(0.01), data, **options | {"epochs": 1} | more
+    )
+    fit(scale((0.2, nn.relu)), callbacks=[Checkpoint(tmp_path)])
+
+    with pytest.warns(UserWarning, match=r"settings: .*rate=0\.2.*now .*rate=0\.5"):
+        fit(scale((0.5, nn.relu)), epochs=2, resume=tmp_path)
+    with pytest.warns(UserWarning, match=r"settings: .*relu\), now .*tanh\)"):
+        fit(scale((0.2, nn.tanh)), epochs=2, resume=tmp_path)
+
+
+class Opaque:
+    """Its text has its address, which is another in each process."""
+
+    def __call__(self, x):
+        return x
+
+
+def test_where_a_setting_lies_in_memory_is_no_other_setting(tmp_path):
+    data, options = (np.ones((8, 3)), np.ones((8, 3))), {"key": KEY, "progress": None}
+    fit = lambda **more: gx.train.fit(
+        nn.Sequential(nn.Linear(3, 3, key=KEY), Opaque()),
+        nn.mse, optim.sgd(0.01), data, **options, **more,
+    )  # fmt: skip
+    fit(epochs=1, callbacks=[Checkpoint(tmp_path)])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = fit(epochs=2, resume=tmp_path)
+
+    assert result.history["epoch"] == [1, 2]
 
 
 def batches_of(size=8, seed=3, rows=40, **options):

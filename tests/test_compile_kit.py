@@ -18,6 +18,7 @@ OPTIMIZERS = {name: lambda name=name: getattr(optim, name)(0.05) for name in opt
 OPTIMIZERS |= {
     "accumulate": lambda: optim.accumulate(optim.adam(0.05), every=2),
     "add_noise": lambda: optim.chain(optim.add_noise(0.1, key=KEY), optim.adam(0.05)),
+    "lookahead": lambda: optim.lookahead(optim.adam(0.05), every=2),
     "averaged": lambda: optim.averaged(optim.adam(0.05), decay=0.9),
     "cosine_restarts": lambda: optim.sgd(schedules.cosine_restarts(0.1, 3, growth=2)),
     "cyclic": lambda: optim.sgd(schedules.cyclic(0.1, 0.3, up=2, decay=0.5)),
@@ -78,6 +79,36 @@ def test_a_cache_is_extended_by_one_program():
 
     np.testing.assert_allclose(np.concatenate(found, 1), block(x), rtol=1e-10, atol=1e-10)
     assert len(extend.programs) == 1
+
+
+LAYERS = {
+    "PReLU": (lambda: nn.PReLU(4, dtype="float64"), drawn(2, 4, 3, 3)),
+    "PixelShuffle": (lambda: nn.PixelShuffle(2), drawn(2, 4, 3, 3)),
+    "nearest": (lambda: nn.Upsample(2), drawn(2, 4, 3, 3)),
+    "linear": (lambda: nn.Upsample(1.7, method="linear"), drawn(2, 4, 3, 3)),
+    "cubic": (lambda: nn.Upsample(size=5, method="cubic", align_corners=True), drawn(2, 4, 3, 3)),
+    "DecoderBlock": (lambda: BesideItself(nn.DecoderBlock(4, 2, **DOUBLE)), drawn(2, 5, 4)),
+}
+
+
+class BesideItself(nn.Module):
+    block: nn.DecoderBlock
+
+    def __call__(self, x):
+        return self.block(x, x)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_gradients_of_layers_compile(name):
+    layer, x = LAYERS[name][0](), LAYERS[name][1]
+    gradient = gx.grad(lambda layer, x: gx.sum(layer(x) ** 2), (0, 1))
+
+    compiled = gx.compile(gradient)
+
+    expected = tree.leaves(gradient(layer, x))
+    for _ in range(2):
+        for ours, theirs in zip(tree.leaves(compiled(layer, x)), expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-14)
 
 
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])

@@ -52,6 +52,13 @@ def with_statistics(layer):
     )
 
 
+class BesideItself(nn.Module):
+    block: nn.DecoderBlock
+
+    def __call__(self, x):
+        return self.block(x, x)
+
+
 LAYERS = {
     "Linear": (nn.Linear(8, 3, **WIDE), SEQUENCE),
     "Embedding": (nn.Embedding(10, 6, **WIDE), np.asarray([[1, 9, 0], [3, 3, 2]])),
@@ -77,10 +84,16 @@ LAYERS = {
     "MultiHeadAttention": (nn.MultiHeadAttention(8, heads=2, **WIDE), SEQUENCE),
     "causal": (nn.MultiHeadAttention(8, heads=2, causal=True, **WIDE), SEQUENCE),
     "TransformerBlock": (nn.TransformerBlock(8, heads=2, causal=True, **WIDE), SEQUENCE),
+    "DecoderBlock": (BesideItself(nn.DecoderBlock(8, heads=2, **WIDE)), SEQUENCE),
     "SinusoidalPositions": (nn.SinusoidalPositions(), SEQUENCE),
     "LearnedPositions": (nn.LearnedPositions(9, 8, **WIDE), SEQUENCE),
     "Dropout": (nn.Dropout(0.5), SEQUENCE),
     "DropConnect": (nn.DropConnect(nn.Linear(8, 3, **WIDE), 0.5), SEQUENCE),
+    "PReLU": (nn.PReLU(4), IMAGES),
+    "PixelShuffle": (nn.PixelShuffle(2), IMAGES),
+    "Upsample": (nn.Upsample(2), IMAGES),
+    "Upsample linear": (nn.Upsample(1.7, method="linear"), IMAGES),
+    "Upsample cubic": (nn.Upsample(size=5, method="cubic", align_corners=True), IMAGES),
     "Flatten": (nn.Flatten(), IMAGES),
     "Residual": (nn.Residual(nn.Linear(8, 8, **WIDE)), SEQUENCE),
 }

@@ -19,8 +19,8 @@ STEPS = 50
 TORCH_NAMES = {"adagrad": "Adagrad", "adadelta": "Adadelta", "rmsprop": "RMSprop", "sgd": "SGD"}
 TORCH_NAMES |= {"adam": "Adam", "adamw": "AdamW", "nadam": "NAdam", "radam": "RAdam"}
 TORCH_NAMES |= {"adamax": "Adamax", "adafactor": "Adafactor", "asgd": "ASGD", "rprop": "Rprop"}
-# Compared with others in test_optim_oracles.py.
-ELSEWHERE = {"lamb", "lbfgs", "lion", "muon", "sgdw"}
+# Compared with others in test_optax.py, test_optim_oracles.py and test_optim_more.py.
+ELSEWHERE = {"adabelief", "lamb", "lars", "lbfgs", "lion", "muon", "sgdw", "yogi"}
 
 # Beside the defaults: ours, and torch's for the same.
 VARIANTS = {

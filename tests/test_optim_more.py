@@ -1,10 +1,19 @@
-"""Optimizers whose state is more than averages of gradients: ASGD, Muon and Rprop."""
+"""Optimizers whose state is more than averages: ASGD, Muon and Rprop; arrays of no elements."""
 
 import numpy as np
 import pytest
 
 from gradx import optim
-from tests.test_optim import STEPS, assert_same_path, follow, gradients, start
+from gradx.core import tree
+from tests.test_optim import (
+    STEPS,
+    assert_same_path,
+    every_optimizer,
+    follow,
+    gradients,
+    placed,
+    start,
+)
 
 
 @pytest.mark.parametrize("start_at", [0, 7])
@@ -86,3 +95,19 @@ def test_rprop_finds_a_narrow_minimum_and_its_sizes_stay_in_bounds():
         assert np.all((state.size >= 1e-5) & (state.size <= 0.5))
 
     np.testing.assert_allclose(x, 0, atol=1e-3)
+
+
+@every_optimizer
+def test_parameters_and_gradients_of_zero_or_no_elements_stay_finite(name, backend):
+    shapes = {"matrix": (3, 2), "row": (1, 2), "none": (0, 2), "nothing": (2, 0), "empty": (0,)}
+    params = {n: placed(backend, np.zeros(shape)) for n, shape in shapes.items()}
+    optimizer = getattr(optim, name)(0.1)
+    state, moved = optimizer.init(params), params
+
+    for _ in range(3):
+        updates, state = optimizer.update(params, state, moved)
+        moved = optim.apply_updates(moved, updates)
+
+    for leaf in tree.leaves((moved, state)):
+        assert np.isfinite(backend.to_numpy(leaf)).all()
+    assert [p.shape for p in tree.leaves(moved)] == [p.shape for p in tree.leaves(params)]

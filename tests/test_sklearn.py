@@ -174,6 +174,12 @@ def test_arrays_of_cupy_are_taken():
 def test_wrong_use_is_explained():
     with pytest.raises(DTypeError, match=r"model=3, expected a gx\.nn\.Module"):
         Classifier(3).fit(X, LABELS)
+    with pytest.raises(DTypeError, match=r"hidden=10, expected the widths of layers"):
+        Classifier(hidden=10).fit(X, LABELS)
+    for count in (1, 5):
+        model = gx.nn.Linear(X.shape[1], count, key=gx.random.key(0), dtype="float64")
+        with pytest.raises(ShapeError, match=rf"scores are \(\d+, {count}\), expected \(\d+, 2\)"):
+            Classifier(model=model).fit(X, LABELS)
     with pytest.raises(ShapeError, match="the first partial_fit needs classes"):
         Classifier().partial_fit(X, LABELS)
     with pytest.raises(ShapeError, match="class_weight='balanced' needs all rows at once"):

@@ -107,6 +107,16 @@ def transformer():
     return theirs, nn.TransformerBlock(6, 2, hidden=12, **DOUBLE), drawn(2, 5, 6), None
 
 
+def decoder():
+    theirs = torch.nn.TransformerDecoderLayer(
+        6, 2, 12, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+    )
+    context, ours = drawn(2, 4, 6), nn.DecoderBlock(6, 2, hidden=12, causal=False, **DOUBLE)
+    theirs = torch.nn.ModuleDict({"inner": theirs})
+    call = lambda m, x: m["inner"](x, torch.from_numpy(context))
+    return theirs, Beside(ours, context), drawn(2, 5, 6), call
+
+
 INTEGERS = np.asarray([[1, 5, 0], [2, 2, 6]])
 # What PyTorch's layer is made of, ours, and the shape of an input.
 LAYERS = {
@@ -152,6 +162,7 @@ LAYERS = {
         lambda: nn.RMSNorm(4, dtype="float64"),
         (2, 3, 4),
     ),
+    "PReLU": (lambda: torch.nn.PReLU(3), lambda: nn.PReLU(3, dtype="float64"), (2, 3, 4)),
     "GroupNorm": (
         lambda: torch.nn.GroupNorm(2, 4),
         lambda: nn.GroupNorm(2, 4, dtype="float64"),
@@ -188,6 +199,7 @@ MODELS = {
     "attention": attention,
     "attention without bias": attention_without_bias,
     "transformer": transformer,
+    "decoder": decoder,
 }
 every_model = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 

@@ -111,6 +111,11 @@ CALLS = {
     | {"bidirectional": True, "dropout": 0.5, "dtype": "float32", "device": "cpu"},
     nn.MultiHeadAttention: ATTENTION | {"context_features": 3, "bias": True},
     nn.TransformerBlock: ATTENTION | {"hidden": 8, "norm_first": True, "eps": 1e-5},
+    nn.DecoderBlock: ATTENTION
+    | {"hidden": 8, "norm_first": True, "eps": 1e-5, "context_features": 3},
+    nn.PReLU: PLACED | {"channels": 2, "initial": 0.25},
+    nn.PixelShuffle: {"scale": 2},
+    nn.Upsample: {"scale": 2, "method": "linear", "align_corners": True},
     nn.Residual: {"layer": layer()},
     nn.dot_product_attention: {"queries": X, "keys": X, "values": X, "causal": True},
     nn.sinusoids: {"positions": X, "features": 2},
@@ -144,6 +149,7 @@ CALLS = {
         if hasattr(init, name)
     },
     init.constant: DRAW | {"value": 0.5},
+    optim.adabelief: RATE | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-16},
     optim.adadelta: RATE | {"rho": 0.9, "eps": 1e-6},
     optim.adagrad: RATE | {"eps": 1e-6},
     optim.adam: RATE | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "amsgrad": True},
@@ -152,8 +158,11 @@ CALLS = {
     optim.adamax: RATE | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
     optim.averaged: {"optimizer": optim.sgd(0.1), "decay": 0.9},
     optim.lamb: RATE | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-6, "weight_decay": 0.1},
+    optim.lars: RATE
+    | {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1, "coefficient": 0.001},
     optim.lbfgs: RATE | {"history": 3},
     optim.lion: RATE | {"beta1": 0.9, "beta2": 0.99, "weight_decay": 0.1},
+    optim.lookahead: {"optimizer": optim.sgd(0.1), "every": 2, "share": 0.5},
     optim.minimize: {"function": total, "start": X, "steps": 2, "history": 3, "tolerance": 1e-8},
     optim.sgdw: RATE | {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
     optim.sharpness_aware: {"function": total, "rho": 0.1, "has_aux": False},
@@ -173,6 +182,7 @@ CALLS = {
     optim.sgd: RATE | {"momentum": 0.9, "nesterov": False, "dampening": 0.5, "maximize": True},
     optim.asgd: RATE | {"decay": 1e-4, "exponent": 0.75, "start": 10},
     optim.rprop: RATE | {"shrink": 0.5, "grow": 1.2, "smallest": 1e-6, "largest": 50.0},
+    optim.yogi: RATE | {"beta1": 0.9, "beta2": 0.999, "eps": 1e-3, "start": 1e-6},
     optim.muon: RATE
     | {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}
     | {"beta1": 0.9, "beta2": 0.99, "eps": 1e-8},

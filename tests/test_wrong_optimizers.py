@@ -11,7 +11,8 @@ KEY = random.key(0)
 
 PARAMS = {"w": np.ones(2)}
 TWO = [schedules.constant(1.0), schedules.constant(2.0)]
-MAKERS = ["adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "lamb", "lbfgs"]
+MAKERS = ["adabelief", "lars", "yogi"]
+MAKERS += ["adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "lamb", "lbfgs"]
 MAKERS += ["asgd", "lion", "muon", "nadam", "radam", "rmsprop", "rprop", "sgd", "sgdw"]
 every_optimizer = pytest.mark.parametrize("name", MAKERS)
 

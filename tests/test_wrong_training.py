@@ -40,9 +40,28 @@ def stopping(**settings):
     return train.EarlyStopping(**settings)
 
 
+def setting_rate(rate):
+    """Return a callback that sets what multiplies the learning rate."""
+
+    def callback(state):
+        state.rate = rate
+
+    return callback
+
+
 CASES = {
     "half an epoch": (lambda: fit(epochs=1.5), DTypeError, r"epochs: .* integer, got float 1\.5"),
     "text for epochs": (lambda: fit(epochs="3"), DTypeError, "epochs: expected an integer"),
+    "a small float's fraction of no rows": (
+        lambda: fit(validation=np.float32(0.01)),
+        ShapeError,
+        r"split: cannot divide 4 rows",
+    ),
+    "a fraction that is too large": (
+        lambda: fit(validation=np.float32(2.0)),
+        ShapeError,
+        r"validation=2\.0: a fraction lies between",
+    ),
     "no optimizer": (lambda: fit(optimizer="adam"), DTypeError, "optimizer is 'adam', expected"),
     "an optimizer's maker": (lambda: fit(optimizer=optim.adam), DTypeError, "expected an Optim"),
     "an optimizer's class": (lambda: fit(optimizer=optim.Optimizer), DTypeError, "expected an O"),
@@ -101,6 +120,26 @@ CASES = {
         lambda: evaluate(metrics=[lambda p, t: 0.0, lambda p, t: 1.0]),
         ShapeError,
         "two are called '<lambda>': name them in a mapping",
+    ),
+    "a metric that is called loss": (
+        lambda: evaluate(metrics={"loss": lambda p, t: 0.0}),
+        ShapeError,
+        "one is called 'loss', as the loss is",
+    ),
+    "a rate below 0": (
+        lambda: fit(callbacks=[setting_rate(-0.5)], epochs=2),
+        ShapeError,
+        r"state\.rate=-0\.5, expected 0 or more",
+    ),
+    "text as a rate": (
+        lambda: fit(callbacks=[setting_rate("a")], epochs=2),
+        DTypeError,
+        r"fit: state\.rate: expected a number, got 'a'",
+    ),
+    "no rate": (
+        lambda: fit(callbacks=[setting_rate(None)], epochs=2, compile=False),
+        DTypeError,
+        r"fit: state\.rate: expected one number, got NoneType",
     ),
     "a metric of each row": (
         lambda: evaluate(metrics={"each": lambda p, t: t}),

@@ -218,7 +218,7 @@ def _eigh(xp, x, /, *, upper=False):
 def sigmoid(xp, x, /):
     """Let ``exp`` overflow, whose infinity becomes the right 0."""
     with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-x))
+        return 1 / (1 + np.exp(x * -1.0))  # unsigned integers have a product, but no negative
 
 
 @BACKEND.kernel("sigmoid_slope")

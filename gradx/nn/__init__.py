@@ -7,6 +7,7 @@ from gradx.nn.attention import dot_product_attention as dot_product_attention
 from gradx.nn.convolution import Conv as Conv
 from gradx.nn.convolution import ConvTranspose as ConvTranspose
 from gradx.nn.ctc import ctc as ctc
+from gradx.nn.decoder import DecoderBlock as DecoderBlock
 from gradx.nn.dropping import DropConnect as DropConnect
 from gradx.nn.dropping import Dropout as Dropout
 from gradx.nn.embedding import Embedding as Embedding
@@ -39,6 +40,7 @@ from gradx.nn.pooling import MaxPool as MaxPool
 from gradx.nn.positions import LearnedPositions as LearnedPositions
 from gradx.nn.positions import SinusoidalPositions as SinusoidalPositions
 from gradx.nn.positions import sinusoids as sinusoids
+from gradx.nn.prelu import PReLU as PReLU
 from gradx.nn.recurrent import GRU as GRU
 from gradx.nn.recurrent import LSTM as LSTM
 from gradx.nn.recurrent import RNN as RNN
@@ -49,6 +51,8 @@ from gradx.nn.sequential import Sequential as Sequential
 from gradx.nn.stateful import take_state as take_state
 from gradx.nn.stateful import with_state as with_state
 from gradx.nn.transformer import TransformerBlock as TransformerBlock
+from gradx.nn.upsampling import PixelShuffle as PixelShuffle
+from gradx.nn.upsampling import Upsample as Upsample
 from gradx.ops.activations import glu as glu
 from gradx.ops.activations import hard_swish as hard_swish
 from gradx.ops.activations import mish as mish

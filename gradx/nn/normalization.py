@@ -18,6 +18,7 @@ from gradx.ops.powers import sqrt
 from gradx.ops.shapes import astype, reshape
 from gradx.ops.statistical import mean
 from gradx.ops.windows import integer
+from gradx.transforms.boundary import is_differentiable
 
 
 class BatchNorm(Module):
@@ -79,7 +80,8 @@ class BatchNorm(Module):
         count = prod(x.shape[axis] for axis in axes)
         if count < 2:
             raise ShapeError(
-                f"BatchNorm: train=True needs two or more elements a channel, got {tuple(x.shape)}"
+                "BatchNorm: train=True needs two or more elements a channel, got "
+                f"{tuple(x.shape)}: drop_last=True of gx.data.batches leaves a short batch out"
             )
         average = mean(x, axis=axes, keepdims=True)
         centered = subtract(x, average)
@@ -162,6 +164,7 @@ class RMSNorm(Module):
 
     def __call__(self, x: Any) -> Any:
         axes = _last_axes("RMSNorm", x, self.shape)
+        x = x if is_differentiable(x) else multiply(x, 1.0)  # squares of integers wrap around
         square = mean(x * x, axis=axes, keepdims=True)
         return _scaled(divide(x, sqrt(add(square, self.eps))), self.weight, None, self.shape)
 

@@ -4,6 +4,7 @@ from math import prod
 from typing import Any
 
 from gradx.core.arrays import is_kind
+from gradx.core.explain import describe
 from gradx.errors import DTypeError, ShapeError
 from gradx.nn.checks import require_array
 from gradx.ops.shapes import astype, sum
@@ -36,6 +37,8 @@ def matching(
     """Return targets as floats of the predictions' kind, if their shape is the same."""
     require_array(name, first, predictions)
     require_array(name, second, targets)
+    if is_kind(predictions, ("bool", "integral")):  # whose differences would wrap around
+        raise DTypeError(f"{name}: {first} are {describe(predictions)}, expected floating-point")
     if tuple(targets.shape) != tuple(predictions.shape):
         raise ShapeError(
             f"{name}: {first} {tuple(predictions.shape)} and {second} "

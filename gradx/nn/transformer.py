@@ -60,10 +60,6 @@ class TransformerBlock(Module):
     ) -> None:
         features = integer("TransformerBlock", "features", features, least=1)
         hidden = 4 * features if hidden is None else hidden
-        if not callable(activation):
-            raise DTypeError(
-                f"TransformerBlock: activation={show_leaf(activation)}, expected a function"
-            )
         placed = {"device": device, "dtype": dtype}
         first, second, third = split(key, 3)
         self.dropout = checked_rate("TransformerBlock", dropout)
@@ -74,7 +70,7 @@ class TransformerBlock(Module):
         self.second_norm = LayerNorm(features, eps=eps, **placed)
         self.widen = Linear(features, hidden, key=second, **placed)
         self.narrow = Linear(hidden, features, key=third, **placed)
-        self.activation = activation
+        self.activation = checked_activation("TransformerBlock", activation)
         self.norm_first = norm_first
 
     def __call__(self, x: Any, *, mask: Any = None, key: Any = None, train: bool = False) -> Any:
@@ -83,10 +79,12 @@ class TransformerBlock(Module):
 
         def attend(x):
             own = fold_in(key, 0) if dropping else None
-            return self._dropped(self.attention(x, mask=mask, key=own, train=dropping), key, 1)
+            out = self.attention(x, mask=mask, key=own, train=dropping)
+            return dropped(out, key, 1, self.dropout)
 
-        x = self._beside(attend, self.first_norm, x)
-        return self._beside(lambda x: self._network(x, key), self.second_norm, x)
+        x = beside(x, attend, self.first_norm, self.norm_first)
+        think = lambda x: network(self, x, key, first=2)
+        return beside(x, think, self.second_norm, self.norm_first)
 
     def empty_cache(self, samples: int, length: int) -> KeyValueCache:
         """Return a cache with room for ``length`` steps of ``samples`` sequences."""
@@ -101,16 +99,28 @@ class TransformerBlock(Module):
             out, following = self.attention.extend(x, cache)
             return out
 
-        x = self._beside(attend, self.first_norm, x)
-        x = self._beside(lambda x: self._network(x, None), self.second_norm, x)
-        return x, following
+        x = beside(x, attend, self.first_norm, self.norm_first)
+        think = lambda x: network(self, x, None, first=2)
+        return beside(x, think, self.second_norm, self.norm_first), following
 
-    def _beside(self, part: Any, norm: LayerNorm, x: Any) -> Any:
-        return add(x, part(norm(x))) if self.norm_first else norm(add(x, part(x)))
 
-    def _network(self, x: Any, key: Any) -> Any:
-        hidden = self._dropped(self.activation(self.widen(x)), key, 2)
-        return self._dropped(self.narrow(hidden), key, 3)
+def beside(x: Any, part: Any, norm: LayerNorm, norm_first: bool) -> Any:
+    """Add to ``x`` what a part of a block makes of it, with the norm before it or after the sum."""
+    return add(x, part(norm(x))) if norm_first else norm(add(x, part(x)))
 
-    def _dropped(self, x: Any, key: Any, number: int) -> Any:
-        return x if key is None else drop(fold_in(key, number), x, self.dropout)
+
+def network(block: Any, x: Any, key: Any, first: int) -> Any:
+    """Map by the two linear layers of a block; ``first`` is the number of its first draw."""
+    hidden = dropped(block.activation(block.widen(x)), key, first, block.dropout)
+    return dropped(block.narrow(hidden), key, first + 1, block.dropout)
+
+
+def dropped(x: Any, key: Any, number: int, rate: float) -> Any:
+    """Drop elements at random, by a number of its own for each draw; none without a key."""
+    return x if key is None else drop(fold_in(key, number), x, rate)
+
+
+def checked_activation(name: str, activation: Any) -> Any:
+    if not callable(activation):
+        raise DTypeError(f"{name}: activation={show_leaf(activation)}, expected a function")
+    return activation

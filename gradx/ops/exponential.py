@@ -74,7 +74,7 @@ def _signed_real(draw):
 
 def sigmoid_of(xp, x):
     """Compute ``sigmoid`` of a plain array of library ``xp``."""
-    small = xp.exp(-xp.abs(x))
+    small = xp.exp(xp.abs(x) * -1.0)  # which unsigned integers have too
     return xp.where(x < 0, small, xp.ones_like(x)) / (1 + small)
 
 

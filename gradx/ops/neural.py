@@ -13,7 +13,7 @@ from gradx.ops.exponential import exp, expm1, sigmoid_of, sigmoid_slope
 from gradx.ops.exponential import sigmoid as sigmoid
 from gradx.ops.shapes import expand_dims, sum
 from gradx.ops.special import NORMAL_PEAK, normal_probability, normal_probability_of
-from gradx.ops.statistical import largest_real, steady_alone
+from gradx.ops.statistical import below_largest, steady_alone
 
 
 def _signed(draw):
@@ -130,7 +130,7 @@ def softmax(xp, x, /, *, axis=-1):
     >>> gx.nn.softmax(np.asarray([0.0, 0.0, 1000.0]))
     array([0., 0., 1.])
     """
-    powers = xp.exp(x - largest_real(xp, x, axis))
+    powers = xp.exp(below_largest(xp, x, axis))
     return powers / xp.sum(powers, axis=axis, keepdims=True)
 
 
@@ -142,7 +142,7 @@ def softmax(xp, x, /, *, axis=-1):
 )
 def log_softmax(xp, x, /, *, axis=-1):
     """Compute the logarithm of ``softmax(x)`` along ``axis``, without overflow."""
-    shifted = x - largest_real(xp, x, axis)
+    shifted = below_largest(xp, x, axis)
     if 0 in x.shape:
         return shifted
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))

@@ -7,7 +7,7 @@ it is promised in the documentation.
 
 from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays, single_within
-from gradx.ops.arithmetic import negative, quotient, where
+from gradx.ops.arithmetic import multiply, negative, quotient, where
 from gradx.ops.comparison import equal, logical_and
 from gradx.ops.creation import ones_like
 from gradx.ops.neural import softplus
@@ -117,4 +117,4 @@ def logit(xp, x, /):
 @composed(samples=single_within(-2.5, 3.5))
 def log_expit(x, /):
     """Compute ``log(expit(x))``, without underflow."""
-    return negative(softplus(negative(x)))
+    return negative(softplus(multiply(x, -1.0)))  # which unsigned integers have too

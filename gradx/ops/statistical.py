@@ -239,6 +239,17 @@ def largest_real(xp, x, axis):
     return xp.max(x, axis=axis, keepdims=True)
 
 
+def below_largest(xp, x, axis):
+    """Return an array less its largest real part, in floats: unsigned integers have none below."""
+    x = in_floats(xp, x)
+    return x - largest_real(xp, x, axis)
+
+
+def in_floats(xp, x):
+    """Return an array as it is, or one of whole numbers or truths as float64."""
+    return xp.astype(x, xp.float64) if xp.isdtype(x.dtype, ("bool", "integral")) else x
+
+
 def _sums_of_exponentials(draw):
     yield from reductions(draw)
     yield Sample((draw(2, 3) + 4j * draw(2, 3),), {"axis": 0})
@@ -272,6 +283,7 @@ def logsumexp(xp, x, /, *, axis=None, keepdims=False):
     1000.6931471805599
     """
     # An infinite one less itself would be NaN; the largest number less than infinite is not.
+    x = in_floats(xp, x)
     bound = xp.finfo(x.dtype).max
     shift = xp.clip(largest_real(xp, x, axis), -bound, bound)
     total = xp.sum(xp.exp(x - shift), axis=axis, keepdims=True)

@@ -2,6 +2,7 @@
 
 from gradx.optim import schedules as schedules
 from gradx.optim.accumulation import accumulate as accumulate
+from gradx.optim.adabelief import adabelief as adabelief
 from gradx.optim.adadelta import adadelta as adadelta
 from gradx.optim.adafactor import adafactor as adafactor
 from gradx.optim.adagrad import adagrad as adagrad
@@ -15,8 +16,10 @@ from gradx.optim.clip import clip_by_global_norm as clip_by_global_norm
 from gradx.optim.clip import global_norm as global_norm
 from gradx.optim.decay import add_decayed_weights as add_decayed_weights
 from gradx.optim.lamb import lamb as lamb
+from gradx.optim.lars import lars as lars
 from gradx.optim.lbfgs import lbfgs as lbfgs
 from gradx.optim.lion import lion as lion
+from gradx.optim.lookahead import lookahead as lookahead
 from gradx.optim.minimize import Minimum as Minimum
 from gradx.optim.minimize import minimize as minimize
 from gradx.optim.muon import muon as muon
@@ -31,3 +34,4 @@ from gradx.optim.rprop import rprop as rprop
 from gradx.optim.sgd import sgd as sgd
 from gradx.optim.sgdw import sgdw as sgdw
 from gradx.optim.sharpness import sharpness_aware as sharpness_aware
+from gradx.optim.yogi import yogi as yogi

@@ -112,7 +112,8 @@ def _square_of(x):
 
 
 def _is_matrix(x):
-    return len(getattr(x, "shape", ())) > 1
+    shape = getattr(x, "shape", ())
+    return len(shape) > 1 and 0 not in shape  # of no elements there is no mean
 
 
 def _zeros(x, shape):

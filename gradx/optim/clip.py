@@ -9,14 +9,14 @@ from gradx.core.arrays import is_array, is_kind
 from gradx.core.explain import describe
 from gradx.errors import DTypeError
 from gradx.nn.penalties import sum_of_squares
-from gradx.ops.arithmetic import add
+from gradx.ops.arithmetic import add, multiply
 from gradx.ops.extremes import maximum
 from gradx.ops.powers import sqrt
 from gradx.ops.shapes import astype
 from gradx.optim.arithmetic import scaled
 from gradx.optim.numbers import require_not_negative
 from gradx.optim.optimizer import Optimizer, each_leaf
-from gradx.transforms.boundary import as_array
+from gradx.transforms.boundary import as_array, is_differentiable
 
 
 def global_norm(values: Any) -> Any:
@@ -30,8 +30,12 @@ def global_norm(values: Any) -> Any:
     for leaf in leaves:
         if not isinstance(leaf, Number) and not (is_array(leaf) and is_kind(leaf, "numeric")):
             raise DTypeError(f"global_norm: a leaf is {describe(leaf)}, expected an array")
-    squares = [sum_of_squares(as_array(leaf)) for leaf in leaves]
+    squares = [sum_of_squares(_as_floats(as_array(leaf))) for leaf in leaves]
     return sqrt(reduce(_add_up, squares) if squares else as_array(0.0))
+
+
+def _as_floats(x: Any) -> Any:
+    return x if is_differentiable(x) else multiply(x, 1.0)  # squares of integers wrap around
 
 
 def _add_up(total: Any, square: Any) -> Any:

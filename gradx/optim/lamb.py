@@ -2,9 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from gradx.nn.penalties import sum_of_squares
-from gradx.ops.arithmetic import divide, multiply, where
-from gradx.ops.comparison import greater, logical_and
+from gradx.ops.arithmetic import divide, multiply
 from gradx.ops.powers import sqrt
 from gradx.optim.arithmetic import moved_to, moved_to_square, plus, scaled, times
 from gradx.optim.numbers import (
@@ -20,6 +18,7 @@ from gradx.optim.numbers import (
     write,
 )
 from gradx.optim.optimizer import Optimizer, each_leaf, require_params, require_state, zeros_for
+from gradx.optim.trust import trust
 
 
 class LambState(NamedTuple):
@@ -66,16 +65,9 @@ def lamb(
             square = moved_to_square(square, g, 1 - beta2)
             direction = times(divide(mean, plus(sqrt(square), offset)), size)
             direction = plus(scaled(parameter, weight_decay), direction)
-            return scaled(multiply(direction, _trust(parameter, direction)), -rate), mean, square
+            return scaled(multiply(direction, trust(parameter, direction)), -rate), mean, square
 
         updates, mean, square = each_leaf("lamb", leaf, 3, grads, params, state.mean, state.square)
         return updates, LambState(write(step, state.count), mean, square)
 
     return Optimizer(init, update)
-
-
-def _trust(parameter, direction):
-    """Return the norm of the parameter over that of the direction, or 1 if one of them is 0."""
-    own, other = sum_of_squares(parameter), sum_of_squares(direction)
-    known = logical_and(greater(own, 0.0), greater(other, 0.0))
-    return where(known, sqrt(divide(where(known, own, 1.0), where(known, other, 1.0))), 1.0)

@@ -165,6 +165,15 @@ LAYOUTS: dict[type, Layout] = {
 # What PyTorch calls the layers inside a layer. Those of Sequential it only counts.
 FIELDS: dict[type, dict[str, str]] = {
     nn.Sequential: {"layers": ""},
+    nn.DecoderBlock: {
+        "attention": "self_attn",
+        "to_context": "multihead_attn",
+        "first_norm": "norm1",
+        "second_norm": "norm2",
+        "third_norm": "norm3",
+        "widen": "linear1",
+        "narrow": "linear2",
+    },
     nn.TransformerBlock: {
         "attention": "self_attn",
         "first_norm": "norm1",

@@ -7,11 +7,15 @@ and of the key: batches and random numbers are numbered by epoch and step.
 
 import json
 import math
+import re
+import warnings
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from gradx.errors import CheckpointError, ShapeError
+from gradx.nn.module import show
 from gradx.random.arguments import as_integer
 from gradx.saving.reading import read_file
 from gradx.saving.trees import as_path, into_tree, save
@@ -89,6 +93,8 @@ def save_run(path: Path, state: State) -> None:
         "total_steps": state.total_steps,
         "key": words_of(state.key),
         "order": dict(state.order),
+        "optimizer": kinds_of(state.weights.optimizer_state),
+        "model": _settings_of(state.model),
         "has_best": state.best is not None,
         "history": state.history.to_dict(),
     }
@@ -98,7 +104,7 @@ def save_run(path: Path, state: State) -> None:
 
 def resume_run(state: State, path: Any) -> None:
     """Bring a run that has not begun to where the run in a checkpoint stood."""
-    path = Path(path)
+    path = as_path("fit: resume", path)
     content = read_file(path / LAST if path.is_dir() else path)
     if "gradx.run" not in content.metadata:
         raise CheckpointError(f"{path}: it is no checkpoint of gx.train.Checkpoint")
@@ -112,11 +118,52 @@ def resume_run(state: State, path: Any) -> None:
             f"this one records {', '.join(state.history.columns)}"
         )
     _require_order(path, facts.get("order", {}), state.order)
+    _require_optimizer(path, facts.get("optimizer"), kinds_of(state.weights.optimizer_state))
+    _warn_of_another_model(path, facts.get("model"), _settings_of(state.model))
     like = {"weights": state.weights, "best": state.weights if facts["has_best"] else None}
     found = into_tree(content.arrays, like)
     state.weights, state.best = found["weights"], found["best"]
     state.epoch, state.total_steps = facts["epoch"], facts["total_steps"]
     state.history.columns = facts["history"]
+
+
+def kinds_of(optimizer_state: Any) -> list[str]:
+    """Return the names of the states of optimizers, from the outside in.
+
+    Those of several have the same arrays, which would be taken for one another.
+    """
+    own = [type(optimizer_state).__name__] if hasattr(optimizer_state, "_fields") else []
+    if isinstance(optimizer_state, dict):
+        optimizer_state = tuple(optimizer_state.values())
+    parts = optimizer_state if isinstance(optimizer_state, tuple) else ()
+    return own + [kind for part in parts for kind in kinds_of(part)]
+
+
+def _settings_of(model: Any) -> str:
+    """Write a model with all its settings, as it would be written in any process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", show(model))
+
+
+def _require_optimizer(path: Path, before: list[str] | None, now: list[str]) -> None:
+    if before is not None and before != now:
+        raise ShapeError(
+            f"fit: resume: the run in {path} had an optimizer with the state "
+            f"{' of '.join(before) or '()'}, this one has {' of '.join(now) or '()'}: another "
+            "optimizer begins anew, from the model that gx.load reads"
+        )
+
+
+def _warn_of_another_model(path: Path, before: str | None, now: str) -> None:
+    """Say which line of a model is another: its arrays fit, but it computes something else."""
+    if before is None or before == now:
+        return
+    had, has = before.splitlines(), now.splitlines()
+    pairs = zip_longest(had, has, fillvalue="nothing")
+    one, other = next((a.strip(), b.strip()) for a, b in pairs if a != b)
+    warnings.warn(
+        f"fit: resume: the model of the run in {path} had other settings: {one}, now {other}",
+        stacklevel=5,
+    )
 
 
 def _require_order(path: Path, before: Any, now: Any) -> None:

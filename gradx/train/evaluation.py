@@ -84,6 +84,8 @@ def named_metrics(metrics: Iterable[Metric] | Mapping[str, Metric]) -> Mapping[s
     names = [name for name, _ in named]
     if repeated := [name for name in names if names.count(name) > 1]:
         raise ShapeError(f"metrics: two are called {repeated[0]!r}: name them in a mapping")
+    if "loss" in names:
+        raise ShapeError("metrics: one is called 'loss', as the loss is: name it in a mapping")
     return dict(named)
 
 

@@ -19,7 +19,7 @@ from gradx.errors import DTypeError, ShapeError
 from gradx.optim.numbers import require_not_negative
 from gradx.optim.optimizer import Optimizer
 from gradx.random import fold_in, split
-from gradx.random.arguments import as_integer
+from gradx.random.arguments import as_integer, as_number
 from gradx.train.callbacks import Handler, handlers
 from gradx.train.checkpoint import resume_run
 from gradx.train.compiling import while_it_compiles
@@ -134,7 +134,8 @@ def fit(
     _warn_of_one_array_twice(model)
     world = _checked(world)
     data_key, split_key, step_key = split(key, 3)
-    if isinstance(validation, float):
+    if isinstance(validation, float) or getattr(validation, "shape", None) == ():
+        validation = as_number("fit: validation", validation)
         data, validation = set_apart(data, validation, split_key)
     if device is not None:
         model = to_device(model, device)

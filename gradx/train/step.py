@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from gradx.core import tree
 from gradx.distributed import World
+from gradx.errors import ShapeError
 from gradx.nn.stateful import state_mask, take_state
 from gradx.ops.comparison import logical_and, logical_or
 from gradx.ops.creation import stop_gradient
@@ -17,6 +18,7 @@ from gradx.optim.numbers import rates_multiplied, scalar_beside
 from gradx.optim.optimizer import Optimizer, apply_updates
 from gradx.optim.sharpness import sharpness_aware, uphill
 from gradx.random import fold_in
+from gradx.random.arguments import as_number
 from gradx.train.compiling import while_it_compiles
 from gradx.train.finite import Parts, explained
 from gradx.train.losses import Objective, with_next_state
@@ -171,9 +173,17 @@ def _scaled_step(differentiate: Differentiate, optimizer: Optimizer) -> WholeSte
     return whole_step
 
 
+def _rate_of(state: State) -> float | None:
+    """Return what multiplies the learning rate, which callbacks may have set, if anything does."""
+    rate = as_number("fit: state.rate", state.rate)
+    if rate < 0:
+        raise ShapeError(f"fit: state.rate={rate}, expected 0 or more")
+    return None if rate == 1 else rate
+
+
 def _as_it_is(whole: WholeStep, parts: Parts) -> Step:
     def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:
-        found = whole(state.weights, batch, key, None if state.rate == 1 else state.rate)
+        found = whole(state.weights, batch, key, _rate_of(state))
         if not bool(found.finite):
             raise explained(state, parts, batch, key, found.loss, found.weights)
         return found.weights, float(found.loss)
@@ -186,7 +196,8 @@ def _compiled(whole: WholeStep, eager: Step) -> Step:
 
     def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:
         # An array, so that another rate is no other program.
-        rate = None if state.rate == 1 else scalar_beside(state.model, state.rate, "float64")
+        rate = _rate_of(state)
+        rate = None if rate is None else scalar_beside(state.model, rate, "float64")
         found = run(state.weights, batch, key, rate)
         if not bool(found.finite):
             return eager(state, batch, key)  # which says what is not finite
