@@ -206,7 +206,13 @@ def _power_by_base(x, y):
     return multiply(y, pow(x, y - 1))
 
 
-@elementwise(partials={"x": lambda x, out: out / (1 + out)}, samples=_signed)
+@elementwise(partials={"x": lambda x: (1 + x) ** -2.0}, samples=single_within(0.1, 3.5))
+def share_of_one_more(xp, x, /):
+    """Compute ``x / (1 + x)``; far out, the derivative of the quotient would cancel."""
+    return x / (1 + x)
+
+
+@elementwise(partials={"x": lambda out: share_of_one_more(out)}, samples=_signed)
 def wrightomega(xp, x, /):
     """Solve ``y + log(y) = x``: Wright's omega function."""
     return through_numpy("wrightomega", x)
