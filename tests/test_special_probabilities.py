@@ -103,6 +103,21 @@ def test_derivatives_at_hard_points(f, x, slope):
 
 
 @pytest.mark.parametrize(
+    ("f", "x", "bend"),
+    [
+        (lambda x: special.betainc(2.0, 3.0, x), 0.0, 12.0),
+        (lambda x: special.betainc(3.0, 3.0, x), 0.0, 0.0),
+        (lambda x: special.betaincc(2.0, 2.0, x), 1.0, 6.0),
+        (lambda x: special.bdtr(0, 2, x), 1.0, 2.0),
+        (lambda x: special.fdtr(4.0, 2.0, x), 0.0, 8.0),
+        (lambda y: special.powm1(0.0, y), 2.0, 0.0),
+    ],
+)
+def test_second_derivatives_at_the_ends_of_domains(f, x, bend):
+    assert in_both_modes(gx.grad(f), x) == pytest.approx(bend, rel=1e-14)
+
+
+@pytest.mark.parametrize(
     "name", ["betainc", "gammaincinv", "stdtr", "stdtrit", "jv", "kv", "hyp1f1"]
 )
 def test_derivatives_by_shapes_and_orders_are_refused(name):

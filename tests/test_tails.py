@@ -80,6 +80,21 @@ FUNCTIONS = {
         ),
         (-400.0, -100.25, -37.0, -5.0, -0.7, -0.1, -1e-3),
     ),
+    "boxcox": (
+        lambda x: gx.special.boxcox(x, 3.0),
+        lambda x: (x**3 - 1) / 3,
+        (1e-8, 1e-3, 0.3, 0.7, 0.72, 1.5, 1e8),
+    ),
+    "boxcox1p": (
+        lambda x: gx.special.boxcox1p(x, -2.0),
+        lambda x: (1 - (1 + x) ** -2) / 2,
+        (-0.9, -1e-8, 1e-8, 0.6, 0.7, 1e3, 1e8, 1e20),
+    ),
+    "powm1 by y": (
+        lambda y: gx.special.powm1(1e-3, y),
+        lambda y: mpmath.mpf(1e-3) ** y - 1,
+        (-3.0, -1e-8, 1e-8, 0.5, 2.0, 5.0),
+    ),
     "wrightomega": (
         gx.special.wrightomega,
         lambda x: mpmath.lambertw(mpmath.exp(x)),
