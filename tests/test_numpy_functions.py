@@ -132,6 +132,7 @@ PICKED = {
     "clip": lambda x: np.clip(x * x, 0.2, 2.0),
     "clip, by keywords": lambda x: np.clip(x, min=-1.0, max=1.0),
     "compress": lambda x: np.compress([True, False, True], x, axis=1),
+    "clip of a number": lambda x: np.clip(0.5, x * x, np.full((2, 3), 3.0)),
     "clip of an array": lambda x: np.ones((2, 3)).clip(x * x, 3.0),
     "extract by where": lambda x: np.where(EVEN, x, x * x),
     "fix": lambda x: silently(np.fix, x) * x,
