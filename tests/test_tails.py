@@ -124,6 +124,11 @@ FUNCTIONS = {
         lambda x: mpmath.beta(x, 0.5),
         (1e-8, 1e-3, 0.5, 3.0, 20.0, 1e8, 1e16, 1e20),
     ),
+    "beta at its zeros": (
+        lambda x: gx.special.beta(x, -1.5),
+        lambda x: mpmath.gammaprod([x, -1.5], [x - 1.5]),
+        (0.5, 0.5 + 2.0**-20, 0.25, -0.5, -0.75, 1.25, 2.75),
+    ),
     "poch": (
         lambda x: gx.special.poch(x, 0.5),
         lambda x: mpmath.gammaprod([x + 0.5], [x]),
