@@ -95,6 +95,8 @@ def test_reciprocal_gamma_has_a_derivative_where_gamma_has_a_pole():
         (lambda r: special.pseudo_huber(0.0, r), 2.0, 0.0),
         (lambda h: special.owens_t(h, 1.0), 0.0, 0.0),
         (lambda x: special.expn(0, x), 1.0, -2 / math.e),
+        (lambda a: special.poch(a, 2), -2.0, -3.0),
+        (lambda a: special.poch(a, 3), -4.0, 26.0),
         (special.log1p, 0.0, 1.0),
     ],
 )
