@@ -415,3 +415,9 @@ def test_correlations_of_complex_numbers_are_numpys_to_the_last_digit():
     value = gx.value_and_grad(lambda z: gx.sum(gx.real(np.corrcoef(z))))(Z)[0]
 
     assert value == np.sum(np.real(np.corrcoef(Z)))
+
+
+def test_what_fmod_leaves_of_0_has_the_derivative_of_its_neighbours():
+    slopes = gx.grad(lambda x: np.sum(np.fmod(x, [0.7, -2.0])))(np.zeros(2))
+
+    assert slopes.tolist() == [1.0, 1.0]
