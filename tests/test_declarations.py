@@ -73,6 +73,8 @@ INTERNAL = {
     "second_airy_slope",
     "segment_extreme",
     "setitem",
+    "share_density",
+    "share_of_one_more",
     "sigmoid_slope",
     "sine_integral",
     "spread_over_windows",

@@ -132,6 +132,7 @@ PICKED = {
     "clip": lambda x: np.clip(x * x, 0.2, 2.0),
     "clip, by keywords": lambda x: np.clip(x, min=-1.0, max=1.0),
     "compress": lambda x: np.compress([True, False, True], x, axis=1),
+    "clip of a number": lambda x: np.clip(0.5, x * x, np.full((2, 3), 3.0)),
     "clip of an array": lambda x: np.ones((2, 3)).clip(x * x, 3.0),
     "extract by where": lambda x: np.where(EVEN, x, x * x),
     "fix": lambda x: silently(np.fix, x) * x,
@@ -414,3 +415,9 @@ def test_correlations_of_complex_numbers_are_numpys_to_the_last_digit():
     value = gx.value_and_grad(lambda z: gx.sum(gx.real(np.corrcoef(z))))(Z)[0]
 
     assert value == np.sum(np.real(np.corrcoef(Z)))
+
+
+def test_what_fmod_leaves_of_0_has_the_derivative_of_its_neighbours():
+    slopes = gx.grad(lambda x: np.sum(np.fmod(x, [0.7, -2.0])))(np.zeros(2))
+
+    assert slopes.tolist() == [1.0, 1.0]

@@ -95,11 +95,28 @@ def test_reciprocal_gamma_has_a_derivative_where_gamma_has_a_pole():
         (lambda r: special.pseudo_huber(0.0, r), 2.0, 0.0),
         (lambda h: special.owens_t(h, 1.0), 0.0, 0.0),
         (lambda x: special.expn(0, x), 1.0, -2 / math.e),
+        (lambda a: special.poch(a, 2), -2.0, -3.0),
+        (lambda a: special.poch(a, 3), -4.0, 26.0),
         (special.log1p, 0.0, 1.0),
     ],
 )
 def test_derivatives_at_hard_points(f, x, slope):
     assert in_both_modes(f, x) == pytest.approx(slope, rel=1e-14, abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "bend"),
+    [
+        (lambda x: special.betainc(2.0, 3.0, x), 0.0, 12.0),
+        (lambda x: special.betainc(3.0, 3.0, x), 0.0, 0.0),
+        (lambda x: special.betaincc(2.0, 2.0, x), 1.0, 6.0),
+        (lambda x: special.bdtr(0, 2, x), 1.0, 2.0),
+        (lambda x: special.fdtr(4.0, 2.0, x), 0.0, 8.0),
+        (lambda y: special.powm1(0.0, y), 2.0, 0.0),
+    ],
+)
+def test_second_derivatives_at_the_ends_of_domains(f, x, bend):
+    assert in_both_modes(gx.grad(f), x) == pytest.approx(bend, rel=1e-14)
 
 
 @pytest.mark.parametrize(

@@ -43,10 +43,12 @@ def _beside_nan(choose):
 
 
 def _fmod(x, y):
-    # Of positive numbers both remainders are the same; this one takes the sign of x.
-    sizes = [ew.abs(value) if hasattr(value, "dtype") else abs(value) for value in (x, y)]
-    found = ew.remainder(*sizes)
-    return ew.where(ew.less(x, 0), ew.negative(found), found)
+    # Of positive numbers both remainders are the same; this one takes the sign of x, at 0 too:
+    # abs has no derivative there.
+    turned = ew.less(x, 0)
+    size = ew.where(turned, ew.negative(x), x) if hasattr(x, "dtype") else abs(x)
+    found = ew.remainder(size, ew.abs(y) if hasattr(y, "dtype") else abs(y))
+    return ew.where(turned, ew.negative(found), found)
 
 
 def _heaviside(x, at_zero):

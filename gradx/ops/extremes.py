@@ -2,10 +2,12 @@
 
 import math
 
+from gradx.core.arrays import is_array, is_number
 from gradx.core.op import composed, primitive
 from gradx.core.samples import Sample, broadcast_pairs
 from gradx.ops.arithmetic import where
 from gradx.ops.comparison import equal, greater, less
+from gradx.ops.creation import zeros_like
 
 
 def _pairs(draw):
@@ -98,4 +100,7 @@ def clip(x, /, min=None, max=None):
     >>> gx.clip(np.asarray([-1.0, 0.5, 2.0]), 0.0, max=1.0)
     array([0. , 0.5, 1. ])
     """
+    if is_number(x):
+        arrays = [limit for limit in (min, max) if is_array(limit) and not is_number(limit)]
+        x = x + zeros_like(arrays[0]) if arrays else x
     return clip_between(x, min, max)

@@ -9,8 +9,8 @@ import math
 from gradx.core.arrays import is_array, is_kind
 from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample
-from gradx.ops.arithmetic import divide, quotient, where
-from gradx.ops.comparison import less
+from gradx.ops.arithmetic import divide, quotient, subtract, where
+from gradx.ops.comparison import equal, less
 from gradx.ops.creation import ones_like
 from gradx.ops.exponential import exp, log1p
 from gradx.ops.rounding import floor
@@ -32,11 +32,40 @@ def _given_shares(draw):
     yield Sample((draw(2, 1) + 1, draw() + 1, draw(3) * 0.2 + 0.3))
 
 
+def _densities(draw):
+    for shape in [(), (3,), (2, 3), (0,)]:
+        yield Sample((draw(*shape) * 0.4, draw(*shape), draw(*shape), draw()))
+    yield Sample((draw(3) * 0.4, draw(2, 1), draw(), draw(3)))
+
+
+def _density_slope(x, power, rest, constant):
+    # Where there is no power there is nothing to lower, and at the end it would be infinite.
+    lower = where(equal(power, 0), 0.0, power - 1), where(equal(rest, 0), 0.0, rest - 1)
+    return subtract(
+        share_density(x, lower[0], rest, constant) * power,
+        share_density(x, power, lower[1], constant) * rest,
+    )
+
+
+@elementwise(
+    partials={
+        "x": _density_slope,
+        "power": lambda x, out: xlogy(out, x),
+        "rest": lambda x, out: xlog1py(out, -x),
+        "constant": lambda out: -out,
+    },
+    samples=_densities,
+)
+def share_density(xp, x, power, rest, constant, /):
+    """Compute ``x**power * (1 - x)**rest * exp(-constant)``, all of whose derivatives are such."""
+    return xp.exp(xlogy(power, x) + xlog1py(rest, -x) - constant)
+
+
 def _density(a, b, x):
     """Return the density of the beta distribution."""
     a, x = side_by_side(a, x)
     b, x = side_by_side(b, x)
-    return exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b))
+    return share_density(x, a - 1, b - 1, betaln(a, b))
 
 
 @elementwise(

@@ -16,7 +16,7 @@ from gradx.ops.exponential import log1p
 from gradx.ops.shapes import astype
 from gradx.ops.special_entropy import xlogy
 from gradx.ops.special_host import none_of, refusing, side_by_side, through_numpy
-from gradx.ops.trigonometric import cos
+from gradx.ops.trigonometric import cos, sin
 
 
 def _off_the_poles(draw):
@@ -159,11 +159,28 @@ def betaln(xp, x, y, /):
     return through_numpy("betaln", x, y)
 
 
+def _beta_by(x, y, out):
+    """Return the derivative of ``beta(x, y)`` with respect to ``x``, at its zeros too.
+
+    They are where ``x + y`` is at a pole: from there on
+    ``beta(x, y) = gamma(x) * gamma(y) * gamma(1 - x - y) * sin(pi * (x + y)) / pi``.
+    """
+    x, y = side_by_side(x, y)
+    first = less(x, y)
+    low, high = where(first, x, y), where(first, y, x)
+    past = logical_and(less(add(x, y), 0.5), less(low, 0))
+    plain = where(past, 0.0, out) * _slope(where(past, 1.0, x), where(past, 1.0, y))
+    if none_of(past):
+        return plain
+    low, high = where(past, low, -0.5), where(past, high, -0.5)
+    rest = 1 - add(low, high)
+    gammas = beta(high, rest) * (math.pi / sin(math.pi * low))
+    turned = where(past, out, 0.0) * (digamma(where(past, x, 1.0)) - digamma(rest))
+    return where(past, turned + gammas * cos(math.pi * (1 - rest)), plain)
+
+
 @elementwise(
-    partials={
-        "x": lambda x, y, out: out * _slope(x, y),
-        "y": lambda x, y, out: out * _slope(y, x),
-    },
+    partials={"x": _beta_by, "y": lambda x, y, out: _beta_by(y, x, out)},
     samples=broadcast_pairs,
 )
 def beta(xp, x, y, /):

@@ -21,15 +21,6 @@ _inside = single_within(0.35, 0.65)
 _beside_one = single_within(0.7, 1.3)
 
 
-@elementwise(
-    partials={"y": lambda y, out: exp(y + 0.5 * out * out) / NORMAL_PEAK},
-    samples=single_within(-2.0, -0.5),
-)
-def ndtri_exp(xp, y, /):
-    """Undo ``log_ndtr``."""
-    return through_numpy("ndtri_exp", y)
-
-
 @elementwise(partials={"x": lambda x: -2 / ROOT_PI * exp(-x * x)}, samples=_signed)
 def erfc(xp, x, /):
     """Compute ``1 - erf(x)``, accurately where it is small."""
@@ -135,6 +126,18 @@ def log_ndtr(xp, x, /):
     (-804.608442, 40.024969)
     """
     return through_numpy("log_ndtr", x)
+
+
+def _quantile_slope(out):
+    # Not exp(y + out**2 / 2), of which far to the left nothing is left where it is derived again.
+    slope = _density_over_probability(out)
+    return quotient(beside(1.0, slope), slope)
+
+
+@elementwise(partials={"y": _quantile_slope}, samples=single_within(-2.0, -0.5))
+def ndtri_exp(xp, y, /):
+    """Undo ``log_ndtr``."""
+    return through_numpy("ndtri_exp", y)
 
 
 @elementwise(

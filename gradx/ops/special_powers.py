@@ -11,7 +11,6 @@ from gradx.ops.exponential import exp, expm1, log, log1p
 from gradx.ops.powers import pow, sqrt
 from gradx.ops.signs import abs
 from gradx.ops.special_bessel import exprel
-from gradx.ops.special_entropy import xlogy
 from gradx.ops.special_host import side_by_side, through_numpy
 from gradx.ops.special_integrals import log_ratio
 from gradx.ops.trigonometric import sin
@@ -129,8 +128,12 @@ def _transformed(logarithm, x, lmbda, zero, harmless):
     end = logical_or(logical_and(zero, less(0, lmbda)), logical_and(top, less(lmbda, 0)))
     along = logarithm(where(end, harmless, x))
     flat = logical_and(equal(lmbda, 0), logical_or(zero, top))
-    size = exprel(multiply(where(flat, 0.0, lmbda), where(flat, 0.0, along)))
-    return where(end, -1 / where(end, lmbda, 1.0), along * size)
+    size = multiply(where(flat, 0.0, lmbda), where(flat, 0.0, along))
+    # Of the product with exprel, nothing would be left of the small power that is the derivative.
+    far = less(size, -1.0)
+    near = along * exprel(where(far, 0.0, size))
+    found = where(far, divide(expm1(where(far, size, -1.0)), where(far, lmbda, 1.0)), near)
+    return where(end, -1 / where(end, lmbda, 1.0), found)
 
 
 @composed(samples=_powers)
@@ -192,7 +195,7 @@ def pseudo_huber(delta, r, /):
 @elementwise(
     partials={
         "x": lambda x, y: _power_by_base(x, y),
-        "y": lambda x, y, out: xlogy(out + 1, x),
+        "y": lambda x, y: _power_by_exponent(x, y),
     },
     samples=broadcast_pairs,
 )
@@ -206,7 +209,19 @@ def _power_by_base(x, y):
     return multiply(y, pow(x, y - 1))
 
 
-@elementwise(partials={"x": lambda x, out: out / (1 + out)}, samples=_signed)
+def _power_by_exponent(x, y):
+    # Not from the output, which a small power is lost in.
+    x, y = side_by_side(x, y)
+    return multiply(pow(x, y), log(where(equal(x, 0), 1.0, x)))
+
+
+@elementwise(partials={"x": lambda x: (1 + x) ** -2.0}, samples=single_within(0.1, 3.5))
+def share_of_one_more(xp, x, /):
+    """Compute ``x / (1 + x)``; far out, the derivative of the quotient would cancel."""
+    return x / (1 + x)
+
+
+@elementwise(partials={"x": lambda out: share_of_one_more(out)}, samples=_signed)
 def wrightomega(xp, x, /):
     """Solve ``y + log(y) = x``: Wright's omega function."""
     return through_numpy("wrightomega", x)
