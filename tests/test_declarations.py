@@ -47,6 +47,7 @@ INTERNAL = {
     "fresnel_cosine",
     "fresnel_sine",
     "getitem",  # of basic keys; the public one takes arrays too
+    "half_turn",
     "hyperbolic_cosine_integral",
     "hyperbolic_sine_integral",
     "last_extremes",
@@ -59,6 +60,7 @@ INTERNAL = {
     "number_as_array",
     "one_minus_square",
     "power_density",
+    "power_integral",
     "power_norm",
     "pseudo_inverse",
     "put_at",
@@ -74,6 +76,7 @@ INTERNAL = {
     "setitem",
     "sigmoid_slope",
     "sine_integral",
+    "smooth_huber",
     "spread_over_windows",
     "spread_to_maxima",
     "sum_of_windows",
