@@ -91,6 +91,16 @@ FUNCTIONS = {
         lambda x: mpmath.loggamma(x) - mpmath.loggamma(x + 0.5),
         (1e-30, 1e-8, 1e-3, 0.5, 3.0, 20.0, 1e3, 1e8, 1e16, 1e20),
     ),
+    "betaln of little": (
+        lambda x: gx.special.betaln(x, 1e-12),
+        lambda x: mpmath.loggamma(x) - mpmath.loggamma(x + mpmath.mpf(1e-12)),
+        (1e-8, 1e-3, 0.3, 3.0, 15.0, 17.0, 1e8),
+    ),
+    "poch of little": (
+        lambda x: gx.special.poch(x, 1e-12),
+        lambda x: mpmath.gammaprod([x + mpmath.mpf(1e-12)], [x]),
+        (1e-8, 1e-3, 0.3, 3.0, 15.0),
+    ),
     # Of 1e3 SciPy's own values of this one and the next have four digits less.
     "beta": (
         lambda x: gx.special.beta(x, 0.5),

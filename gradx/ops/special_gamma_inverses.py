@@ -6,10 +6,12 @@ from gradx.core.op import composed, constant, elementwise
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays
 from gradx.errors import DTypeError, ShapeError
 from gradx.ops.arithmetic import add, multiply, quotient, where
-from gradx.ops.comparison import less
+from gradx.ops.comparison import less, less_equal, logical_and
 from gradx.ops.rounding import remainder, round
+from gradx.ops.signs import abs
 from gradx.ops.special_beta import inside, is_share, like
 from gradx.ops.special_gamma import (
+    SHORT,
     digamma,
     digamma_rise,
     gamma,
@@ -131,7 +133,7 @@ def poch(xp, a, m, /):
 def _rise_by_start(a, m, out):
     """Return the derivative by ``a``: near the poles of its gamma function, by the reciprocal."""
     a, m = side_by_side(a, m)
-    low = less(a, 0.5)
+    low = logical_and(less(a, 0.5), less_equal(SHORT * a, abs(m)))
     far = out * digamma_rise(where(low, 1.0, a), m)
     end = where(low, add(a, m), 1.0)
     return where(low, out * digamma(end) + gamma(end) * _slope_of_reciprocal(a), far)
