@@ -62,6 +62,7 @@ INTERNAL = {
     "power_density",
     "power_integral",
     "power_norm",
+    "powers_density",
     "pseudo_inverse",
     "put_at",
     "quiet_pow",

@@ -10,13 +10,13 @@ from gradx.core.arrays import is_array, is_kind
 from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample
 from gradx.ops.arithmetic import divide, quotient, where
-from gradx.ops.comparison import less
+from gradx.ops.comparison import isinf, less, logical_and
 from gradx.ops.creation import ones_like
 from gradx.ops.exponential import exp, log1p
 from gradx.ops.rounding import floor
 from gradx.ops.shapes import astype
 from gradx.ops.special_entropy import xlog1py, xlogy
-from gradx.ops.special_gamma import betaln
+from gradx.ops.special_gamma import betaln, lowered, lowers
 from gradx.ops.special_host import refusing, side_by_side, through_numpy
 
 
@@ -32,11 +32,47 @@ def _given_shares(draw):
     yield Sample((draw(2, 1) + 1, draw() + 1, draw(3) * 0.2 + 0.3))
 
 
+def _powers(draw):
+    for shape in [(), (3,), (2, 3), (0,)]:
+        yield Sample((draw(*shape) * 0.4, draw(*shape[-1:]) - 1, draw(*shape), draw()))
+    yield Sample((draw(3) * 0.4, 9 + draw(3), 9 + draw(3), draw(3)))
+
+
+def _slope_of_powers(x, p, q, constant, out):
+    """Lower each power in turn: at 0 and at 1 nothing may be divided by the one that vanishes."""
+    low, high = lowered(x, p), lowered(1 - x, q)
+    near_zero, near_one = lowers(x, p), lowers(1 - x, q)
+    rising = where(near_zero, powers_density(x, low, q, constant), out / where(near_zero, 1.0, x))
+    falling = where(
+        near_one, powers_density(x, p, high, constant), out / where(near_one, 1.0, 1 - x)
+    )
+    # What is infinite at an end outgrows the other.
+    rising, falling = (
+        where(logical_and(isinf(falling), less(0.5, x)), 0.0, rising),
+        where(logical_and(isinf(rising), less(x, 0.5)), 0.0, falling),
+    )
+    return rising * p - falling * q
+
+
+@elementwise(
+    partials={
+        "x": _slope_of_powers,
+        "p": lambda x, out: xlogy(out, x),
+        "q": lambda x, out: xlog1py(out, -x),
+        "constant": lambda out: -out,
+    },
+    samples=_powers,
+)
+def powers_density(xp, x, p, q, constant, /):
+    """Compute ``x**p * (1 - x)**q * exp(-constant)``, whose derivatives are such too."""
+    return xp.exp(xlogy(p, x) + xlog1py(q, -x) - constant)
+
+
 def _density(a, b, x):
     """Return the density of the beta distribution."""
     a, x = side_by_side(a, x)
     b, x = side_by_side(b, x)
-    return exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b))
+    return powers_density(x, a - 1, b - 1, betaln(a, b))
 
 
 @elementwise(

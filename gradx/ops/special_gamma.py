@@ -11,7 +11,7 @@ from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays
 from gradx.errors import DTypeError, ShapeError
 from gradx.ops.arithmetic import add, subtract, where
-from gradx.ops.comparison import equal, less, logical_and
+from gradx.ops.comparison import equal, less, logical_and, logical_or
 from gradx.ops.exponential import log1p
 from gradx.ops.shapes import astype
 from gradx.ops.signs import abs
@@ -242,10 +242,24 @@ def _densities(draw):
     yield Sample((draw(3), draw(3) - 3, draw(3)))
 
 
+# Of higher powers, far from 0, one lowered and the other would each have roundings of its own.
+HIGH, FAR_FROM_ZERO, NEAR_ZERO = 8.0, 0.1, 1e-9
+
+
+def lowers(x, power):
+    """Tell where the slope of ``x**power`` is computed from the power that is lower by 1."""
+    return logical_or(less(power, HIGH), less(x, FAR_FROM_ZERO))
+
+
+def lowered(x, power):
+    """Return ``power - 1``, but where 0 multiplies what that would make infinite."""
+    return where(logical_and(equal(power, 0), less(x, NEAR_ZERO)), 0.0, power - 1)
+
+
 def _density_slope(x, power, constant, out):
-    # Where there is no power there is nothing to lower, and at 0 it would be infinite.
-    lowered = power_density(x, where(equal(power, 0), 0.0, power - 1), constant)
-    return lowered * power - out
+    near = lowers(x, power)
+    lower = power_density(x, lowered(x, power), constant)
+    return where(near, lower, out / where(near, 1.0, x)) * power - out
 
 
 @elementwise(
