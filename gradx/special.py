@@ -44,6 +44,10 @@ from gradx.ops.special_beta import nbdtrc as nbdtrc
 from gradx.ops.special_beta import nbdtri as nbdtri
 from gradx.ops.special_beta import stdtr as stdtr
 from gradx.ops.special_beta import stdtrit as stdtrit
+from gradx.ops.special_box_cox import boxcox as boxcox
+from gradx.ops.special_box_cox import boxcox1p as boxcox1p
+from gradx.ops.special_box_cox import inv_boxcox as inv_boxcox
+from gradx.ops.special_box_cox import inv_boxcox1p as inv_boxcox1p
 from gradx.ops.special_entropy import entr as entr
 from gradx.ops.special_entropy import kl_div as kl_div
 from gradx.ops.special_entropy import log_expit as log_expit
@@ -109,8 +113,6 @@ from gradx.ops.special_polynomials import eval_hermitenorm as eval_hermitenorm
 from gradx.ops.special_polynomials import eval_jacobi as eval_jacobi
 from gradx.ops.special_polynomials import eval_laguerre as eval_laguerre
 from gradx.ops.special_polynomials import eval_legendre as eval_legendre
-from gradx.ops.special_powers import boxcox as boxcox
-from gradx.ops.special_powers import boxcox1p as boxcox1p
 from gradx.ops.special_powers import cbrt as cbrt
 from gradx.ops.special_powers import cosdg as cosdg
 from gradx.ops.special_powers import cosm1 as cosm1
@@ -118,8 +120,6 @@ from gradx.ops.special_powers import cotdg as cotdg
 from gradx.ops.special_powers import exp2 as exp2
 from gradx.ops.special_powers import exp10 as exp10
 from gradx.ops.special_powers import huber as huber
-from gradx.ops.special_powers import inv_boxcox as inv_boxcox
-from gradx.ops.special_powers import inv_boxcox1p as inv_boxcox1p
 from gradx.ops.special_powers import powm1 as powm1
 from gradx.ops.special_powers import pseudo_huber as pseudo_huber
 from gradx.ops.special_powers import radian as radian

@@ -43,6 +43,43 @@ def derivatives(f, x, count=4):
     return found
 
 
+@pytest.mark.parametrize("order", [0.0, 0.5, 2.0, 10.0])
+@pytest.mark.parametrize("x", [150.0, 1e4, 1e8])
+def test_scaled_bessel_functions_of_any_order_keep_their_digits_far_out(order, x):
+    def beyond(sign):  # Hankel's series, and how its terms and their derivatives begin
+        terms = [mpmath.mpf(1)]
+        for k in range(1, 60):
+            terms.append(terms[-1] * sign * (4 * order**2 - (2 * k - 1) ** 2) / (8 * k))
+        return lambda x: sum(t * x ** (-k - 0.5) for k, t in enumerate(terms))
+
+    for function, sign, scale in [
+        (special.kve, 1, mpmath.sqrt(mpmath.pi / 2)),
+        (special.ive, -1, 1 / mpmath.sqrt(2 * mpmath.pi)),
+    ]:
+        actual = derivatives(lambda x, f=function: f(order, x), x)
+
+        with mpmath.workdps(60):
+            series = beyond(sign)
+            expected = [scale * mpmath.diff(series, mpmath.mpf(x), n) for n in range(4)]
+        np.testing.assert_allclose(actual, np.asarray(expected, float), 1e-11)
+
+
+@pytest.mark.parametrize(
+    ("function", "x"),
+    [
+        (special.y0, 1e-310),
+        (special.y1, 1e-200),
+        (special.y1, 1e-310),
+        (lambda x: special.yv(2.5, x), 1e-200),
+        (lambda x: special.yv(-1.5, x) * -1, 1e-200),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_third_derivative_of_bessel_functions_of_the_second_kind_overflows_to_infinity(function, x):
+    assert abs(float(reverse(function, 3)(np.asarray(x)))) == INF
+    assert abs(float(forward(function, 3)(np.asarray(x)))) == INF
+
+
 # On both sides of where the recurrence turns round, and at 0.
 @pytest.mark.parametrize("x", [-40.0, -15.9, -1e-3, 0.0, 1e-8, 0.5, 15.9, 16.1, 100.0])
 @pytest.mark.parametrize("order", [0, 1])

@@ -240,3 +240,52 @@ def test_boxcox_at_its_ends_is_its_limit(name):
 
     np.testing.assert_array_equal(function(np.asarray([bottom, np.inf]), 0.0), [-np.inf, np.inf])
     np.testing.assert_array_equal(function(np.asarray([np.inf]), -2.0), [0.5])
+
+
+@pytest.mark.parametrize(
+    ("function", "x", "found"),
+    [
+        (lambda x: special.betainc(2.0, 3.0, x), 0.0, [0, 12, -48]),
+        (lambda x: special.betainc(2.0, 3.0, x), 1e-300, [12e-300, 12, -48]),
+        (lambda x: special.betainc(3.0, 2.0, x), 1.0, [0, -12, -48]),
+        (lambda x: special.betainc(1e-4, 2.0, x), 1.0, [0, -1.0001e-4, 1.9999999800000001e-4]),
+        (lambda x: special.betainc(0.5, 0.5, x), 0.0, [np.inf, -np.inf, np.inf]),
+    ],
+)
+@pytest.mark.parametrize("derive", [gx.grad, lambda f: lambda x: gx.jvp(f, (x,), (x * 0 + 1,))[1]])
+def test_beta_distribution_has_three_derivatives_at_its_ends(function, x, found, derive):
+    first = derive(function)
+    second = derive(first)
+
+    actual = [float(each(np.asarray(x))) for each in (first, second, derive(second))]
+
+    np.testing.assert_allclose(actual, found, 1e-12)
+
+
+def test_gamma_distribution_of_a_large_shape_keeps_its_digits_near_its_middle():
+    a, x = 1e4, np.asarray(9900.0)
+    first = gx.grad(lambda x: special.gammainc(a, x))
+    second = gx.grad(first)
+
+    ratio = (a - 1) / x - 1
+
+    np.testing.assert_allclose(second(x), first(x) * ratio, 1e-12)
+    third = first(x) * (ratio**2 - (a - 1) / x**2)
+    np.testing.assert_allclose(gx.grad(second)(x), third, 1e-10)
+
+
+@pytest.mark.parametrize(
+    "density",
+    [
+        lambda x, a: gx.grad(special.gammainc, argnums=1)(a, x),
+        lambda x, a: gx.grad(special.betainc, argnums=2)(a, 1.0, x),
+    ],
+)
+def test_slopes_of_densities_vary_with_a_shape_of_1(density):
+    x, a = np.asarray(0.3), np.asarray(1.0)
+
+    actual = gx.grad(gx.grad(density), argnums=1)(x, a)
+
+    step = 1e-4
+    slope = lambda a: gx.grad(density)(x, np.asarray(a))
+    np.testing.assert_allclose(actual, (slope(1 + step) - slope(1 - step)) / (2 * step), 1e-6)

@@ -6,9 +6,11 @@ formula for a derivative with respect to the order.
 
 from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample, single_arrays
+from gradx.ops.arithmetic import where
+from gradx.ops.comparison import isinf, less, logical_and, logical_not
 from gradx.ops.signs import sign
-from gradx.ops.special_bessel_far import slope_of_second_kind
-from gradx.ops.special_host import refusing, through_numpy, whole_part
+from gradx.ops.special_bessel_far import slope_of_any_order, slope_of_second_kind
+from gradx.ops.special_host import refusing, side_by_side, through_numpy, whole_part
 
 
 def _orders(draw):
@@ -20,6 +22,17 @@ def _orders(draw):
 
 def _half_difference(op):
     return lambda v, x: 0.5 * (op(v - 1, x) - op(v + 1, x))
+
+
+def _slope_of_second_kind(v, x):
+    """Return half the difference of the neighbours: where it is infinite, the larger alone."""
+    v, x = side_by_side(v, x)
+    low, high = yv(v - 1, x), yv(v + 1, x)
+    falling = less(v, 0)
+    return 0.5 * (
+        where(logical_and(isinf(high), logical_not(falling)), 0.0, low)
+        - where(logical_and(isinf(low), falling), 0.0, high)
+    )
 
 
 def _half_sum(op):
@@ -41,7 +54,7 @@ def jv(xp, v, x, /):
 
 
 @elementwise(
-    partials={"v": refusing("yv", "v"), "x": lambda v, x: _half_difference(yv)(v, x)},
+    partials={"v": refusing("yv", "v"), "x": _slope_of_second_kind},
     samples=_orders,
 )
 def yv(xp, v, x, /):
@@ -77,10 +90,18 @@ def kn(n, x, /):
     return kv(whole_part(n, x), x)
 
 
+def _slope_of_ive(v, x, out):
+    return _half_sum(ive)(v, x) - sign(x) * out
+
+
+def _slope_of_kve(v, x, out):
+    return out - _half_sum(kve)(v, x)
+
+
 @elementwise(
     partials={
         "v": refusing("ive", "v"),
-        "x": lambda v, x, out: _half_sum(ive)(v, x) - sign(x) * out,
+        "x": lambda v, x, out: slope_of_any_order(_slope_of_ive, v, x, out, -1),
     },
     samples=_orders,
 )
@@ -90,7 +111,10 @@ def ive(xp, v, x, /):
 
 
 @elementwise(
-    partials={"v": refusing("kve", "v"), "x": lambda v, x, out: out - _half_sum(kve)(v, x)},
+    partials={
+        "v": refusing("kve", "v"),
+        "x": lambda v, x, out: slope_of_any_order(_slope_of_kve, v, x, out, 1),
+    },
     samples=_orders,
 )
 def kve(xp, v, x, /):
@@ -116,7 +140,7 @@ def y0(xp, x, /):
     return through_numpy("y0", x)
 
 
-@elementwise(partials={"x": lambda x: 0.5 * (y0(x) - yv(2, x))}, samples=single_arrays)
+@elementwise(partials={"x": lambda x: _slope_of_second_kind(1, x)}, samples=single_arrays)
 def y1(xp, x, /):
     """Compute the Bessel function of the second kind and of order 1."""
     return through_numpy("y1", x)

@@ -9,14 +9,14 @@ import math
 from gradx.core.arrays import is_array, is_kind
 from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample
-from gradx.ops.arithmetic import divide, quotient, subtract, where
-from gradx.ops.comparison import equal, less
+from gradx.ops.arithmetic import divide, quotient, where
+from gradx.ops.comparison import isinf, less, logical_and
 from gradx.ops.creation import ones_like
 from gradx.ops.exponential import exp, log1p
 from gradx.ops.rounding import floor
 from gradx.ops.shapes import astype
 from gradx.ops.special_entropy import xlog1py, xlogy
-from gradx.ops.special_gamma import betaln
+from gradx.ops.special_gamma import betaln, lowered, lowers
 from gradx.ops.special_host import refusing, side_by_side, through_numpy
 
 
@@ -32,40 +32,47 @@ def _given_shares(draw):
     yield Sample((draw(2, 1) + 1, draw() + 1, draw(3) * 0.2 + 0.3))
 
 
-def _densities(draw):
+def _powers(draw):
     for shape in [(), (3,), (2, 3), (0,)]:
-        yield Sample((draw(*shape) * 0.4, draw(*shape), draw(*shape), draw()))
-    yield Sample((draw(3) * 0.4, draw(2, 1), draw(), draw(3)))
+        yield Sample((draw(*shape) * 0.4, draw(*shape[-1:]) - 1, draw(*shape), draw()))
+    yield Sample((draw(3) * 0.4, 9 + draw(3), 9 + draw(3), draw(3)))
 
 
-def _density_slope(x, power, rest, constant):
-    # Where there is no power there is nothing to lower, and at the end it would be infinite.
-    lower = where(equal(power, 0), 0.0, power - 1), where(equal(rest, 0), 0.0, rest - 1)
-    return subtract(
-        share_density(x, lower[0], rest, constant) * power,
-        share_density(x, power, lower[1], constant) * rest,
+def _slope_of_powers(x, p, q, constant, out):
+    """Lower each power in turn: at 0 and at 1 nothing may be divided by the one that vanishes."""
+    low, high = lowered(x, p), lowered(1 - x, q)
+    near_zero, near_one = lowers(x, p), lowers(1 - x, q)
+    rising = where(near_zero, powers_density(x, low, q, constant), out / where(near_zero, 1.0, x))
+    falling = where(
+        near_one, powers_density(x, p, high, constant), out / where(near_one, 1.0, 1 - x)
     )
+    # What is infinite at an end outgrows the other.
+    rising, falling = (
+        where(logical_and(isinf(falling), less(0.5, x)), 0.0, rising),
+        where(logical_and(isinf(rising), less(x, 0.5)), 0.0, falling),
+    )
+    return rising * p - falling * q
 
 
 @elementwise(
     partials={
-        "x": _density_slope,
-        "power": lambda x, out: xlogy(out, x),
-        "rest": lambda x, out: xlog1py(out, -x),
+        "x": _slope_of_powers,
+        "p": lambda x, out: xlogy(out, x),
+        "q": lambda x, out: xlog1py(out, -x),
         "constant": lambda out: -out,
     },
-    samples=_densities,
+    samples=_powers,
 )
-def share_density(xp, x, power, rest, constant, /):
-    """Compute ``x**power * (1 - x)**rest * exp(-constant)``, all of whose derivatives are such."""
-    return xp.exp(xlogy(power, x) + xlog1py(rest, -x) - constant)
+def powers_density(xp, x, p, q, constant, /):
+    """Compute ``x**p * (1 - x)**q * exp(-constant)``, whose derivatives are such too."""
+    return xp.exp(xlogy(p, x) + xlog1py(q, -x) - constant)
 
 
 def _density(a, b, x):
     """Return the density of the beta distribution."""
     a, x = side_by_side(a, x)
     b, x = side_by_side(b, x)
-    return share_density(x, a - 1, b - 1, betaln(a, b))
+    return powers_density(x, a - 1, b - 1, betaln(a, b))
 
 
 @elementwise(

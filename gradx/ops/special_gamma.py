@@ -6,14 +6,15 @@ but for a factor, so that any order is exact.
 
 import math
 
-from gradx.core.arrays import is_kind
+from gradx.core.arrays import is_kind, reading_stalls
 from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays
 from gradx.errors import DTypeError, ShapeError
 from gradx.ops.arithmetic import add, subtract, where
-from gradx.ops.comparison import equal, less, logical_and
+from gradx.ops.comparison import equal, less, logical_and, logical_or
 from gradx.ops.exponential import log1p
 from gradx.ops.shapes import astype
+from gradx.ops.signs import abs
 from gradx.ops.special_entropy import xlogy
 from gradx.ops.special_host import none_of, refusing, side_by_side, through_numpy
 from gradx.ops.trigonometric import cos, sin
@@ -117,20 +118,38 @@ def _polygamma_of(n, x):
     return (-1) ** (n + 1) * math.gamma(n + 1) * zeta(n + 1.0, x)
 
 
-# Where both numbers are larger, these are all the terms of Stirling's series that count.
-STIRLING_FROM = 16.0
+# From there on these are all the terms of Stirling's series that count.
+STIRLING_FROM, STEPS = 16.0, 16
+# Where what is added is less than this part, a value less another has few digits.
+SHORT = 2.0**-5
 STIRLING = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760)
 
 
 def digamma_rise(x, y):
     """Return ``digamma(x + y) - digamma(x)``, also where nothing would be left of it."""
     x, y = side_by_side(x, y)
-    far = logical_and(less(STIRLING_FROM, x), less(STIRLING_FROM, add(x, y)))
-    if none_of(far):
+    short = less(abs(y), SHORT * x)
+    if none_of(short):
         return digamma(add(x, y)) - digamma(x)
-    near_x, near_y = where(far, 1.0, x), where(far, 0.0, y)
+    if reading_stalls(short):
+        # Steps would be made for all numbers there, and take longer than all the rest.
+        short = logical_and(short, less(STIRLING_FROM, x))
+    near_x, near_y = where(short, 1.0, x), where(short, 0.0, y)
     near = digamma(add(near_x, near_y)) - digamma(near_x)
-    return where(far, _rise_by_series(where(far, x, 32.0), where(far, y, 0.0)), near)
+    return where(short, _rise_of_little(where(short, x, 32.0), where(short, y, 0.0)), near)
+
+
+def _rise_of_little(x, y):
+    """Go up to where the series counts: each step adds ``1 / x - 1 / (x + y)``."""
+    close = less(x, STIRLING_FROM)
+    if reading_stalls(close) or none_of(close):
+        return _rise_by_series(x, y)
+    start = where(close, x, 1.0)
+    total = 1 / start / add(start, y)
+    for step in range(1, STEPS):
+        total = total + 1 / ((start + step) * add(start + step, y))
+    start = where(close, x + STEPS, x)
+    return where(close, y * total, 0.0) + _rise_by_series(start, y)
 
 
 def _rise_by_series(x, y):
@@ -240,10 +259,24 @@ def _densities(draw):
     yield Sample((draw(3), draw(3) - 3, draw(3)))
 
 
+# Of higher powers, far from 0, one lowered and the other would each have roundings of its own.
+HIGH, FAR_FROM_ZERO, NEAR_ZERO = 8.0, 0.1, 1e-9
+
+
+def lowers(x, power):
+    """Tell where the slope of ``x**power`` is computed from the power that is lower by 1."""
+    return logical_or(less(power, HIGH), less(x, FAR_FROM_ZERO))
+
+
+def lowered(x, power):
+    """Return ``power - 1``, but where 0 multiplies what that would make infinite."""
+    return where(logical_and(equal(power, 0), less(x, NEAR_ZERO)), 0.0, power - 1)
+
+
 def _density_slope(x, power, constant, out):
-    # Where there is no power there is nothing to lower, and at 0 it would be infinite.
-    lowered = power_density(x, where(equal(power, 0), 0.0, power - 1), constant)
-    return lowered * power - out
+    near = lowers(x, power)
+    lower = power_density(x, lowered(x, power), constant)
+    return where(near, lower, out / where(near, 1.0, x)) * power - out
 
 
 @elementwise(

@@ -6,10 +6,12 @@ from gradx.core.op import composed, constant, elementwise
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays
 from gradx.errors import DTypeError, ShapeError
 from gradx.ops.arithmetic import add, multiply, quotient, where
-from gradx.ops.comparison import equal, less, logical_and, logical_not
+from gradx.ops.comparison import equal, less, less_equal, logical_and, logical_not
 from gradx.ops.rounding import floor, remainder, round
+from gradx.ops.signs import abs
 from gradx.ops.special_beta import inside, is_share, like
 from gradx.ops.special_gamma import (
+    SHORT,
     digamma,
     digamma_rise,
     gamma,
@@ -131,10 +133,11 @@ def poch(xp, a, m, /):
 def _rise_by_start(a, m, out):
     """Return the derivative by ``a``: near the poles of its gamma function, by the reciprocal."""
     a, m = side_by_side(a, m)
-    low, end = less(a, 0.5), add(a, m)
+    end = add(a, m)
     # At a pole to which another one is the answer: of whole factors, all negative, by their sizes.
     turned = logical_and(logical_and(less(end, 0.5), equal(m, floor(m))), equal(a, floor(a)))
-    turned = logical_and(low, turned)
+    turned = logical_and(less(a, 0.5), turned)
+    low = logical_and(less(a, 0.5), less_equal(SHORT * a, abs(m)))
     low = logical_and(low, logical_not(turned))
     start = where(turned, 1 - end, where(low, 1.0, a))
     plain = where(turned, -out, out) * digamma_rise(start, m)

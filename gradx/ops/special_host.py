@@ -17,6 +17,7 @@ from gradx.core.arrays import (
 )
 from gradx.core.explain import mixed_places
 from gradx.errors import TrackedError
+from gradx.ops.arithmetic import add
 from gradx.ops.creation import zeros_like
 from gradx.ops.rounding import trunc
 
@@ -45,6 +46,12 @@ def beside(value: Any, like: Any) -> Any:
 def side_by_side(x: Any, y: Any) -> tuple[Any, Any]:
     """Return two inputs of an op, of which one may be a number or hold whole ones: for rules."""
     return beside(x, y), beside(y, x)
+
+
+def spread(x, parameter):
+    """Return both as arrays: a number of a captured graph is none, and chooses nothing."""
+    x, parameter = side_by_side(x, parameter)
+    return x, add(parameter, zeros_like(x)) if x.ndim else parameter
 
 
 def none_of(condition: Any) -> bool:

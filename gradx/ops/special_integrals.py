@@ -8,6 +8,7 @@ from gradx.ops.arithmetic import multiply, quotient, where
 from gradx.ops.comparison import equal, greater, less
 from gradx.ops.creation import ones_like
 from gradx.ops.exponential import exp, log1p
+from gradx.ops.extremes import clip
 from gradx.ops.signs import abs
 from gradx.ops.special import erf
 from gradx.ops.special_entropy import xlogy
@@ -17,10 +18,17 @@ _inside = single_within(0.3, 0.6)
 _signed = single_within(-2.5, 3.5)
 
 
-# In one product, where exp(x) / x - exp(x) / x**2 would be infinity less infinity.
-@elementwise(
-    partials={"x": lambda x, out: out * (1 - quotient(ones_like(x), x))}, samples=single_arrays
-)
+# Beyond, exp(x) / x overflows.
+HUGE = 1e3
+
+
+def _slope_of_exponential(x, out):
+    # In one product, where exp(x) / x - exp(x) / x**2 would be infinity less infinity; beyond
+    # HUGE the square of x would overflow too.
+    return out * (1 - quotient(ones_like(x), clip(x, max=HUGE)))
+
+
+@elementwise(partials={"x": _slope_of_exponential}, samples=single_arrays)
 def exponential_over(xp, x, /):
     """Compute ``exp(x) / x``, as long as that does not overflow itself."""
     half = xp.exp(0.5 * x)
@@ -49,11 +57,14 @@ def _lower_order(n, x):
     """Return the function of order ``n - 1``, which of order -1 is elementary."""
     n = whole_part(n, x)
     lowest = equal(n, 0) if hasattr(n, "shape") else n == 0
-    if lowest is True:
-        return exp(-x) * (x + 1) / (x * x)
     if lowest is False:
         return expn(n - 1, x)
-    return where(lowest, exp(-x) * (x + 1) / (x * x), expn(where(lowest, 0, n - 1), x))
+    # All terms of its derivatives have one sign, and may overflow.
+    inverse = quotient(ones_like(x), x)
+    elementary = exp(-x) * (inverse + inverse * inverse)
+    if lowest is True:
+        return elementary
+    return where(lowest, elementary, expn(where(lowest, 0, n - 1), x))
 
 
 @elementwise(

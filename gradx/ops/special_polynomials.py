@@ -39,7 +39,7 @@ def _slope(n: Any, x: Any, lower: Callable[[Any], Any], factor: Any = 1.0) -> An
     # Of whole degrees below 0 there are no polynomials.
     there = logical_or(greater(n, 0), not_equal(n, floor(n)))
     value = multiply(lower(where(there, n - 1, 0)), factor)
-    return where(there, value, multiply(value, where(equal(n, 0), 0.0, math.nan)))
+    return where(there, value, where(equal(n, 0), 0.0, multiply(value, math.nan)))
 
 
 def _slope_of_gegenbauer(n, alpha, x):

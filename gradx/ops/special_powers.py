@@ -4,15 +4,12 @@ import math
 
 from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays, single_within
-from gradx.ops.arithmetic import add, divide, multiply, quotient, subtract, where
-from gradx.ops.comparison import equal, less, less_equal, logical_and, logical_or
-from gradx.ops.creation import zeros_like
-from gradx.ops.exponential import exp, expm1, log, log1p
-from gradx.ops.powers import pow, sqrt
+from gradx.ops.arithmetic import add, multiply, quotient, subtract, where
+from gradx.ops.comparison import equal, greater, less, less_equal
+from gradx.ops.exponential import log
+from gradx.ops.powers import direction, hypot, part_of_length, pow, quiet_pow
 from gradx.ops.signs import abs
-from gradx.ops.special_bessel import exprel
-from gradx.ops.special_host import side_by_side, through_numpy
-from gradx.ops.special_integrals import log_ratio
+from gradx.ops.special_host import side_by_side, spread, through_numpy
 from gradx.ops.trigonometric import sin
 
 DEGREE = math.pi / 180
@@ -97,73 +94,6 @@ def radian(d, m, s, /):
     return DEGREE * add(add(d, m / 60), s / 3600)
 
 
-def _powers(draw):
-    yield from broadcast_pairs(draw)
-    yield Sample((draw(3), draw(3) * 0))
-    yield Sample((draw(3), draw(3) * 1e-4 - 1e-4))
-    yield Sample((draw(3), 0.5))
-
-
-def _spread(x, parameter):
-    """Return both as arrays: a number of a captured graph is none, and chooses nothing."""
-    x, parameter = side_by_side(x, parameter)
-    return x, add(parameter, zeros_like(x)) if x.ndim else parameter
-
-
-@composed(samples=_powers)
-def boxcox(x, lmbda, /):
-    """Compute ``(x**lmbda - 1) / lmbda``, and ``log(x)`` where ``lmbda`` is 0.
-
-    >>> import numpy as np, gradx as gx
-    >>> gx.special.boxcox(np.asarray([1.0, 3.0]), 2.0)
-    array([0., 4.])
-    """
-    x, lmbda = _spread(x, lmbda)
-    return _transformed(log, x, lmbda, equal(x, 0), 1.0)
-
-
-def _transformed(logarithm, x, lmbda, zero, harmless):
-    """Transform ``x``; at its ends, of which ``zero`` is the lower, by limits."""
-    top = equal(x, math.inf)
-    end = logical_or(logical_and(zero, less(0, lmbda)), logical_and(top, less(lmbda, 0)))
-    along = logarithm(where(end, harmless, x))
-    flat = logical_and(equal(lmbda, 0), logical_or(zero, top))
-    size = multiply(where(flat, 0.0, lmbda), where(flat, 0.0, along))
-    # Of the product with exprel, nothing would be left of the small power that is the derivative.
-    far = less(size, -1.0)
-    near = along * exprel(where(far, 0.0, size))
-    found = where(far, divide(expm1(where(far, size, -1.0)), where(far, lmbda, 1.0)), near)
-    return where(end, -1 / where(end, lmbda, 1.0), found)
-
-
-@composed(samples=_powers)
-def boxcox1p(x, lmbda, /):
-    """Compute ``boxcox(1 + x, lmbda)``, accurately near 0."""
-    x, lmbda = _spread(x, lmbda)
-    return _transformed(log1p, x, lmbda, equal(x, -1), 0.0)
-
-
-@composed(samples=_powers)
-def inv_boxcox(y, lmbda, /):
-    """Undo ``boxcox`` in its first argument."""
-    return exp(_stretched(y, lmbda))
-
-
-@composed(samples=_powers)
-def inv_boxcox1p(y, lmbda, /):
-    """Undo ``boxcox1p`` in its first argument."""
-    return expm1(_stretched(y, lmbda))
-
-
-def _stretched(y, lmbda):
-    """Return ``log1p(lmbda * y) / lmbda``, in floating point: whole numbers would overflow."""
-    y, lmbda = side_by_side(y * 1.0, lmbda)
-    size = multiply(lmbda, y)
-    far = less(1.0, size)
-    near = multiply(where(far, 0.0, y), log_ratio(where(far, 0.0, size)))
-    return where(far, divide(log1p(where(far, size, 0.0)), where(far, lmbda, 1.0)), near)
-
-
 def _residuals(draw):
     for sample in broadcast_pairs(draw):
         delta, r = sample.arrays
@@ -174,7 +104,7 @@ def _residuals(draw):
 @composed(samples=_residuals)
 def huber(delta, r, /):
     """Compute half the square of ``r``, and beyond ``delta`` go on as a line."""
-    r, delta = _spread(r, delta)
+    r, delta = spread(r, delta)
     size = abs(r)
     found = where(
         less_equal(size, delta), 0.5 * r * r, multiply(delta, subtract(size, 0.5 * delta))
@@ -182,14 +112,42 @@ def huber(delta, r, /):
     return where(less(delta, 0), math.inf, found)
 
 
+@elementwise(
+    partials={
+        "x": lambda x, y: part_of_length(direction(y, x), add(hypot(x, y), y)),
+        "y": lambda x, y: -part_of_length(direction(x, y), add(hypot(x, y), y)),
+    },
+    samples=broadcast_pairs,
+)
+def half_turn(xp, x, y, /):
+    """Compute ``x / (hypot(x, y) + y)``: the tangent of half the angle from ``y`` to ``x``.
+
+    ``y`` is not negative.
+    """
+    return part_of_length(x, xp.hypot(x, y) + y)
+
+
+# Where the curve is nearly a line, the two terms of other formulas cancel.
+@elementwise(
+    partials={
+        "delta": lambda delta, r: (
+            r * half_turn(r, delta) * (direction(r, delta) * half_turn(r, delta))
+        ),
+        "r": lambda delta, r: multiply(delta, direction(r, delta)),
+    },
+    samples=broadcast_pairs,
+)
+def smooth_huber(xp, delta, r, /):
+    """Compute ``delta * (hypot(r, delta) - delta)``."""
+    return delta * (r * half_turn(r, delta))
+
+
 @composed(samples=_residuals)
 def pseudo_huber(delta, r, /):
     """Compute the smooth relative of ``huber``: ``delta**2 * (sqrt(1 + (r / delta)**2) - 1)``."""
-    r, delta = _spread(r, delta)
-    none = equal(delta, 0)
-    slope = divide(where(none, 0.0, r), where(none, 1.0, delta))
-    found = where(none, 0.0, r) ** 2 / (1 + sqrt(1 + slope * slope))
-    return where(less(delta, 0), math.inf, found)
+    r, delta = spread(r, delta)
+    negative = less(delta, 0)
+    return where(negative, math.inf, smooth_huber(where(negative, 1.0, delta), r))
 
 
 @elementwise(
@@ -210,18 +168,20 @@ def _power_by_base(x, y):
 
 
 def _power_by_exponent(x, y):
-    # Not from the output, which a small power is lost in.
+    # Not from the output, in which a small power is lost.
     x, y = side_by_side(x, y)
-    return multiply(pow(x, y), log(where(equal(x, 0), 1.0, x)))
+    return multiply(quiet_pow(x, y), log(where(equal(x, 0), 1.0, x)))
 
 
-@elementwise(partials={"x": lambda x: (1 + x) ** -2.0}, samples=single_within(0.1, 3.5))
-def share_of_one_more(xp, x, /):
-    """Compute ``x / (1 + x)``; far out, the derivative of the quotient would cancel."""
-    return x / (1 + x)
+def _omega_slope(out):
+    """Return ``out / (1 + out)``, whose own derivative would cancel where it is near 1."""
+    large = greater(out, 1)
+    near_one = 1 - 1 / (1 + where(large, out, 1.0))
+    small = where(large, 1.0, out)
+    return where(large, near_one, small / (1 + small))
 
 
-@elementwise(partials={"x": lambda out: share_of_one_more(out)}, samples=_signed)
+@elementwise(partials={"x": _omega_slope}, samples=_signed)
 def wrightomega(xp, x, /):
     """Solve ``y + log(y) = x``: Wright's omega function."""
     return through_numpy("wrightomega", x)

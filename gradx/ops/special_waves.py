@@ -4,9 +4,11 @@ import math
 
 from gradx.core.op import composed, elementwise
 from gradx.core.samples import single_arrays, single_within
-from gradx.ops.special_bessel import exprel
+from gradx.ops.extremes import clip
 from gradx.ops.special_host import through_numpy
-from gradx.ops.trigonometric import cos, cosh, sin, sinc
+from gradx.ops.special_hypergeometric import hyp0f1
+from gradx.ops.special_integrals import exponential_over
+from gradx.ops.trigonometric import cos, sin, sinc
 
 _signed = single_within(-2.5, 3.5)
 _slow = single_within(-0.8, 1.1)
@@ -37,13 +39,27 @@ def sici(x, /):
     return sine_integral(x), cosine_integral(x)
 
 
-@elementwise(partials={"x": lambda x: 0.5 * (exprel(x) + exprel(-x))}, samples=_signed)
+# Beyond, hyperbolic functions overflow, and a square may too.
+HUGE = 1e3
+
+
+def _slope_of_hyperbolic_sine(x):
+    """Return ``sinh(x) / x``, of whose derivatives no terms cancel: DLMF 10.39.9."""
+    return hyp0f1(1.5, 0.25 * x * clip(x, -HUGE, HUGE))
+
+
+@elementwise(partials={"x": _slope_of_hyperbolic_sine}, samples=_signed)
 def hyperbolic_sine_integral(xp, x, /):
     """Integrate ``sinh(t) / t`` from 0 to ``x``."""
     return through_numpy("hyperbolic_sine_integral", x)
 
 
-@elementwise(partials={"x": lambda x: cosh(x) / x}, samples=single_arrays)
+def _slope_of_hyperbolic_cosine(x):
+    """Return ``cosh(x) / x``, of whose derivatives no term is infinite with the other sign."""
+    return 0.5 * (exponential_over(x) - exponential_over(-x))
+
+
+@elementwise(partials={"x": _slope_of_hyperbolic_cosine}, samples=single_arrays)
 def hyperbolic_cosine_integral(xp, x, /):
     """Integrate ``(cosh(t) - 1) / t`` from 0 to ``x``, and add ``log(x)`` and Euler's constant."""
     return through_numpy("hyperbolic_cosine_integral", x)
