@@ -78,6 +78,9 @@ FUNCTIONS = {
     "wide qr": lambda x: tuple(linalg.qr(x[..., :2, :])),
     "tall qr": lambda x: tuple(linalg.qr(x[..., :2])),
     "complete qr": lambda x: _complement(linalg.qr(x[..., :1], mode="complete").Q),
+    "polar": lambda x: tuple(linalg.polar(x)),
+    "tall polar": lambda x: tuple(linalg.polar(x[..., :2])),
+    "polar from the left": lambda x: tuple(linalg.polar(x[..., :2, :], side="left")),
     "nuclear norm": lambda x: linalg.matrix_norm(x, ord="nuc"),
     "spectral norm": lambda x: linalg.matrix_norm(x, ord=2),
 }
@@ -186,6 +189,9 @@ TORCH = {
     "qr": lambda t, x: t.linalg.qr(x),
     "wide qr": lambda t, x: t.linalg.qr(x[..., :2, :]),
     "tall qr": lambda t, x: t.linalg.qr(x[..., :2]),
+    "polar": lambda x: tuple(linalg.polar(x)),
+    "tall polar": lambda x: tuple(linalg.polar(x[..., :2])),
+    "polar from the left": lambda x: tuple(linalg.polar(x[..., :2, :], side="left")),
     "nuclear norm": lambda t, x: t.linalg.matrix_norm(x, ord="nuc"),
     "spectral norm": lambda t, x: t.linalg.matrix_norm(x, ord=2),
 }
