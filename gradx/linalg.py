@@ -23,6 +23,7 @@ from gradx.ops.linalg_norms import matrix_norm as matrix_norm
 from gradx.ops.linalg_norms import matrix_rank as matrix_rank
 from gradx.ops.linalg_norms import norm as norm
 from gradx.ops.linalg_norms import vector_norm as vector_norm
+from gradx.ops.linalg_polar import polar as polar
 from gradx.ops.linalg_products import cross as cross
 from gradx.ops.linalg_products import kron as kron
 from gradx.ops.linalg_products import matrix_power as matrix_power

@@ -237,6 +237,17 @@ def test_cross_entropy_and_its_gradient(shape, dtype, cuda):
     assert_close(to_logits, g.astype(float)[:, None] * p)
 
 
+def test_gradient_of_cross_entropy_has_digits_where_the_label_is_nearly_certain(cuda):
+    logits, labels, g = np.asarray([[40.0, 0.0, -1.0]]), np.asarray([0]), np.ones((1, 1))
+
+    found = cuda(
+        cuda.modules.softmax_cross_entropy.softmax_cross_entropy_backward, g, logits, labels
+    )
+
+    others = np.exp([-40.0, -41.0])
+    np.testing.assert_allclose(found, [[-others.sum(), *others]], 1e-13)
+
+
 def test_cross_entropy_refuses_a_label_that_is_no_class_unless_it_is_captured(cuda):
     loss, logits = cuda.kernel("softmax_cross_entropy"), np.zeros((2, 3))
 

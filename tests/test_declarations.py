@@ -60,6 +60,7 @@ INTERNAL = {
     "normal_probability",
     "number_as_array",
     "one_minus_square",
+    "positive_sylvester",
     "power_density",
     "power_integral",
     "power_norm",
@@ -84,6 +85,7 @@ INTERNAL = {
     "spread_over_windows",
     "spread_to_maxima",
     "sum_of_windows",
+    "unitary_factor",
     "taken_as_constant",
     "unique_places",
     "zeta",  # of two arguments; the public one takes one, too

@@ -78,6 +78,9 @@ FUNCTIONS = {
     "wide qr": lambda x: tuple(linalg.qr(x[..., :2, :])),
     "tall qr": lambda x: tuple(linalg.qr(x[..., :2])),
     "complete qr": lambda x: _complement(linalg.qr(x[..., :1], mode="complete").Q),
+    "polar": lambda x: tuple(linalg.polar(x)),
+    "tall polar": lambda x: tuple(linalg.polar(x[..., :2])),
+    "polar from the left": lambda x: tuple(linalg.polar(x[..., :2, :], side="left")),
     "nuclear norm": lambda x: linalg.matrix_norm(x, ord="nuc"),
     "spectral norm": lambda x: linalg.matrix_norm(x, ord=2),
 }
@@ -171,6 +174,11 @@ def test_singular_vectors_put_the_tangent_together_again():
         np.testing.assert_allclose(u.conj().T @ du, -(du.conj().T @ u), atol=1e-14)
 
 
+def polar_of_torch(t, x):
+    u, values, vh = t.linalg.svd(x, full_matrices=False)
+    return u @ vh, vh.mH @ (values[..., None] * vh)
+
+
 TORCH = {
     "cholesky": lambda t, x: t.linalg.cholesky(x @ x.mH),
     "cholesky upper": lambda t, x: t.linalg.cholesky(x @ x.mH, upper=True),
@@ -186,6 +194,8 @@ TORCH = {
     "qr": lambda t, x: t.linalg.qr(x),
     "wide qr": lambda t, x: t.linalg.qr(x[..., :2, :]),
     "tall qr": lambda t, x: t.linalg.qr(x[..., :2]),
+    "polar": lambda t, x: polar_of_torch(t, x),
+    "tall polar": lambda t, x: polar_of_torch(t, x[..., :2]),
     "nuclear norm": lambda t, x: t.linalg.matrix_norm(x, ord="nuc"),
     "spectral norm": lambda t, x: t.linalg.matrix_norm(x, ord=2),
 }

@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 import pytest
+import scipy.linalg
 
 import gradx as gx
 from gradx import linalg
+from gradx.errors import ShapeError
 from gradx.testing import check_derivatives
 from tests.test_linalg import RNG, drawn_like, matrix, positive
 from tests.test_linalg import same_numbers_in_any_order as same_numbers_in_any_order
@@ -136,6 +138,40 @@ def test_smooth_functions_of_singular_values_have_curvature_where_one_is_0():
     np.testing.assert_allclose(gx.hvp(squares, (x,), (along,)), 2 * along, rtol=1e-12)
     np.testing.assert_allclose(gx.grad(slope)(x), 2 * along, rtol=1e-12)
     np.testing.assert_allclose(gx.jvp(slope, (x,), (along,))[1], 2 * np.sum(along**2))
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("shape", [(3, 3), (4, 2), (2, 4)])
+@pytest.mark.parametrize("dtype", [float, complex])
+def test_polar_factors_have_derivatives_where_singular_values_are_equal(side, shape, dtype):
+    x = 2 * scipy.linalg.polar(matrix(*shape, dtype=dtype))[0]
+
+    unitary, positive = linalg.polar(x, side=side)
+
+    expected = scipy.linalg.polar(x, side=side)
+    np.testing.assert_allclose(unitary, expected[0], atol=1e-14)
+    np.testing.assert_allclose(positive, expected[1], atol=1e-14)
+    # Differences of the third order of larger ones have too few digits.
+    order = 3 if shape == (3, 3) and dtype is float else 2
+    check_derivatives(lambda x: tuple(linalg.polar(x, side=side)), x, order=order)
+
+
+def test_polar_factor_of_a_singular_matrix_turns_and_of_one_of_less_rank_has_no_derivative():
+    turned = gx.grad(lambda x: linalg.polar(x).U[2, 0])
+    undetermined = gx.grad(lambda x: linalg.polar(x).U[2, 1])
+
+    np.testing.assert_allclose(
+        turned(np.diag([2.0, 1.0, 0.0])), [[0, 0, -0.5], [0, 0, 0], [0.5, 0, 0]], atol=1e-15
+    )
+    assert np.isnan(undetermined(np.diag([2.0, 0.0, 0.0]))).any()
+
+
+@pytest.mark.parametrize("x", [np.ones(3), np.asarray(1.0)])
+def test_polar_decomposes_matrices_only(x):
+    with pytest.raises(ShapeError, match=r"polar: expected a matrix, or a stack of them, got \("):
+        linalg.polar(x)
+    with pytest.raises(ShapeError, match="side='up'"):
+        linalg.polar(np.eye(2), side="up")
 
 
 @pytest.mark.parametrize("ord", ["nuc", 2, -2, "fro", 1, math.inf])

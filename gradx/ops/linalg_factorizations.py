@@ -139,7 +139,7 @@ def _of_full_rank(draw, *shape):
     return x
 
 
-def _tall_and_wide(draw):
+def tall_and_wide(draw):
     for shape in [(3, 3), (3, 2), (2, 3), (2, 3, 2), (1, 1), (2, 0), (0, 2)]:
         yield Sample((_of_full_rank(draw, *shape),))
     yield Sample((_of_full_rank(draw, 3, 2) - 1j * draw(3, 2),))
@@ -147,7 +147,7 @@ def _tall_and_wide(draw):
 
 
 def _factorizations(draw):
-    yield from _tall_and_wide(draw)
+    yield from tall_and_wide(draw)
     yield Sample((_of_full_rank(draw, 3, 2),), {"mode": "complete"})
     yield Sample((_of_full_rank(draw, 2, 3),), {"mode": "complete"})
 
@@ -352,7 +352,7 @@ def _turned_out(moved, vectors, values):
 
 
 def _decompositions(draw):
-    for sample in _tall_and_wide(draw):
+    for sample in tall_and_wide(draw):
         if sample.arrays[0].dtype.kind == "f":
             yield Sample(sample.arrays, {"full_matrices": False})
     yield Sample((_of_full_rank(draw, 3, 2),))
@@ -385,7 +385,7 @@ def _svdvals_jvp(g, x):
     return sum(real_part(conjugated(u) * matmul(g, adjoint(vh))), axis=-2)
 
 
-@primitive(vjp={"x": _svdvals_vjp}, jvp={"x": _svdvals_jvp}, samples=_tall_and_wide)
+@primitive(vjp={"x": _svdvals_vjp}, jvp={"x": _svdvals_jvp}, samples=tall_and_wide)
 def svdvals(xp, x, /):
     """Find the singular values of a matrix, in falling order.
 

@@ -175,7 +175,9 @@ def surplus(logits, labels):
     """Return by how much each class is too probable: the derivative of the loss."""
     probabilities = softmax(logits, axis=-1)
     mask = class_mask(labels, classes=logits.shape[-1])
-    return where(mask, probabilities - 1, probabilities)
+    # What one is less than 1 are the others, also where it rounds to 1.
+    others = where(mask, 0.0, probabilities)
+    return where(mask, -sum(others, axis=-1, keepdims=True), others)
 
 
 def _losses(draw):

@@ -35,11 +35,18 @@ extern "C" __global__ void softmax_cross_entropy_backward(
     if (ROW >= rows) return;
     logits += ROW * classes, to_logits += ROW * classes;
     const Real largest = largest_of(logits, classes);
-    const Real scale = 1 / sum_of_powers(logits, largest, classes), factor = loaded(g[ROW]);
+    const Real factor = loaded(g[ROW]);
     const int64 label = labels[ROW];
+    // What the label's probability is less than 1 are the others, also where it rounds to 1.
+    Real others = 0;
+    ALONG_ROW(i, classes) others += i == label ? (Real)0 : (Real)exp(loaded(logits[i]) - largest);
+    others = across_row<Sum>(others);
+    const bool known = 0 <= label && label < classes;
+    const Real chosen = known ? (Real)exp(loaded(logits[label]) - largest) : (Real)0;
+    const Real scale = 1 / (others + chosen);
     ALONG_ROW(i, classes) {
-        const Real probability = exp(loaded(logits[i]) - largest) * scale;
-        keep(to_logits + i, (Real)(factor * (probability - (i == label ? 1 : 0))));
+        const Real power = i == label ? -others : (Real)exp(loaded(logits[i]) - largest);
+        keep(to_logits + i, (Real)(factor * (power * scale)));
     }
 }
 """
