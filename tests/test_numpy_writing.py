@@ -323,3 +323,26 @@ def test_threads_may_each_fill_a_part_of_an_array(way):
 
     assert value == 50 * np.sum(x * x)
     np.testing.assert_array_equal(gradient, 100 * x)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda t: np.einsum("ii->i", t[:, :2]),
+        lambda t: gx.linalg.diagonal(t.T),
+        lambda t: np.meshgrid(t[0], t[1], copy=False)[0],
+        lambda t: np.lib.stride_tricks.sliding_window_view(t, 2, 0),
+        lambda t: np.lib.stride_tricks.sliding_window_view(t, 2, 0, writeable=True),
+    ],
+)
+def test_write_that_would_be_lost_in_a_copy_is_refused(read):
+    with pytest.raises((ShapeError, TrackedError), match=r"read-only|writeable=True"):
+        gx.vjp(written(lambda t, x: read(t).__setitem__(..., 9.0)), X)
+
+
+@pytest.mark.parametrize("copy", [True, False])
+def test_sparse_grids_are_copies_where_numpys_are(copy):
+    grids = lambda t: np.meshgrid(t[0], t[1], sparse=True, copy=copy)
+    f = written(lambda t, x: grids(t)[0].__setitem__(..., 9.0))
+
+    np.testing.assert_array_equal(gx.vjp(f, X)[0], f(X))

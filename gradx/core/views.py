@@ -86,13 +86,14 @@ def without_constants(x: Any) -> Any:
 class Links:
     """A Tensor's base, how it was read from it, and its own views."""
 
-    __slots__ = ("base", "frozen", "lent", "op", "params", "prune_at", "views")
+    __slots__ = ("base", "frozen", "lent", "op", "params", "part_of", "prune_at", "views")
 
     def __init__(self, base: Tensor | None, op: Any = None, params: Any = None) -> None:
         self.base = base
         self.op = op
         self.params = params
         self.frozen: str | None = None
+        self.part_of: str | None = None  # what a write would be lost in, were it to a copy
         self.lent = False  # whether others may write into the array, behind the Tensor's back
         self.views: list[ref[Tensor]] = []
         self.prune_at = 8
@@ -136,6 +137,13 @@ def freeze(leaf: Tensor, name: str) -> Tensor:
     leaf.links = Links(None)
     leaf.links.frozen = name
     return leaf
+
+
+def never_copied(tensor: Any, name: str) -> Any:
+    """Make writes to what was read from a Tensor raise where it is a copy: they would be lost."""
+    if type(tensor) is Tensor and tensor.links is not None:
+        tensor.links.part_of = name
+    return tensor
 
 
 def rebind(tensor: Tensor, updated: Tensor) -> None:
@@ -224,7 +232,12 @@ def _path_to_root(tensor: Tensor) -> list[Any]:
     path: list[Any] = [tensor]
     while (links := path[-1].links) is not None and links.base is not None:
         if not links.op.shares_memory(path[-1], links.base):
-            break
+            if links.part_of is None or 0 in path[-1].shape:
+                break
+            raise ShapeError(
+                f"{links.part_of}: its output is read-only, of an array that is not in order in "
+                "memory; write to a copy of it"
+            )
         if not callable(links.op.view):
             raise ShapeError(f"{links.op.name}: its output is read-only; write to a copy of it")
         path.append(links.base)

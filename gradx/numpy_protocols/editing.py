@@ -11,6 +11,7 @@ from gradx.core.explain import describe
 from gradx.errors import DTypeError, ShapeError
 from gradx.numpy_protocols.arranging import array_of, chosen_axes, flat
 from gradx.numpy_protocols.constants import as_constants
+from gradx.numpy_protocols.refusals import unknown
 from gradx.numpy_protocols.selecting import within
 from gradx.ops import elementwise as ew
 from gradx.ops.along import add_at, take
@@ -191,6 +192,8 @@ def _bincount(x, weights=None, minlength=0):
 
 
 def _sliding_window_view(x, window_shape, axis=None, *, subok=False, writeable=False):
+    if writeable:
+        raise unknown("np.lib.stride_tricks.sliding_window_view", ["writeable=True"])
     lengths = tuple(window_shape) if np.ndim(window_shape) else (window_shape,)
     axes = range(x.ndim) if axis is None else axis if np.ndim(axis) else (axis,)
     for length, one in zip(lengths, axes, strict=True):
@@ -199,7 +202,7 @@ def _sliding_window_view(x, window_shape, axis=None, *, subok=False, writeable=F
         one %= x.ndim
         shape = (*windows.shape[:one], first.size, length, *windows.shape[one + 1 :])
         x = moveaxis(reshape(windows, shape), one + 1, -1)
-    return x
+    return broadcast_to(x, x.shape)  # read-only: they are copies
 
 
 def _logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):

@@ -12,9 +12,10 @@ from gradx.numpy_protocols.arranging import (
     at_least_3d,
     flat,
 )
+from gradx.ops.arithmetic import positive
 from gradx.ops.joining import concat, meshgrid, split, stack, unstack
 from gradx.ops.moving import repeat, tile
-from gradx.ops.shapes import astype, expand_dims, reshape
+from gradx.ops.shapes import astype, broadcast_to, expand_dims, reshape
 
 
 def _of_dtype(arrays, dtype):
@@ -98,12 +99,14 @@ def _hsplit(ary, indices_or_sections):
 
 def _meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
     if not sparse:
-        return meshgrid(*map(array_of, xi), indexing=indexing)
+        grids = meshgrid(*map(array_of, xi), indexing=indexing)
+        return tuple(grids if copy else [broadcast_to(x, x.shape) for x in grids])  # read-only
     places = list(range(len(xi)))
     if indexing == "xy" and len(xi) > 1:
         places[:2] = 1, 0
     shape = lambda place: tuple(-1 if i == place else 1 for i in range(len(xi)))
-    return tuple([reshape(array_of(x), shape(i)) for x, i in zip(xi, places, strict=True)])
+    found = [reshape(array_of(x), shape(i)) for x, i in zip(xi, places, strict=True)]
+    return tuple([positive(x) for x in found] if copy else found)
 
 
 def _unstack(x, /, *, axis=0):

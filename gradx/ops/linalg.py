@@ -5,6 +5,7 @@ from math import prod
 from gradx.core.arrays import is_kind
 from gradx.core.op import composed, multilinear, primitive
 from gradx.core.samples import Sample, matrix_pairs
+from gradx.core.views import never_copied
 from gradx.errors import ShapeError
 from gradx.ops.complex import conj
 from gradx.ops.elementwise import multiply
@@ -219,7 +220,8 @@ def diagonal(x, /, *, offset=0):
     # In a flat matrix a diagonal is a slice.
     start = row * columns + column
     places = slice(start, start + length * (columns + 1), columns + 1) if length else slice(0, 0)
-    return getitem(reshape(x, (*stack, rows * columns)), (..., places))
+    flat = never_copied(reshape(x, (*stack, rows * columns)), "diagonal")
+    return getitem(flat, (..., places))
 
 
 @composed(samples=_diagonals)
