@@ -211,6 +211,7 @@ def test_what_is_a_copy_and_what_a_view_is_numpys_to_say(place, read):
     x = np.arange(12.0).reshape(3, 4)
 
     np.testing.assert_array_equal(gx.vjp(f, x)[0], f(x))
+    np.testing.assert_array_equal(gx.vmap(f)(np.stack([x, x]))[1], f(x))
 
 
 def _parts_written(x):

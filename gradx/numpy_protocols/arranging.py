@@ -46,8 +46,10 @@ def flat(x: Any, order: str = "C", what: str = "np.ravel") -> Any:
 
 def _skips_elements(x):
     plain = untracked(x)
-    flags = getattr(plain, "flags", None)
-    return flags is not None and plain.ndim == x.ndim and not flags.c_contiguous
+    mapped = plain.ndim - x.ndim  # axes of vmap, which are in front: each element is asked
+    one = plain[(0,) * mapped] if mapped and 0 not in plain.shape else plain
+    flags = getattr(one, "flags", None)
+    return flags is not None and not flags.c_contiguous
 
 
 def chosen_axes(axis: Any, ndim: int) -> list[int]:
