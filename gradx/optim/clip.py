@@ -35,7 +35,9 @@ def wide_norm(values: Any) -> Any:
     """Return ``global_norm``, in float32 where that of halves would overflow."""
     leaves = tree.leaves(values)
     for leaf in leaves:
-        if not isinstance(leaf, Number) and not (is_array(leaf) and is_kind(leaf, "numeric")):
+        is_known = isinstance(leaf, Number) or is_array(leaf)
+        # An integer that no dtype holds is an array of objects.
+        if not is_known or not is_kind(untracked(as_array(leaf)), "numeric"):
             raise DTypeError(f"global_norm: a leaf is {describe(leaf)}, expected an array")
     squares = [sum_of_squares(_as_floats(as_array(leaf))) for leaf in leaves]
     return sqrt(reduce(_add_up, squares) if squares else as_array(0.0))
