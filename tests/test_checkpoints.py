@@ -276,6 +276,20 @@ def test_a_model_with_other_settings_is_told_of(tmp_path):
         fit(scale((0.2, nn.tanh)), epochs=2, resume=tmp_path)
 
 
+def test_a_model_of_a_python_number_goes_on_without_a_warning(tmp_path):
+    loss = lambda model, x, *, key, train: gx.mean((model * x - 1.0) ** 2)
+    fit = lambda **more: gx.train.fit(
+        2.0, loss, optim.sgd(0.1), (np.ones(8),), key=KEY, progress=None, **more
+    )
+    fit(epochs=1, callbacks=[Checkpoint(tmp_path)])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = fit(epochs=2, resume=tmp_path)
+
+    assert result.history["loss"] == fit(epochs=2).history["loss"]
+
+
 class Opaque:
     """Its text has its address, which is another in each process."""
 

@@ -87,6 +87,7 @@ LAYERS = {
     "nearest": (lambda: nn.Upsample(2), drawn(2, 4, 3, 3)),
     "linear": (lambda: nn.Upsample(1.7, method="linear"), drawn(2, 4, 3, 3)),
     "cubic": (lambda: nn.Upsample(size=5, method="cubic", align_corners=True), drawn(2, 4, 3, 3)),
+    "AdaptiveAvgPool": (lambda: nn.AdaptiveAvgPool((2, 1)), drawn(2, 4, 3, 3)),
     "DecoderBlock": (lambda: BesideItself(nn.DecoderBlock(4, 2, **DOUBLE)), drawn(2, 5, 4)),
 }
 

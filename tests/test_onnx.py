@@ -72,6 +72,8 @@ LAYERS = {
     "MaxPool dilated": (nn.MaxPool((2, 3), stride=2, padding=1, dilation=(3, 2)), IMAGES),
     "MaxPool dilated line": (nn.MaxPool(2, stride=1, dilation=3), SEQUENCE),
     "AvgPool": (nn.AvgPool(3, stride=2, padding=1), IMAGES),
+    "AdaptiveAvgPool": (nn.AdaptiveAvgPool(1), IMAGES),
+    "AdaptiveAvgPool overlapping": (nn.AdaptiveAvgPool((3, 9)), IMAGES),
     "BatchNorm": (with_statistics(nn.BatchNorm(4)), IMAGES),
     "LayerNorm": (nn.LayerNorm(8), SEQUENCE),
     "GroupNorm": (nn.GroupNorm(2, 4), IMAGES),

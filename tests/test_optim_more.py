@@ -111,3 +111,13 @@ def test_parameters_and_gradients_of_zero_or_no_elements_stay_finite(name, backe
     for leaf in tree.leaves((moved, state)):
         assert np.isfinite(backend.to_numpy(leaf)).all()
     assert [p.shape for p in tree.leaves(moved)] == [p.shape for p in tree.leaves(params)]
+
+
+def test_a_norm_of_halves_does_not_overflow_before_it_is_too_large_for_them():
+    grads = {"a": np.full(100, 60.0, np.float16)}
+
+    norm = optim.global_norm(grads)
+    clipped, _ = optim.clip_by_global_norm(1.0).update(grads, (), None)
+
+    assert (float(norm), norm.dtype) == (600.0, np.float16)
+    np.testing.assert_allclose(clipped["a"], 0.1, rtol=1e-3)

@@ -1,4 +1,4 @@
-"""Layers that make images larger, and PReLU: torch's on the same numbers, and what they refuse."""
+"""Layers that resize images, and PReLU: torch's on the same numbers, and what they refuse."""
 
 import numpy as np
 import pytest
@@ -102,6 +102,29 @@ def test_channels_become_points_along_any_number_of_axes():
     np.testing.assert_array_equal(nn.PixelShuffle(2)(cube).ravel(), np.arange(8))
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 9])
+@pytest.mark.parametrize("lengths", [(7,), (5, 6), (3, 4, 2)], ids=str)
+def test_adaptive_pooling_is_torchs(size, lengths, torch):
+    count = len(lengths)
+    module = getattr(torch.nn, f"AdaptiveAvgPool{count}d")((size, 1, 2)[:count])
+    layer = nn.AdaptiveAvgPool([size, 1, 2][:count])
+
+    assert_agrees(
+        torch,
+        module,
+        lambda get: layer,
+        lambda m, x: m(x),
+        lambda m, x: m(x),
+        drawn(2, 3, *lengths),
+    )
+
+
+def test_what_is_behind_a_window_counts_nothing():
+    x = np.asarray([[[1.0, 2.0, np.inf, 4.0, 5.0]]])
+
+    np.testing.assert_array_equal(nn.AdaptiveAvgPool(3)(x)[0, 0], [1.5, np.inf, 4.5])
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("shape", [(4, 3), (2, 3, 5), (2, 3, 4, 5)], ids=str)
 def test_prelu_is_torchs(channels, shape, torch):
@@ -149,6 +172,22 @@ WRONG = {
         lambda: nn.Upsample(2, method="linear")(X.astype(int)),
         DTypeError,
         "the input is int64.*expected floating-point",
+    ),
+    "no window": (lambda: nn.AdaptiveAvgPool(0), ShapeError, "size=0, expected 1 or more"),
+    "windows of integers": (
+        lambda: nn.AdaptiveAvgPool(1)(X.astype(int)),
+        DTypeError,
+        "the input is int64.*expected floats",
+    ),
+    "windows of nothing": (
+        lambda: nn.AdaptiveAvgPool(1)(X[..., :0]),
+        ShapeError,
+        r"images of no points, \(2, 3, 0\)",
+    ),
+    "sizes of another image": (
+        lambda: nn.AdaptiveAvgPool((2, 2))(X),
+        ShapeError,
+        r"size=\(2, 2\) for an image of 1 axes",
     ),
     "channels that are too few": (
         lambda: nn.PixelShuffle(2)(X),

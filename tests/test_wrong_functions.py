@@ -114,6 +114,7 @@ CALLS = {
     nn.DecoderBlock: ATTENTION
     | {"hidden": 8, "norm_first": True, "eps": 1e-5, "context_features": 3},
     nn.PReLU: PLACED | {"channels": 2, "initial": 0.25},
+    nn.AdaptiveAvgPool: {"size": 2},
     nn.PixelShuffle: {"scale": 2},
     nn.Upsample: {"scale": 2, "method": "linear", "align_corners": True},
     nn.Residual: {"layer": layer()},

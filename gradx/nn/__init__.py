@@ -1,6 +1,7 @@
 """Layers as trees of parameters, their initial values, and losses."""
 
 from gradx.nn import init as init
+from gradx.nn.adaptive import AdaptiveAvgPool as AdaptiveAvgPool
 from gradx.nn.attention import KeyValueCache as KeyValueCache
 from gradx.nn.attention import MultiHeadAttention as MultiHeadAttention
 from gradx.nn.attention import dot_product_attention as dot_product_attention

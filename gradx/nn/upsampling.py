@@ -11,13 +11,12 @@ import numpy as np
 
 from gradx.core.explain import describe
 from gradx.errors import DTypeError, ShapeError
-from gradx.nn.checks import require_array, require_number
+from gradx.nn.checks import require_number
+from gradx.nn.images import along_axis, axes_of_image, each_axis, in_dtype, points_at, sizes_of
 from gradx.nn.module import Module, static
-from gradx.ops.along import take
 from gradx.ops.arithmetic import add, multiply
-from gradx.ops.creation import place_of
 from gradx.ops.shapes import permute_dims, reshape
-from gradx.ops.windows import integer, per_axis
+from gradx.ops.windows import integer
 from gradx.transforms.boundary import is_differentiable
 
 SHARPNESS = -0.75  # of the cubic: R. Keys has -1/2, PyTorch and OpenCV this
@@ -76,15 +75,15 @@ class Upsample(Module):
         if align_corners and method == "nearest":
             raise ShapeError("Upsample: align_corners=True is not for method='nearest'")
         self.scale = None if scale is None else _scales(scale)
-        self.size = None if size is None else _sizes(size)
+        self.size = None if size is None else sizes_of("Upsample", size)
         self.method = method
         self.align_corners = bool(align_corners)
 
     def __call__(self, x: Any) -> Any:
-        count = _axes_of_image("Upsample", x)
+        count = axes_of_image("Upsample", x)
         if self.method != "nearest" and not is_differentiable(x):
             raise DTypeError(f"Upsample: the input is {describe(x)}, expected floating-point")
-        scales, sizes = _each("scale", self.scale, count), self._sizes_of(x, count)
+        scales, sizes = each_axis("Upsample", "scale", self.scale, count), self._sizes_of(x, count)
         if sizes == tuple(x.shape[2:]) and self.method != "cubic":
             return x  # whatever the scale, as in PyTorch
         for axis, scale, size in zip(range(2, count + 2), scales, sizes, strict=True):
@@ -94,9 +93,9 @@ class Upsample(Module):
     def _sizes_of(self, x: Any, count: int) -> tuple[int, ...]:
         lengths = x.shape[2:]
         if self.size is not None:
-            sizes = _each("size", self.size, count)
+            sizes = each_axis("Upsample", "size", self.size, count)
         else:
-            scales = _each("scale", self.scale, count)
+            scales = each_axis("Upsample", "scale", self.scale, count)
             sizes = tuple([floor(n * scale) for n, scale in zip(lengths, scales, strict=True)])
         if 0 in (*lengths, *sizes):
             raise ShapeError(f"Upsample: images of {tuple(lengths)} to a size of {sizes}")
@@ -109,15 +108,15 @@ class Upsample(Module):
             is_exact = abs(length / size - ratio) < 1e-12 * ratio
             steps = np.arange(size)
             places = steps * length // size if is_exact else np.floor(steps * ratio)
-            return _taken(x, np.minimum(places, length - 1), axis)
+            return points_at(x, np.minimum(places, length - 1), axis)
         kernel, neighbours = KERNELS[self.method]
         places = self._places(length, size, ratio)
         first = np.floor(places)
         parts = []
         for offset in neighbours:
             share = kernel(np.abs(places - first - offset))
-            points = _taken(x, np.clip(first + offset, 0, length - 1), axis)
-            parts.append(multiply(points, _along_axis(x, share, axis)))
+            points = points_at(x, np.clip(first + offset, 0, length - 1), axis)
+            parts.append(multiply(points, along_axis(x, in_dtype(x, share), axis)))
         return _sum(parts)
 
     def _places(self, length: int, size: int, ratio: float) -> Any:
@@ -148,7 +147,7 @@ class PixelShuffle(Module):
         self.scale = integer("PixelShuffle", "scale", scale, least=1)
 
     def __call__(self, x: Any) -> Any:
-        count, scale = _axes_of_image("PixelShuffle", x), self.scale
+        count, scale = axes_of_image("PixelShuffle", x), self.scale
         samples, channels, *lengths = x.shape
         if channels % scale**count:
             raise ShapeError(
@@ -168,40 +167,6 @@ def _scales(scale: Any) -> Any:
         if not 0 < value < float("inf"):
             raise ShapeError(f"Upsample: scale={value!r}, expected a number above 0")
     return tuple(scale) if isinstance(scale, list) else scale
-
-
-def _sizes(size: Any) -> Any:
-    if isinstance(size, (tuple, list)):
-        return per_axis("Upsample", "size", tuple(size), len(size))
-    return integer("Upsample", "size", size, least=1)
-
-
-def _each(what: str, value: Any, count: int) -> tuple[Any, ...]:
-    """Return a setting for each axis of the image."""
-    if not isinstance(value, tuple):
-        return (value,) * count
-    if len(value) != count:
-        raise ShapeError(f"Upsample: {what}={value} for an image of {count} axes")
-    return value
-
-
-def _axes_of_image(name: str, x: Any) -> int:
-    require_array(name, "the input", x)
-    if len(x.shape) < 3:
-        raise ShapeError(f"{name}: expected (samples, channels, ...), got {tuple(x.shape)}")
-    return len(x.shape) - 2
-
-
-def _taken(x: Any, places: Any, axis: int) -> Any:
-    xp, device = place_of(x)
-    return take(x, xp.asarray(places.astype(np.int64), device=device), axis=axis)
-
-
-def _along_axis(x: Any, values: Any, axis: int) -> Any:
-    """Return numbers as an array beside ``x``, to be multiplied along an axis."""
-    xp, device = place_of(x)
-    array = xp.asarray(values.astype(str(x.dtype).rpartition(".")[2]), device=device)
-    return xp.reshape(array, (-1, *[1] * (len(x.shape) - axis - 1)))
 
 
 def _sum(parts: list[Any]) -> Any:

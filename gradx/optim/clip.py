@@ -5,7 +5,7 @@ from numbers import Number
 from typing import Any
 
 from gradx.core import tree
-from gradx.core.arrays import is_array, is_kind
+from gradx.core.arrays import backend_for, is_array, is_kind, untracked
 from gradx.core.explain import describe
 from gradx.errors import DTypeError
 from gradx.nn.penalties import sum_of_squares
@@ -26,16 +26,32 @@ def global_norm(values: Any) -> Any:
     >>> float(gx.optim.global_norm({"a": np.asarray([3.0]), "b": np.asarray(4.0)}))
     5.0
     """
+    norm, leaves = wide_norm(values), tree.leaves(values)
+    first = untracked(as_array(leaves[0])).dtype if leaves else norm.dtype
+    return astype(norm, first) if _is_half(first) else norm
+
+
+def wide_norm(values: Any) -> Any:
+    """Return ``global_norm``, in float32 where that of halves would overflow."""
     leaves = tree.leaves(values)
     for leaf in leaves:
-        if not isinstance(leaf, Number) and not (is_array(leaf) and is_kind(leaf, "numeric")):
+        is_known = isinstance(leaf, Number) or is_array(leaf)
+        # An integer that no dtype holds is an array of objects.
+        if not is_known or not is_kind(untracked(as_array(leaf)), "numeric"):
             raise DTypeError(f"global_norm: a leaf is {describe(leaf)}, expected an array")
     squares = [sum_of_squares(_as_floats(as_array(leaf))) for leaf in leaves]
     return sqrt(reduce(_add_up, squares) if squares else as_array(0.0))
 
 
 def _as_floats(x: Any) -> Any:
-    return x if is_differentiable(x) else multiply(x, 1.0)  # squares of integers wrap around
+    """Return numbers whose squares neither wrap around, nor overflow from 256 on."""
+    if not is_differentiable(x):
+        return multiply(x, 1.0)
+    return astype(x, backend_for(x).xp.float32) if _is_half(untracked(x).dtype) else x
+
+
+def _is_half(dtype: Any) -> bool:
+    return str(dtype).endswith("float16")
 
 
 def _add_up(total: Any, square: Any) -> Any:
@@ -62,7 +78,7 @@ def clip_by_global_norm(max_norm: float) -> Optimizer:
         if max_norm == 0:
             return each_leaf("clip_by_global_norm", lambda g: (g * 0.0,), 1, grads)[0], state
         # At most one, with no branch: max_norm / max(norm, max_norm).
-        factor = max_norm / maximum(global_norm(grads), float(max_norm))
+        factor = max_norm / maximum(wide_norm(grads), float(max_norm))
         (updates,) = each_leaf("clip_by_global_norm", lambda g: (scaled(g, factor),), 1, grads)
         return updates, state
 

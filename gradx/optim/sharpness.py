@@ -8,7 +8,7 @@ from gradx.core import tree
 from gradx.errors import DTypeError
 from gradx.ops.extremes import maximum
 from gradx.optim.arithmetic import scaled
-from gradx.optim.clip import global_norm
+from gradx.optim.clip import wide_norm
 from gradx.optim.numbers import require_not_negative
 from gradx.optim.optimizer import apply_updates
 from gradx.transforms.grad import value_and_grad
@@ -49,5 +49,5 @@ def sharpness_aware(
 
 def uphill(grads: Any, rho: float) -> Any:
     """Return the step of length ``rho`` in the direction of gradients."""
-    factor = rho / maximum(global_norm(grads), SMALLEST)
+    factor = rho / maximum(wide_norm(grads), SMALLEST)
     return tree.map(lambda g: scaled(g, factor), grads)

@@ -14,6 +14,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from gradx.core import tree
 from gradx.errors import CheckpointError, ShapeError
 from gradx.nn.module import show
 from gradx.random.arguments import as_integer
@@ -140,8 +141,8 @@ def kinds_of(optimizer_state: Any) -> list[str]:
 
 
 def _settings_of(model: Any) -> str:
-    """Write a model with all its settings, as it would be written in any process."""
-    return re.sub(r" at 0x[0-9a-f]+", "", show(model))
+    """Write a model's settings, without its arrays, as they would be written in any process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", show(tree.map(lambda leaf: None, model)))
 
 
 def _require_optimizer(path: Path, before: list[str] | None, now: list[str]) -> None:

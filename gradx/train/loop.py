@@ -89,7 +89,8 @@ def fit(
     ``on_end``. ``progress`` is ``"auto"`` (a bar on a terminal, else a line an
     epoch), ``"log"`` (lines) or None. With ``device``, the model and every
     batch are moved there. ``resume`` is a checkpoint that ``Checkpoint`` saved, or its
-    directory: the run goes on from there, up to ``epochs`` in all, as if never interrupted.
+    directory: the run goes on from there, up to ``epochs`` in all, as if never interrupted;
+    with another kind of optimizer or other batches it raises.
 
     Steps and evaluations are compiled (see ``gx.compile``), which changes no arithmetic. Where
     that cannot be, as of a loss that reads a number, they run as they are, and a warning says why

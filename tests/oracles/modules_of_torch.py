@@ -168,6 +168,7 @@ MODULES = {
     "LogSoftmax": lambda m: lambda x: nn.log_softmax(x, axis=m.dim),
     "MSELoss": lambda m: lambda x, y: nn.mse(x, y, m.reduction),
     "Mish": lambda m: nn.mish,
+    "PReLU": lambda m, w: nn.PReLU(len(w), dtype="float64").replace(weight=w),
     "RMSNorm": rms_norm,
     "ReLU": lambda m: nn.relu,
     "ReLU6": lambda m: lambda x: gx.clip(x, 0.0, 6.0),
