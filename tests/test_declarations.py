@@ -74,10 +74,12 @@ INTERNAL = {
     "setitem",
     "sigmoid_slope",
     "sine_integral",
+    "solve_stein",
     "spread_over_windows",
     "spread_to_maxima",
     "sum_of_windows",
     "taken_as_constant",
+    "truncated_inverse",
     "unique_places",
     "zeta",  # of two arguments; the public one takes one, too
 }
