@@ -179,7 +179,7 @@ def test_answers_are_numpys(f):
 READING = {
     "bincount": lambda x: np.bincount(np.argsort(x[0]), x[0]),
     "choose": lambda x: np.choose(np.argsort(x[0]), [x[0], x[1], x[0]]),
-    "nanquantile": lambda x: np.nanquantile(x, 0.3, method="lower"),
+    "nanquantile": lambda x: np.nanquantile(x, 0.3, method="inverted_cdf"),
     "unique": np.unique,
 }
 
@@ -248,6 +248,19 @@ def test_quantiles_of_every_method_are_differentiated_by_their_levels(method):
     gx.testing.check_derivatives(f, x, LEVELS)
     by_level = gx.grad(lambda q: np.sum(f(x, q)))(LEVELS)
     assert np.any(by_level) == (method not in STEPS)
+
+
+@pytest.mark.parametrize("method", ["linear", "lower", "higher", "nearest", "midpoint"])
+def test_quantiles_of_a_batch_need_no_numbers(method):
+    x = np.random.default_rng(3).normal(size=(2, 7))
+    x[1, 2:4] = np.nan
+    levels = np.append(LEVELS, [0.0, 0.25, 0.75, 1.0])
+    f = lambda x, q: np.nanquantile(x, q, method=method)
+
+    found = gx.vmap(f, in_axes=(0, None))(x, levels)
+
+    np.testing.assert_array_equal(found, [f(row, levels) for row in x])
+    np.testing.assert_array_equal(gx.compile(f)(x, levels), f(x, levels))
 
 
 @pytest.mark.parametrize("method", SMOOTH_METHODS)
