@@ -234,6 +234,11 @@ def test_holomorphic_gradient_is_the_complex_derivative():
     np.testing.assert_allclose(gx.grad(lambda z: z * z * z, holomorphic=True)(z), 3 * z**2)
 
 
+def test_real_function_is_not_holomorphic():
+    with pytest.raises(TypeError, match=r"it returned float64 \(\), and a holomorphic function"):
+        gx.grad(gx.abs, holomorphic=True)(np.asarray(1.0 + 2.0j))
+
+
 def test_pullback_may_be_called_again():
     _, pullback = gx.vjp(lambda x: x * x, np.asarray([1.0, 3.0]))
 
