@@ -359,3 +359,21 @@ def test_gradient_has_the_dtype_of_a_mixed_input():
 
     assert [g.dtype for g in gradients] == [np.float32, np.float64]
     assert [g.shape for g in gradients] == [(3,), (2, 3)]
+
+
+def test_jacobian_and_hessian_hand_the_second_part_of_a_pair_through():
+    x = np.asarray([1.0, 2.0])
+    f = lambda x: (x**3, {"twice": 2 * x, "name": "cubes"})
+
+    matrix, aux = gx.jacobian(f, has_aux=True)(x)
+    curvature, (same, outer) = gx.hessian(lambda x: (gx.sum(x**3), (3 * x, "sum")), has_aux=True)(x)
+    by_both, _ = gx.jacobian(lambda x, y: (x * y, None), (0, 1), has_aux=True)(x, x)
+
+    np.testing.assert_allclose(matrix, np.diag(3 * x**2))
+    assert type(aux["twice"]) is np.ndarray
+    assert (aux["twice"].tolist(), aux["name"]) == ([2.0, 4.0], "cubes")
+    np.testing.assert_allclose(curvature, np.diag(6 * x))
+    assert (same.tolist(), outer) == ([3.0, 6.0], "sum")
+    np.testing.assert_array_equal(by_both, [np.diag(x), np.diag(x)])
+    with pytest.raises(TypeError, match=r"vjp of .*has_aux=True expects a pair"):
+        gx.jacobian(gx.square, has_aux=True)(x)
