@@ -176,9 +176,16 @@ def test_answers_are_numpys(f):
     np.testing.assert_equal(answer, f(X))
 
 
+def test_numbers_that_vary_choose_as_conditions():
+    assert_as_on_arrays(lambda x: np.compress(np.maximum(x[0], 0.0), x, axis=1), X)
+    assert_as_on_arrays(lambda x: np.extract(np.maximum(x, 0.0), x**2), X)
+
+
 READING = {
     "bincount": lambda x: np.bincount(np.argsort(x[0]), x[0]),
     "choose": lambda x: np.choose(np.argsort(x[0]), [x[0], x[1], x[0]]),
+    "compress": lambda x: np.compress(x[0] > 0.0, x, axis=1),
+    "extract": lambda x: np.extract(x > 0.0, x),
     "nanquantile": lambda x: np.nanquantile(x, 0.3, method="inverted_cdf"),
     "unique": np.unique,
 }
