@@ -77,16 +77,16 @@ INTERNAL = {
     "second_airy_slope",
     "segment_extreme",
     "setitem",
-    "share_density",
-    "share_of_one_more",
     "sigmoid_slope",
     "sine_integral",
     "smooth_huber",
+    "solve_stein",
     "spread_over_windows",
     "spread_to_maxima",
     "sum_of_windows",
     "unitary_factor",
     "taken_as_constant",
+    "truncated_inverse",
     "unique_places",
     "zeta",  # of two arguments; the public one takes one, too
 }

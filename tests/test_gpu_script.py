@@ -351,7 +351,7 @@ READ_NUMBERS = {
 # Nor those whose libraries refuse.
 REFUSED = {
     *("cholesky", "cofactors", "det", "eigvals", "eigvalsh", "expm", "inv", "pseudo_inverse"),
-    *("solve", "svdvals"),
+    *("solve", "solve_stein", "svdvals", "truncated_inverse"),
 }
 
 

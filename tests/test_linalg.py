@@ -333,6 +333,31 @@ def test_pseudo_inverse_has_derivatives_along_matrices_of_one_rank(rows, columns
     check_derivatives(lambda a, b: linalg.pinv(a @ b), left, right, order=3)
 
 
+def with_singular_values(values, rows, columns, dtype):
+    orthogonal = lambda n: np.linalg.qr(matrix(n, n, spread=1.0, dtype=dtype)).Q[:, : len(values)]
+    return orthogonal(rows) * values @ orthogonal(columns).conj().T
+
+
+@pytest.mark.parametrize("dtype", [float, complex])
+@pytest.mark.parametrize(("rows", "columns"), [(4, 4), (5, 4), (4, 5)])
+@pytest.mark.parametrize("values", [[9.0, 6.0, 2.0, 1.5], [8.0, 8.0, 2.0, 2.0]])
+def test_pseudo_inverse_is_differentiated_where_large_singular_values_are_left_out(
+    values, rows, columns, dtype
+):
+    x = with_singular_values(values, rows, columns, dtype)
+
+    check_derivatives(lambda x: linalg.pinv(x, rtol=0.5), x, order=2)
+    check_derivatives(lambda x: linalg.lstsq(x, np.ones(rows), rtol=0.5).solution, x, order=2)
+
+
+def test_tolerance_outside_of_0_to_1_is_for_numpys_least_squares_that_of_rounding():
+    x, y = np.ones((3, 2)), np.arange(3.0)
+
+    for rcond in (-1, 0, 1):
+        found = gx.vjp(lambda x, rcond=rcond: np.linalg.lstsq(x, y, rcond)[0], x)[0]
+        np.testing.assert_allclose(found, np.linalg.lstsq(x, y, rcond)[0])
+
+
 def test_least_squares_is_that_of_numpy():
     for x, y in [((5, 3), (5,)), ((5, 3), (5, 2)), ((3, 5), (3,))]:
         x, y = matrix(*x), RNG.normal(size=y)

@@ -177,10 +177,17 @@ def test_answers_are_numpys(f):
     np.testing.assert_equal(answer, f(X))
 
 
+def test_numbers_that_vary_choose_as_conditions():
+    assert_as_on_arrays(lambda x: np.compress(np.maximum(x[0], 0.0), x, axis=1), X)
+    assert_as_on_arrays(lambda x: np.extract(np.maximum(x, 0.0), x**2), X)
+
+
 READING = {
     "bincount": lambda x: np.bincount(np.argsort(x[0]), x[0]),
     "choose": lambda x: np.choose(np.argsort(x[0]), [x[0], x[1], x[0]]),
-    "nanquantile": lambda x: np.nanquantile(x, 0.3, method="lower"),
+    "compress": lambda x: np.compress(x[0] > 0.0, x, axis=1),
+    "extract": lambda x: np.extract(x > 0.0, x),
+    "nanquantile": lambda x: np.nanquantile(x, 0.3, method="inverted_cdf"),
     "unique": np.unique,
 }
 
@@ -289,6 +296,19 @@ def test_ends_are_turned_about_as_numpy_pads_them(shape, mode, widths):
     assert gx.vjp(f, x.astype(np.float32))[0].dtype == np.float32
     even = lambda x: np.pad(x, widths, mode, reflect_type="even")
     np.testing.assert_array_equal(gx.vjp(even, x)[0], even(x))
+
+
+@pytest.mark.parametrize("method", ["linear", "lower", "higher", "nearest", "midpoint"])
+def test_quantiles_of_a_batch_need_no_numbers(method):
+    x = np.random.default_rng(3).normal(size=(2, 7))
+    x[1, 2:4] = np.nan
+    levels = np.append(LEVELS, [0.0, 0.25, 0.75, 1.0])
+    f = lambda x, q: np.nanquantile(x, q, method=method)
+
+    found = gx.vmap(f, in_axes=(0, None))(x, levels)
+
+    np.testing.assert_array_equal(found, [f(row, levels) for row in x])
+    np.testing.assert_array_equal(gx.compile(f)(x, levels), f(x, levels))
 
 
 @pytest.mark.parametrize("method", SMOOTH_METHODS)

@@ -18,8 +18,8 @@ ASKING = (
 )
 READING = {name for name in CALLS if name.startswith(ASKING)}
 READING -= {"histogram of a range", "histogram, weighted", "histogram, weighted density"}
-SMOOTH = ("linear", "hazen")  # whose places follow from a formula
-READING |= {name for name in editing.SPREADS if "nan" in name and not name.endswith(SMOOTH)}
+FORMULAS = ("linear", "hazen", "lower", "midpoint", "nearest")  # places follow from a formula
+READING |= {name for name in editing.SPREADS if "nan" in name and not name.endswith(FORMULAS)}
 
 
 def parts_of(found):

@@ -50,6 +50,7 @@ IN_PLACE = {
     ),
     "place": lambda t, x: np.place(t, X > 0, x[0, :2] * 3),
     "put": lambda t, x: np.put(t, [[0, 4], [-1, 2]], x[0] ** 2),
+    "put, of nothing": lambda t, x: np.put(t, [0, 1], []),
     "put beyond": lambda t, x: np.put(t, [7, -9], [x[0, 0] ** 2, 2.0][1], mode="wrap"),
     "put_along_axis": lambda t, x: np.put_along_axis(t, np.asarray([[2], [0]]), x[:, :1] * 5, 1),
     "putmask": lambda t, x: np.putmask(t, X > 0, x[1] * x[0]),

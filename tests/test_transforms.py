@@ -234,6 +234,11 @@ def test_holomorphic_gradient_is_the_complex_derivative():
     np.testing.assert_allclose(gx.grad(lambda z: z * z * z, holomorphic=True)(z), 3 * z**2)
 
 
+def test_real_function_is_not_holomorphic():
+    with pytest.raises(TypeError, match=r"it returned float64 \(\), and a holomorphic function"):
+        gx.grad(gx.abs, holomorphic=True)(np.asarray(1.0 + 2.0j))
+
+
 def test_pullback_may_be_called_again():
     _, pullback = gx.vjp(lambda x: x * x, np.asarray([1.0, 3.0]))
 
@@ -354,3 +359,21 @@ def test_gradient_has_the_dtype_of_a_mixed_input():
 
     assert [g.dtype for g in gradients] == [np.float32, np.float64]
     assert [g.shape for g in gradients] == [(3,), (2, 3)]
+
+
+def test_jacobian_and_hessian_hand_the_second_part_of_a_pair_through():
+    x = np.asarray([1.0, 2.0])
+    f = lambda x: (x**3, {"twice": 2 * x, "name": "cubes"})
+
+    matrix, aux = gx.jacobian(f, has_aux=True)(x)
+    curvature, (same, outer) = gx.hessian(lambda x: (gx.sum(x**3), (3 * x, "sum")), has_aux=True)(x)
+    by_both, _ = gx.jacobian(lambda x, y: (x * y, None), (0, 1), has_aux=True)(x, x)
+
+    np.testing.assert_allclose(matrix, np.diag(3 * x**2))
+    assert type(aux["twice"]) is np.ndarray
+    assert (aux["twice"].tolist(), aux["name"]) == ([2.0, 4.0], "cubes")
+    np.testing.assert_allclose(curvature, np.diag(6 * x))
+    assert (same.tolist(), outer) == ([3.0, 6.0], "sum")
+    np.testing.assert_array_equal(by_both, [np.diag(x), np.diag(x)])
+    with pytest.raises(TypeError, match=r"vjp of .*has_aux=True expects a pair"):
+        gx.jacobian(gx.square, has_aux=True)(x)

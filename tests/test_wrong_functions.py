@@ -234,8 +234,9 @@ CALLS |= {
     differentiating(gx.grad): {"f": total, "x": X, "argnums": 0, "has_aux": False}
     | {"holomorphic": False},
     differentiating(gx.value_and_grad): {"f": total, "x": X, "argnums": 0, "has_aux": False},
-    differentiating(gx.hessian): {"f": total, "x": X, "argnums": 0},
-    differentiating(gx.jacobian): {"f": gx.square, "x": X, "argnums": 0, "chunk_size": 2},
+    differentiating(gx.hessian): {"f": total, "x": X, "argnums": 0, "has_aux": False},
+    differentiating(gx.jacobian): {"f": gx.square, "x": X, "argnums": 0, "has_aux": False}
+    | {"chunk_size": 2},
     differentiating(gx.vmap): {"f": total, "x": X, "in_axes": 0, "out_axes": 0},
     differentiating(gx.capture): {"f": total, "x": X},
     differentiating(gx.checkpoint): {"f": total, "x": X},

@@ -104,7 +104,9 @@ def _setxor1d(ar1, ar2, assume_unique=False):
 
 
 def _extract(condition, arr):
-    return take(flat(array_of(arr)), np.flatnonzero(np.asarray(condition)), axis=0)
+    return take(
+        flat(array_of(arr)), np.flatnonzero(np.asarray(read_for(condition, "np.extract"))), axis=0
+    )
 
 
 def _resize(a, new_shape):

@@ -75,6 +75,8 @@ def _pinv(a, rcond=None, hermitian=False, *, rtol=None):
 
 
 def _lstsq(a, b, rcond=None):
+    if isinstance(rcond, int | float) and not 0 < rcond < 1:
+        rcond = None  # LAPACK takes its own precision
     found = lstsq(a, b, rtol=rcond)
     found = found._replace(rank=astype(found.rank, np.int32))
     rank, (rows, columns) = untracked(found.rank), a.shape

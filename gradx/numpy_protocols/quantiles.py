@@ -29,6 +29,15 @@ SHIFTS = {
     "weibull": (0, 0),
 }
 
+# Methods that step in the middle or at the ends of the gaps between places, as a linear one has
+# them: they have no derivative by ``q``.
+STEPS = {
+    "higher": ew.ceil,
+    "lower": ew.floor,
+    "midpoint": lambda places: 0.5 * (ew.floor(places) + ew.ceil(places)),
+    "nearest": ew.round,
+}
+
 # Methods that return one of the elements: it keeps its precision.
 PICKING = {"closest_observation", "higher", "inverted_cdf", "lower", "nearest"}
 
@@ -125,8 +134,9 @@ def _between(x, q, method, nan):
 
 def _places(count, q, method):
     """Return between which of ``count`` sorted elements quantiles lie, counted from 0."""
-    if method == "linear":
-        return ew.multiply(ew.clip(count - 1, 0), q)
+    if method == "linear" or method in STEPS:
+        places = ew.multiply(ew.clip(count - 1, 0), q)
+        return STEPS[method](places) if method in STEPS else places
     if method in SHIFTS:
         first, last = SHIFTS[method]
         places = count * q + (first + q * (1 - first - last)) - 1

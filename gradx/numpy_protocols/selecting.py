@@ -47,7 +47,7 @@ def _take_along_axis(arr, indices, axis=-1):
 
 
 def _compress(condition, a, axis=None, out=None):
-    return take(a, np.flatnonzero(np.asarray(condition)), axis=axis)
+    return take(a, np.flatnonzero(np.asarray(read_for(condition, "np.compress"))), axis=axis)
 
 
 def _select(condlist, choicelist, default=0):

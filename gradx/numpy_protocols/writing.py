@@ -117,6 +117,8 @@ def _fill_diagonal(a, val, wrap=False):
 
 def _put(a, ind, v, mode="raise"):
     places = np.asarray(read_for(ind, "np.put"))
+    if np.size(v) == 0:
+        return
     if mode != "raise":
         places = np.clip(places, 0, a.size - 1) if mode == "clip" else places % a.size
     _write_flat(a, places.reshape(-1), v, "np.put")

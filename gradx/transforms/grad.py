@@ -241,6 +241,11 @@ def _require_scalar(value, holomorphic, label):
             f"{label}: it returned {describe(value)}; take a real value of it, "
             "or pass holomorphic=True for the complex derivative"
         )
+    if holomorphic and is_kind(value, "real floating"):
+        raise DTypeError(
+            f"{label}: it returned {describe(value)}, and a holomorphic function is complex: "
+            "leave holomorphic=True out for the direction of steepest ascent"
+        )
     if not is_kind(value, ("real floating", "complex floating")):
         raise DTypeError(f"{label}: it must return a floating-point scalar, got {describe(value)}")
     return value

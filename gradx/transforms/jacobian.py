@@ -21,7 +21,11 @@ CHUNK = 64
 
 
 def jacobian(
-    f: Callable[P, Any], argnums: int | tuple[int, ...] = 0, *, chunk_size: int | None = None
+    f: Callable[P, Any],
+    argnums: int | tuple[int, ...] = 0,
+    *,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
 ) -> Callable[P, Any]:
     """Return a function that computes all derivatives of ``f``.
 
@@ -29,7 +33,8 @@ def jacobian(
     has shape ``(m..., n...)``; of a tree by a tree it is a tree of the output's
     structure, each leaf a tree of the input's. Forward or reverse mode is chosen
     by which needs fewer products: one per input element, or one per output element.
-    ``argnums`` names one argument or, in a tuple, several.
+    ``argnums`` names one argument or, in a tuple, several. With ``has_aux``, ``f`` returns a
+    pair, of which the second part is handed through: the result is ``(jacobian, aux)``.
     ``chunk_size`` of them are computed at once, which bounds the memory.
     Nothing is conjugated: of a holomorphic function it is the complex Jacobian.
 
@@ -55,7 +60,7 @@ def jacobian(
                 full[i] = primal
             return f(*full, **kwargs)
 
-        out, pullback = vjp(restricted, *chosen)
+        out, pullback, *aux = vjp(restricted, *chosen, has_aux=has_aux)
         inputs, structure = tree.flatten(chosen)
         inputs = [require_differentiable(x, lambda: f"{label}: an argument") for x in inputs]
         outputs, out_structure = tree.flatten(out)
@@ -65,23 +70,24 @@ def jacobian(
         per_output = [tree.unflatten(structure, as_tensors_inside(inputs, row)) for row in blocks]
         if not isinstance(argnums, tuple):
             per_output = [row[0] for row in per_output]
-        return tree.unflatten(out_structure, per_output)
+        found = tree.unflatten(out_structure, per_output)
+        return (found, *aux) if has_aux else found
 
     return jacobian_of
 
 
-def hessian(f: Callable[P, Any], argnums: int = 0) -> Callable[P, Any]:
+def hessian(f: Callable[P, Any], argnums: int = 0, *, has_aux: bool = False) -> Callable[P, Any]:
     """Return a function that computes all second derivatives of a scalar function.
 
     They are by the argument at position ``argnums``; if that has shape ``(n...)``, the result
-    has shape ``(n..., n...)``.
+    has shape ``(n..., n...)``. ``has_aux`` is that of ``jacobian``.
 
     >>> import numpy as np, gradx as gx
     >>> gx.hessian(lambda x: gx.sum(x**3))(np.asarray([1.0, 2.0]))
     array([[ 6.,  0.],
            [ 0., 12.]])
     """
-    return jacobian(grad(f, argnums), argnums)
+    return jacobian(grad(f, argnums, has_aux), argnums, has_aux=has_aux)
 
 
 def hvp(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:

@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 import gradx as gx
+from tests.oracles import torch_in_numpy
+from tests.oracles.torch_in_numpy import Missing, require
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("expecttest")
@@ -25,7 +27,7 @@ pytree = torch.utils._pytree
 pytestmark = pytest.mark.filterwarnings("ignore")
 MOST_SAMPLES = 8
 # PyTorch alone has it of complex numbers, or has no derivative of it.
-REAL = {"logaddexp", "nn.functional.silu"}
+REAL = {"logaddexp", "logcumsumexp", "nn.functional.silu"}
 DTYPES = {torch.float64: 1e-9, torch.complex128: 1e-9, torch.float32: 2e-4}
 
 # Operator: why results differ.
@@ -51,15 +53,6 @@ SPECIAL = """
 REDUCTIONS = {"sum": np.sum, "mean": np.mean, "prod": gx.prod, "amax": np.max, "amin": np.min}
 FOURIER = [f"{inverse}{kind}" for inverse in ("", "i") for kind in ("fft", "rfft")]
 HERMITIAN = ["hfft", "ihfft"]
-
-
-class Missing(Exception):
-    """A sample with a setting that gradx has not."""
-
-
-def require(condition):
-    if not condition:
-        raise Missing
 
 
 def reduced(f, x, dim=None, keepdim=False, **settings):
@@ -152,6 +145,7 @@ def running(ufunc, x, dim):
 
 
 FUNCTIONS = {
+    **torch_in_numpy.FUNCTIONS,
     **{name: getattr(gx, name, None) or getattr(np, name) for name in ELEMENTWISE},
     **{name: getattr(gx.special, name.split(".")[-1].removeprefix("bessel_")) for name in SPECIAL},
     **{name: partial(reduced, f) for name, f in REDUCTIONS.items()},
@@ -220,9 +214,9 @@ FUNCTIONS = {
     "var": partial(spread, gx.var),
     "vdot": np.vdot,
 }
-OPERATORS = [op for op in methods.op_db if op.name in FUNCTIONS]
 # What of the outputs is compared: PyTorch's may have places beside values, and phases are free.
 PARTS = {
+    **torch_in_numpy.PARTS,
     "cummax": lambda out: out[0],
     "cummin": lambda out: out[0],
     "linalg.cholesky": lambda out: out.abs() ** 2,
