@@ -58,6 +58,7 @@ from gradx.ops.linalg import (
 )
 from gradx.ops.shapes import (
     astype,
+    broadcast_to,
     matrix_transpose,
     permute_dims,
 )
@@ -161,6 +162,12 @@ def _dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
 def _of_complex(part):
     """Leave what is not complex as it is, and not a copy of it: what is written to it stays."""
     return lambda self: part(self) if is_kind(self, "complex floating") else self
+
+
+def _imag(self):
+    """Return the imaginary part; of a real array, as NumPy's, zeros that are read-only."""
+    part = imag(self)
+    return part if is_kind(self, "complex floating") else broadcast_to(part, part.shape)
 
 
 def _write_real(self, value):
@@ -301,7 +308,7 @@ ATTRIBUTES = {
     "device": property(lambda self: untracked(self).device),
     "dtype": property(lambda self: self.value.dtype),
     "grad": property(read_grad, write_grad),
-    "imag": property(imag, _write_imag),
+    "imag": property(_imag, _write_imag),
     "mT": property(matrix_transpose),
     "name": property(read_name, write_name),
     "ndim": property(lambda self: len(self.shape)),

@@ -246,6 +246,9 @@ def test_what_is_written_to_a_part_of_complex_numbers_is_differentiated():
 def test_real_numbers_have_no_imaginary_part_to_write_to():
     with pytest.raises(TypeError, match="no imaginary part to write to"):
         (gx.tensor([1.0, 2.0]) * 1.0).imag = 3.0
+    for imag in (lambda t: t.imag, np.imag):
+        with pytest.raises(ValueError, match="its output is read-only"):
+            imag(gx.tensor([1.0, 2.0]) * 1.0)[0] = 3.0
 
 
 def test_write_to_a_broadcast_view_is_refused():

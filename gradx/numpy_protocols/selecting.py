@@ -154,6 +154,7 @@ FUNCTIONS: dict[Any, Any] = {
     np.lexsort: _lexsort,
     np.nan_to_num: _nan_to_num,
     np.partition: _partition,
+    np.imag: lambda x: x.imag,
     np.real: lambda x: x.real,
     np.real_if_close: _real_if_close,
     np.round: _round,
