@@ -70,7 +70,7 @@ def _power(x: Any, y: Any, out: Any) -> None:
 
 def _sigmoid(x: Any, out: Any) -> None:
     with np.errstate(over="ignore"):
-        np.negative(x, out)
+        np.multiply(x, -1.0, out)
         np.exp(out, out)
         np.add(out, 1, out)
         np.divide(1, out, out)
