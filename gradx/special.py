@@ -32,8 +32,6 @@ from gradx.ops.special_bessel_any import yv as yv
 from gradx.ops.special_beta import bdtr as bdtr
 from gradx.ops.special_beta import bdtrc as bdtrc
 from gradx.ops.special_beta import bdtri as bdtri
-from gradx.ops.special_beta import betainc as betainc
-from gradx.ops.special_beta import betaincc as betaincc
 from gradx.ops.special_beta import betainccinv as betainccinv
 from gradx.ops.special_beta import betaincinv as betaincinv
 from gradx.ops.special_beta import fdtr as fdtr
@@ -42,8 +40,8 @@ from gradx.ops.special_beta import fdtri as fdtri
 from gradx.ops.special_beta import nbdtr as nbdtr
 from gradx.ops.special_beta import nbdtrc as nbdtrc
 from gradx.ops.special_beta import nbdtri as nbdtri
-from gradx.ops.special_beta import stdtr as stdtr
-from gradx.ops.special_beta import stdtrit as stdtrit
+from gradx.ops.special_beta_shapes import betainc as betainc
+from gradx.ops.special_beta_shapes import betaincc as betaincc
 from gradx.ops.special_box_cox import boxcox as boxcox
 from gradx.ops.special_box_cox import boxcox1p as boxcox1p
 from gradx.ops.special_box_cox import inv_boxcox as inv_boxcox
@@ -61,8 +59,6 @@ from gradx.ops.special_gamma import binom as binom
 from gradx.ops.special_gamma import digamma as digamma
 from gradx.ops.special_gamma import digamma as psi
 from gradx.ops.special_gamma import gamma as gamma
-from gradx.ops.special_gamma import gammainc as gammainc
-from gradx.ops.special_gamma import gammaincc as gammaincc
 from gradx.ops.special_gamma import gammaln as gammaln
 from gradx.ops.special_gamma import polygamma as polygamma
 from gradx.ops.special_gamma import zetac as zetac
@@ -82,6 +78,8 @@ from gradx.ops.special_gamma_inverses import pdtri as pdtri
 from gradx.ops.special_gamma_inverses import poch as poch
 from gradx.ops.special_gamma_inverses import rgamma as rgamma
 from gradx.ops.special_gamma_inverses import zeta as zeta
+from gradx.ops.special_gamma_shapes import gammainc as gammainc
+from gradx.ops.special_gamma_shapes import gammaincc as gammaincc
 from gradx.ops.special_hypergeometric import hyp0f1 as hyp0f1
 from gradx.ops.special_hypergeometric import hyp1f1 as hyp1f1
 from gradx.ops.special_hypergeometric import hyp2f1 as hyp2f1
@@ -126,6 +124,8 @@ from gradx.ops.special_powers import radian as radian
 from gradx.ops.special_powers import sindg as sindg
 from gradx.ops.special_powers import tandg as tandg
 from gradx.ops.special_powers import wrightomega as wrightomega
+from gradx.ops.special_student import stdtr as stdtr
+from gradx.ops.special_student import stdtrit as stdtrit
 from gradx.ops.special_voigt import voigt_profile as voigt_profile
 from gradx.ops.special_waves import airy as airy
 from gradx.ops.special_waves import fresnel as fresnel

@@ -21,6 +21,7 @@ INTERNAL = {
     "airy_function",
     "airy_slope",
     "bessel",
+    "beta_by_shapes",
     "bessel_scaled",
     "checked_labels",
     "checked_targets",
@@ -47,6 +48,7 @@ INTERNAL = {
     "from_parts",
     "fresnel_cosine",
     "fresnel_sine",
+    "gamma_by_shape",
     "getitem",  # of basic keys; the public one takes arrays too
     "half_turn",
     "hyperbolic_cosine_integral",
@@ -83,6 +85,7 @@ INTERNAL = {
     "solve_stein",
     "spread_over_windows",
     "spread_to_maxima",
+    "student_by_df",
     "sum_of_windows",
     "unitary_factor",
     "taken_as_constant",

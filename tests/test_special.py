@@ -141,7 +141,7 @@ def test_incomplete_gamma_functions_are_smooth_at_0_to_third_order():
 
 @pytest.mark.parametrize(
     ("function", "name"),
-    [(special.zeta, "x"), (special.gammainc, "a"), (special.gammaincc, "a")],
+    [(special.zeta, "x"), (special.jv, "v"), (special.kv, "v")],
 )
 @pytest.mark.parametrize("differentiate", [reverse, forward])
 def test_derivative_without_a_formula_is_refused(function, name, differentiate):
@@ -152,12 +152,12 @@ def test_derivative_without_a_formula_is_refused(function, name, differentiate):
 
 
 def test_second_argument_is_differentiated_where_the_first_is_tracked_as_a_constant():
-    f = lambda a, x: special.gammainc(gx.stop_gradient(a), x)
+    f = lambda v, x: special.jv(gx.stop_gradient(v), x)
 
-    by_a, by_x = gx.grad(f, (0, 1))(1.0, 2.0)
+    by_v, by_x = gx.grad(f, (0, 1))(0.0, 2.0)
 
-    assert by_a == 0.0
-    assert by_x == pytest.approx(math.exp(-2))
+    assert by_v == 0.0
+    assert by_x == pytest.approx(-scipy.special.j1(2.0))
 
 
 # name: (x, y, derivative by x, by y)

@@ -119,10 +119,8 @@ def test_second_derivatives_at_the_ends_of_domains(f, x, bend):
     assert in_both_modes(gx.grad(f), x) == pytest.approx(bend, rel=1e-14)
 
 
-@pytest.mark.parametrize(
-    "name", ["betainc", "gammaincinv", "stdtr", "stdtrit", "jv", "kv", "hyp1f1"]
-)
-def test_derivatives_by_shapes_and_orders_are_refused(name):
+@pytest.mark.parametrize("name", ["jv", "kv", "hyp1f1"])
+def test_derivatives_by_orders_are_refused(name):
     rest = [*GIVEN[name][1:], 0.4]
 
     with pytest.raises(TrackedError, match=rf"{name}: there is no derivative with respect to"):

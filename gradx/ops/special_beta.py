@@ -1,6 +1,5 @@
-"""The incomplete beta function, and the probabilities that statistics makes of it.
+"""The inverse of the incomplete beta function, and the probabilities that statistics makes of it.
 
-Nobody knows a short formula for derivatives with respect to its two shapes: they are refused.
 Here ``x`` and ``p`` are where a probability is asked for, and which one an inverse is given.
 """
 
@@ -10,20 +9,12 @@ from gradx.core.arrays import is_array, is_kind
 from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample
 from gradx.ops.arithmetic import divide, quotient, where
-from gradx.ops.comparison import isinf, less, logical_and
+from gradx.ops.comparison import less
 from gradx.ops.creation import ones_like
-from gradx.ops.exponential import exp, log1p
 from gradx.ops.rounding import floor
 from gradx.ops.shapes import astype
-from gradx.ops.special_entropy import xlog1py, xlogy
-from gradx.ops.special_gamma import betaln, lowered, lowers
-from gradx.ops.special_host import refusing, side_by_side, through_numpy
-
-
-def _shares(draw):
-    for shape in [(), (3,), (2, 3), (0,)]:
-        yield Sample((1.5, 2.0, draw(*shape) * 0.4))
-    yield Sample((draw(2, 1) + 1, draw() + 1, draw(3) * 0.4))
+from gradx.ops.special_beta_shapes import betainc, betaincc, by_shapes, density_of_beta
+from gradx.ops.special_host import through_numpy
 
 
 def _given_shares(draw):
@@ -32,87 +23,16 @@ def _given_shares(draw):
     yield Sample((draw(2, 1) + 1, draw() + 1, draw(3) * 0.2 + 0.3))
 
 
-def _powers(draw):
-    for shape in [(), (3,), (2, 3), (0,)]:
-        yield Sample((draw(*shape) * 0.4, draw(*shape[-1:]) - 1, draw(*shape), draw()))
-    yield Sample((draw(3) * 0.4, 9 + draw(3), 9 + draw(3), draw(3)))
-
-
-def _slope_of_powers(x, p, q, constant, out):
-    """Lower each power in turn: at 0 and at 1 nothing may be divided by the one that vanishes."""
-    low, high = lowered(x, p), lowered(1 - x, q)
-    near_zero, near_one = lowers(x, p), lowers(1 - x, q)
-    rising = where(near_zero, powers_density(x, low, q, constant), out / where(near_zero, 1.0, x))
-    falling = where(
-        near_one, powers_density(x, p, high, constant), out / where(near_one, 1.0, 1 - x)
-    )
-    # What is infinite at an end outgrows the other.
-    rising, falling = (
-        where(logical_and(isinf(falling), less(0.5, x)), 0.0, rising),
-        where(logical_and(isinf(rising), less(x, 0.5)), 0.0, falling),
-    )
-    return rising * p - falling * q
+def _moves(by_a, by_b):
+    """Return how a share moves with its shapes, so that its probability stays."""
+    return lambda a, b, out: quotient(-by_shapes(a, b, out, by_a, by_b), density_of_beta(a, b, out))
 
 
 @elementwise(
     partials={
-        "x": _slope_of_powers,
-        "p": lambda x, out: xlogy(out, x),
-        "q": lambda x, out: xlog1py(out, -x),
-        "constant": lambda out: -out,
-    },
-    samples=_powers,
-)
-def powers_density(xp, x, p, q, constant, /):
-    """Compute ``x**p * (1 - x)**q * exp(-constant)``, whose derivatives are such too."""
-    return xp.exp(xlogy(p, x) + xlog1py(q, -x) - constant)
-
-
-def _density(a, b, x):
-    """Return the density of the beta distribution."""
-    a, x = side_by_side(a, x)
-    b, x = side_by_side(b, x)
-    return powers_density(x, a - 1, b - 1, betaln(a, b))
-
-
-@elementwise(
-    partials={
-        "a": refusing("betainc", "a"),
-        "b": refusing("betainc", "b"),
-        "x": lambda a, b, x: _density(a, b, x),
-    },
-    samples=_shares,
-)
-def betainc(xp, a, b, x, /):
-    """Compute the probability of a number below ``x`` in the beta distribution.
-
-    ``a`` and ``b`` are its shapes, ``x`` is from 0 to 1. There is no derivative with respect
-    to ``a`` and ``b``.
-
-    Raises:
-        TypeError: a derivative with respect to ``a`` or ``b`` is asked for.
-    """
-    return through_numpy("betainc", a, b, x)
-
-
-@elementwise(
-    partials={
-        "a": refusing("betaincc", "a"),
-        "b": refusing("betaincc", "b"),
-        "x": lambda a, b, x: -_density(a, b, x),
-    },
-    samples=_shares,
-)
-def betaincc(xp, a, b, x, /):
-    """Compute ``1 - betainc(a, b, x)``, accurately where it is small; see there."""
-    return through_numpy("betaincc", a, b, x)
-
-
-@elementwise(
-    partials={
-        "a": refusing("betaincinv", "a"),
-        "b": refusing("betaincinv", "b"),
-        "p": lambda a, b, out: quotient(out * 0 + 1, _density(a, b, out)),
+        "a": _moves(1, 0),
+        "b": _moves(0, 1),
+        "p": lambda a, b, out: quotient(out * 0 + 1, density_of_beta(a, b, out)),
     },
     samples=_given_shares,
 )
@@ -123,61 +43,15 @@ def betaincinv(xp, a, b, p, /):
 
 @elementwise(
     partials={
-        "a": refusing("betainccinv", "a"),
-        "b": refusing("betainccinv", "b"),
-        "p": lambda a, b, out: quotient(out * 0 - 1, _density(a, b, out)),
+        "a": _moves(1, 0),
+        "b": _moves(0, 1),
+        "p": lambda a, b, out: quotient(out * 0 - 1, density_of_beta(a, b, out)),
     },
     samples=_given_shares,
 )
 def betainccinv(xp, a, b, p, /):
     """Undo ``betaincc`` in its last argument; see there."""
     return through_numpy("betainccinv", a, b, p)
-
-
-def _student(df, t):
-    """Return the density of Student's distribution."""
-    df, t = side_by_side(df, t)
-    shape = betaln(0.5 * df, df * 0 + 0.5)
-    return exp(log1p(t * t / df) * (-0.5 * (df + 1)) - shape) / df**0.5
-
-
-def _tests(draw):
-    for df, t in [((), (3,)), ((2, 1), (3,)), ((3,), ()), ((0, 3), (3,))]:
-        yield Sample((draw(*df) + 2, draw(*t) * 2 - 2.5))
-    yield Sample((4.0, draw(3) - 1.2))
-    yield Sample((3.0, draw(2) * 0))
-
-
-@elementwise(
-    partials={"df": refusing("stdtr", "df"), "t": lambda df, t: _student(df, t)}, samples=_tests
-)
-def stdtr(xp, df, t, /):
-    """Compute the probability of a number below ``t`` in Student's distribution.
-
-    There is no derivative with respect to ``df``, the degrees of freedom.
-
-    Raises:
-        TypeError: a derivative with respect to ``df`` is asked for.
-    """
-    return through_numpy("stdtr", df, t)
-
-
-def _probabilities(draw):
-    for df, p in [((), (3,)), ((2, 1), (3,)), ((3,), ()), ((0, 3), (3,))]:
-        yield Sample((draw(*df) + 2, draw(*p) * 0.2 + 0.3))
-    yield Sample((4.0, draw(3) * 0.2 + 0.3))
-
-
-@elementwise(
-    partials={
-        "df": refusing("stdtrit", "df"),
-        "p": lambda df, out: quotient(out * 0 + 1, _student(df, out)),
-    },
-    samples=_probabilities,
-)
-def stdtrit(xp, df, p, /):
-    """Undo ``stdtr`` in its last argument; see there."""
-    return through_numpy("stdtrit", df, p)
 
 
 def like(number, x):

@@ -290,37 +290,3 @@ def _density_slope(x, power, constant, out):
 def power_density(xp, x, power, constant, /):
     """Compute ``x**power * exp(-x - constant)``, whose derivatives are such too, at 0 as well."""
     return xp.exp(xlogy(power, x) - x - constant)
-
-
-def _density(a, x):
-    """Return the density of the gamma distribution."""
-    a, x = side_by_side(a, x)
-    return power_density(x, a - 1, gammaln(a))
-
-
-def _shares(draw):
-    for sample in _zetas(draw):
-        yield Sample((sample.arrays[0], abs(sample.arrays[1])))
-    yield Sample((1.0, draw(3)))
-
-
-@elementwise(
-    partials={"a": refusing("gammainc", "a"), "x": lambda a, x: _density(a, x)}, samples=_shares
-)
-def gammainc(xp, a, x, /):
-    """Compute the probability of a number below ``x`` in the gamma distribution of shape ``a``.
-
-    There is no derivative with respect to ``a``.
-
-    Raises:
-        TypeError: a derivative with respect to ``a`` is asked for.
-    """
-    return through_numpy("gammainc", a, x)
-
-
-@elementwise(
-    partials={"a": refusing("gammaincc", "a"), "x": lambda a, x: -_density(a, x)}, samples=_shares
-)
-def gammaincc(xp, a, x, /):
-    """Compute ``1 - gammainc(a, x)``, accurately where it is small; see there."""
-    return through_numpy("gammaincc", a, x)

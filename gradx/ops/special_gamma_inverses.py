@@ -15,14 +15,13 @@ from gradx.ops.special_gamma import (
     digamma,
     digamma_rise,
     gamma,
-    gammainc,
-    gammaincc,
     gammaln,
     power_density,
     zetac,
 )
 from gradx.ops.special_gamma import zeta as hurwitz_zeta
-from gradx.ops.special_host import refusing, side_by_side, through_numpy
+from gradx.ops.special_gamma_shapes import gamma_by_shape, gammainc, gammaincc
+from gradx.ops.special_host import side_by_side, through_numpy
 from gradx.ops.trigonometric import cos, sin
 
 
@@ -38,27 +37,27 @@ def _slope(a, out):
     return quotient(out * 0 + 1, power_density(out, a - 1, gammaln(a)))
 
 
+def _moves(a, out):
+    """Return how a place moves with the shape, so that its probability stays."""
+    a, out = side_by_side(a, out)
+    return -gamma_by_shape(a, out, order=1) * _slope(a, out)
+
+
 @elementwise(
-    partials={"a": refusing("gammaincinv", "a"), "p": lambda a, out: _slope(a, out)},
+    partials={"a": _moves, "p": lambda a, out: _slope(a, out)},
     samples=_probabilities,
 )
 def gammaincinv(xp, a, p, /):
-    """Undo ``gammainc`` in its last argument.
-
-    There is no derivative with respect to ``a``.
-
-    Raises:
-        TypeError: a derivative with respect to ``a`` is asked for.
-    """
+    """Undo ``gammainc`` in its last argument."""
     return through_numpy("gammaincinv", a, p)
 
 
 @elementwise(
-    partials={"a": refusing("gammainccinv", "a"), "p": lambda a, out: -_slope(a, out)},
+    partials={"a": _moves, "p": lambda a, out: -_slope(a, out)},
     samples=_probabilities,
 )
 def gammainccinv(xp, a, p, /):
-    """Undo ``gammaincc`` in its last argument; see ``gammaincinv``."""
+    """Undo ``gammaincc`` in its last argument."""
     return through_numpy("gammainccinv", a, p)
 
 
