@@ -37,7 +37,8 @@ def _slope_of_struve(v, x):
     near = 0.5 * (struve(order - 1, small) - struve(order + 1, small) + _rest(order, small))
     # DLMF 11.4.27
     beyond = struve(order - 1, large) - divide(multiply(order, struve(order, large)), large)
-    slope = multiply(where(turned, -1.0, 1.0), where(far, beyond, near))  # DLMF 11.4.3
+    slope = where(far, beyond, near)
+    slope = where(turned, -slope, slope)  # DLMF 11.4.3
     return where(level, SLOPE_AT_0 - struve(1, x), slope)
 
 
