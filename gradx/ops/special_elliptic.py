@@ -98,8 +98,7 @@ def _modules(draw):
 
 def _amplitude_by_parameter(u, m):
     """Differentiate ``ellipkinc(phi, m) = u``."""
-    phi = jacobi_amplitude(u, m)
-    return multiply(-jacobi_delta(u, m), 0.5 * elliptic_moment(phi, m, sines=1, roots=1))
+    return multiply(-jacobi_delta(u, m), _rise_of_first_kind(u, m))
 
 
 @elementwise(
@@ -148,11 +147,11 @@ def _delta_by_parameter(u, m):
     u, m = side_by_side(u, m)
     sine, delta = jacobi_sine(u, m), jacobi_delta(u, m)
     # What the amplitude's derivative has as a factor, it is not divided by.
-    turned = multiply(m, multiply(jacobi_cosine(u, m), elliptic_moment_of(u, m)))
+    turned = multiply(m, multiply(jacobi_cosine(u, m), _rise_of_first_kind(u, m)))
     return sine * turned - divide(sine * sine, 2 * delta)
 
 
-def elliptic_moment_of(u, m):
+def _rise_of_first_kind(u, m):
     """Return what ``ellipkinc`` rises by with its parameter, at the amplitude of ``u``."""
     return 0.5 * elliptic_moment(jacobi_amplitude(u, m), m, sines=1, roots=1)
 
@@ -173,7 +172,8 @@ def jacobi_delta(xp, u, m, /):
 def ellipj(u, m, /):
     """Return Jacobi's elliptic functions sn, cn and dn, and the amplitude whose sine is sn.
 
-    ``m`` is the parameter, between 0 and 1.
+    ``m`` is the parameter, between 0 and 1. Where it is within 1e-9 of 1, SciPy's values of a
+    large ``u`` are approximate, and so are derivatives.
     """
     return jacobi_sine(u, m), jacobi_cosine(u, m), jacobi_delta(u, m), jacobi_amplitude(u, m)
 
