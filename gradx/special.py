@@ -5,6 +5,7 @@ from gradx.ops.exponential import log1p as log1p
 from gradx.ops.neural import log_softmax as log_softmax
 from gradx.ops.neural import sigmoid as expit
 from gradx.ops.neural import softmax as softmax
+from gradx.ops.neural import softplus as softplus
 from gradx.ops.rounding import round as round
 from gradx.ops.special import erf as erf
 from gradx.ops.special_bessel import exprel as exprel
@@ -46,6 +47,15 @@ from gradx.ops.special_box_cox import boxcox as boxcox
 from gradx.ops.special_box_cox import boxcox1p as boxcox1p
 from gradx.ops.special_box_cox import inv_boxcox as inv_boxcox
 from gradx.ops.special_box_cox import inv_boxcox1p as inv_boxcox1p
+from gradx.ops.special_carlson import elliprc as elliprc
+from gradx.ops.special_carlson import elliprd as elliprd
+from gradx.ops.special_carlson import elliprf as elliprf
+from gradx.ops.special_carlson import elliprg as elliprg
+from gradx.ops.special_carlson import elliprj as elliprj
+from gradx.ops.special_elliptic import agm as agm
+from gradx.ops.special_elliptic import ellipeinc as ellipeinc
+from gradx.ops.special_elliptic import ellipj as ellipj
+from gradx.ops.special_elliptic import ellipkinc as ellipkinc
 from gradx.ops.special_entropy import entr as entr
 from gradx.ops.special_entropy import kl_div as kl_div
 from gradx.ops.special_entropy import log_expit as log_expit
@@ -94,6 +104,16 @@ from gradx.ops.special_integrals import expi as expi
 from gradx.ops.special_integrals import expn as expn
 from gradx.ops.special_integrals import owens_t as owens_t
 from gradx.ops.special_integrals import spence as spence
+from gradx.ops.special_kelvin import bei as bei
+from gradx.ops.special_kelvin import beip as beip
+from gradx.ops.special_kelvin import ber as ber
+from gradx.ops.special_kelvin import berp as berp
+from gradx.ops.special_kelvin import kei as kei
+from gradx.ops.special_kelvin import keip as keip
+from gradx.ops.special_kelvin import kelvin as kelvin
+from gradx.ops.special_kelvin import ker as ker
+from gradx.ops.special_kelvin import kerp as kerp
+from gradx.ops.special_lambert import lambertw as lambertw
 from gradx.ops.special_normal import erfc as erfc
 from gradx.ops.special_normal import erfcinv as erfcinv
 from gradx.ops.special_normal import erfcx as erfcx
@@ -115,6 +135,7 @@ from gradx.ops.special_powers import cbrt as cbrt
 from gradx.ops.special_powers import cosdg as cosdg
 from gradx.ops.special_powers import cosm1 as cosm1
 from gradx.ops.special_powers import cotdg as cotdg
+from gradx.ops.special_powers import diric as diric
 from gradx.ops.special_powers import exp2 as exp2
 from gradx.ops.special_powers import exp10 as exp10
 from gradx.ops.special_powers import huber as huber
@@ -124,6 +145,13 @@ from gradx.ops.special_powers import radian as radian
 from gradx.ops.special_powers import sindg as sindg
 from gradx.ops.special_powers import tandg as tandg
 from gradx.ops.special_powers import wrightomega as wrightomega
+from gradx.ops.special_spherical import spherical_in as spherical_in
+from gradx.ops.special_spherical import spherical_jn as spherical_jn
+from gradx.ops.special_spherical import spherical_kn as spherical_kn
+from gradx.ops.special_spherical import spherical_yn as spherical_yn
+from gradx.ops.special_struve import hyperu as hyperu
+from gradx.ops.special_struve import modstruve as modstruve
+from gradx.ops.special_struve import struve as struve
 from gradx.ops.special_student import stdtr as stdtr
 from gradx.ops.special_student import stdtrit as stdtrit
 from gradx.ops.special_voigt import voigt_profile as voigt_profile
@@ -135,10 +163,15 @@ from gradx.ops.statistical import logsumexp as logsumexp
 from gradx.ops.trigonometric import sinc as sinc
 
 __all__ = [
+    "agm",
     "airy",
     "bdtr",
     "bdtrc",
     "bdtri",
+    "bei",
+    "beip",
+    "ber",
+    "berp",
     "beta",
     "betainc",
     "betaincc",
@@ -157,9 +190,18 @@ __all__ = [
     "cotdg",
     "dawsn",
     "digamma",
+    "diric",
     "ellipe",
+    "ellipeinc",
+    "ellipj",
     "ellipk",
+    "ellipkinc",
     "ellipkm1",
+    "elliprc",
+    "elliprd",
+    "elliprf",
+    "elliprg",
+    "elliprj",
     "entr",
     "erf",
     "erfc",
@@ -201,6 +243,7 @@ __all__ = [
     "hyp0f1",
     "hyp1f1",
     "hyp2f1",
+    "hyperu",
     "i0",
     "i0e",
     "i1",
@@ -217,10 +260,16 @@ __all__ = [
     "k0e",
     "k1",
     "k1e",
+    "kei",
+    "keip",
+    "kelvin",
+    "ker",
+    "kerp",
     "kl_div",
     "kn",
     "kv",
     "kve",
+    "lambertw",
     "log1p",
     "log_expit",
     "log_ndtr",
@@ -229,6 +278,7 @@ __all__ = [
     "logit",
     "logsumexp",
     "lpmv",
+    "modstruve",
     "multigammaln",
     "nbdtr",
     "nbdtrc",
@@ -254,9 +304,15 @@ __all__ = [
     "sinc",
     "sindg",
     "softmax",
+    "softplus",
     "spence",
+    "spherical_in",
+    "spherical_jn",
+    "spherical_kn",
+    "spherical_yn",
     "stdtr",
     "stdtrit",
+    "struve",
     "tandg",
     "voigt_profile",
     "wrightomega",

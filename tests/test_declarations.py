@@ -17,6 +17,19 @@ from tests.test_ops import drawing
 PACKAGE = Path(gradx.__path__[0])
 # Ops that exist for the rules of others.
 INTERNAL = {
+    "spherical_modified_second",
+    "spherical_modified_first",
+    "spherical_second",
+    "spherical_first",
+    "lambert_branch",
+    "jacobi_delta",
+    "jacobi_cosine",
+    "jacobi_sine",
+    "jacobi_amplitude",
+    "elliptic_moment",
+    "elliprc_above",
+    "elliprj_above",
+    "carlson",
     "add_at",
     "airy_function",
     "airy_slope",

@@ -15,7 +15,7 @@ import scipy.special
 
 import gradx as gx
 from gradx import special
-from gradx.backends.companions import FUNCTIONS, ONLY_OF_SCIPY
+from gradx.backends.companions import COMPLEX, FUNCTIONS, ONLY_OF_SCIPY
 from gradx.core.op import OPS
 from gradx.errors import DTypeError, ShapeError, TrackedError
 
@@ -362,7 +362,7 @@ def test_zeta_of_scipy_is_differentiated_by_its_second_argument_alone():
         gx.grad(scipy.special.zeta)(2.5)
 
 
-@pytest.mark.parametrize("name", [*FUNCTIONS, *ONLY_OF_SCIPY])
+@pytest.mark.parametrize("name", sorted({*FUNCTIONS, *ONLY_OF_SCIPY} - COMPLEX))
 def test_result_has_the_precision_of_what_was_given(name):
     op = OPS[name]
     arrays = next(op.samples(lambda *shape: np.full(shape, 0.5))).arrays

@@ -26,12 +26,17 @@ FIRST = {
     **dict.fromkeys(["gammaincinv", "gammainccinv", "poch", "owens_t", "powm1"], (1.5,)),
     **dict.fromkeys(["huber", "pseudo_huber"], (0.4,)),
     "hyp2f1": (1.5, 2.5, 2.0),
+    **dict.fromkeys(["spherical_jn", "spherical_yn", "spherical_in", "spherical_kn"], (2,)),
+    **dict.fromkeys(["struve", "modstruve", "ellipkinc", "ellipeinc", "agm", "elliprc"], (1.5,)),
+    **dict.fromkeys(["elliprf", "elliprd", "elliprg", "hyperu"], (1.5, 2.5)),
+    "elliprj": (1.5, 2.5, 0.5),
     "lpmv": (1, 3),
     "radian": (30.0, 15.0),
 }
 OF_ONE = """
     j0 j1 y0 y1 k0 k1 k0e k1e gammasgn loggamma rgamma dawsn ellipe ellipk ellipkm1 erfi exp1 expi
     spence wrightomega cbrt cosdg cosm1 cotdg exp2 exp10 sindg tandg expm1 log1p round
+    softplus ber bei ker kei berp beip kerp keip
 """.split()  # noqa: SIM905 (a list of quoted words would be three times as long)
 GIVEN = {**FIRST, **dict.fromkeys(OF_ONE, ())}
 

@@ -27,13 +27,16 @@ FUNCTIONS = NAMES.split()
 
 # Ops that SciPy alone has: other libraries' arrays are copied to it and back.
 SCIPYS = """
-    betaincc betainccinv dawsn ellipe erfi gammasgn hyp0f1 hyp1f1 hyp2f1 iv ive jv kv kve lpmv
-    ndtri_exp owens_t powm1 rgamma spence stdtr stdtrit wrightomega yv zetac
+    agm bei beip ber berp betaincc betainccinv dawsn ellipe ellipeinc ellipkinc elliprd
+    elliprf elliprg erfi gammasgn hyp0f1 hyp1f1 hyp2f1 hyperu iv ive jv kei keip ker kerp
+    kv kve lpmv modstruve ndtri_exp owens_t powm1 rgamma spence stdtr stdtrit struve wrightomega
+    yv zetac
 """
 # Of a whole degree, which comes first, they are computed otherwise than of a real one.
 DEGREES = """
     eval_chebyt eval_chebyu eval_gegenbauer eval_genlaguerre eval_hermite eval_hermitenorm
-    eval_jacobi eval_laguerre eval_legendre
+    eval_jacobi eval_laguerre eval_legendre spherical_first spherical_modified_first
+    spherical_modified_second spherical_second
 """
 OF_DEGREES = DEGREES.split()
 # Ops that compute one part of what a function of SciPy does.
@@ -41,16 +44,28 @@ PARTS: dict[str, Callable[..., Any]] = {
     "airy_function": lambda special, x: special.airy(x)[0],
     "airy_slope": lambda special, x: special.airy(x)[1],
     "cosine_integral": lambda special, x: special.sici(x)[1],
+    "elliprc_above": lambda special, x, y: special.elliprc(x, y),
+    "elliprj_above": lambda special, x, y, z, p: special.elliprj(x, y, z, p),
     "faddeeva_imag": lambda special, x, y: special.wofz(x + 1j * y).imag,
     "faddeeva_real": lambda special, x, y: special.wofz(x + 1j * y).real,
     "fresnel_cosine": lambda special, x: special.fresnel(x)[1],
     "fresnel_sine": lambda special, x: special.fresnel(x)[0],
     "hyperbolic_cosine_integral": lambda special, x: special.shichi(x)[1],
     "hyperbolic_sine_integral": lambda special, x: special.shichi(x)[0],
+    "jacobi_amplitude": lambda special, u, m: special.ellipj(u, m)[3],
+    "jacobi_cosine": lambda special, u, m: special.ellipj(u, m)[1],
+    "jacobi_delta": lambda special, u, m: special.ellipj(u, m)[2],
+    "jacobi_sine": lambda special, u, m: special.ellipj(u, m)[0],
+    "lambert_branch": lambda special, z, k, tol: special.lambertw(z, k.real, tol.real),
     "second_airy_function": lambda special, x: special.airy(x)[2],
     "second_airy_slope": lambda special, x: special.airy(x)[3],
     "sine_integral": lambda special, x: special.sici(x)[0],
+    "spherical_first": lambda special, n, z: special.spherical_jn(n, z),
+    "spherical_modified_first": lambda special, n, z: special.spherical_in(n, z),
+    "spherical_modified_second": lambda special, n, z: special.spherical_kn(n, z),
+    "spherical_second": lambda special, n, z: special.spherical_yn(n, z),
 }
+COMPLEX = {"lambert_branch"}
 ONLY_OF_SCIPY = [*SCIPYS.split(), *OF_DEGREES, *PARTS]
 
 
@@ -98,13 +113,13 @@ def _common_dtype(op: str, arrays: Iterable[Any]) -> Any:
     """
     given = [array.dtype for array in arrays if type(array) not in NUMBERS]
     for dtype in given:
-        if dtype.kind not in "fiu":
+        if dtype.kind not in ("fiuc" if op in COMPLEX else "fiu"):
             raise DTypeError(f"{op}: expected real numbers, got {dtype}")
-    real = [dtype for dtype in given if dtype.kind == "f"]
+    real = [dtype for dtype in given if dtype.kind in "fc"]
     return np.result_type(*real).type if real else np.float64
 
 
 def _in(dtype: Any, array: Any) -> Any:
     if type(array) in NUMBERS:
         return dtype(array)
-    return array if array.dtype.kind == "f" else array.astype(dtype)
+    return array if array.dtype.kind in "fc" else array.astype(dtype)

@@ -216,7 +216,7 @@ OPTIONS: dict[Any, set[str]] = {np.vecdot: {"axis"}}
 # Where SciPy keeps its universal functions, which ask Tensors as NumPy's do.
 SCIPY = ("scipy.special", "scipy.special._ufuncs")
 # What SciPy's own functions in Python call, by the name that it has in gx.special.
-BEHIND = {"_zeta": "zeta"}
+BEHIND = {"_lambertw": "lambertw", "_zeta": "zeta"}
 
 
 def ufunc_of(asked: Any) -> Any:

@@ -4,6 +4,7 @@ NumPy's and CuPy's arrays do not come here: their backends have kernels.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from gradx.backends import backend_for_device
@@ -26,6 +27,12 @@ NUMBERS = {bool, int, float}
 
 def through_numpy(op: str, *arrays: Any) -> Any:
     """Run NumPy's kernel of ``op`` on copies of the arrays, and send the result back."""
+    host, _ = backend_for_device("cpu")
+    return on_host(op, lambda *copies: host.kernels[op](host.xp, *copies), *arrays)
+
+
+def on_host(op: str, function: Callable[..., Any], *arrays: Any) -> Any:
+    """Run a function of NumPy's arrays on copies of the arrays, and send the result back."""
     placed = [array for array in arrays if type(array) not in NUMBERS]
     backend = backend_for(placed[0])
     devices = list(dict.fromkeys(backend.device_of(array) for array in placed))
@@ -33,7 +40,7 @@ def through_numpy(op: str, *arrays: Any) -> Any:
         raise mixed_places(op, devices)
     host, _ = backend_for_device("cpu")
     copies = [a if type(a) in NUMBERS else backend.to_numpy(a) for a in arrays]
-    return backend.from_numpy(host.xp.asarray(host.kernels[op](host.xp, *copies)), devices[0])
+    return backend.from_numpy(host.xp.asarray(function(*copies)), devices[0])
 
 
 def beside(value: Any, like: Any) -> Any:

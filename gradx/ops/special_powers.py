@@ -5,12 +5,13 @@ import math
 from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays, single_within
 from gradx.ops.arithmetic import add, multiply, quotient, subtract, where
-from gradx.ops.comparison import equal, greater, less, less_equal
+from gradx.ops.comparison import equal, greater, less, less_equal, logical_and
 from gradx.ops.exponential import log
 from gradx.ops.powers import direction, hypot, part_of_length, pow, quiet_pow
+from gradx.ops.rounding import floor, remainder, round
 from gradx.ops.signs import abs
-from gradx.ops.special_host import side_by_side, spread, through_numpy
-from gradx.ops.trigonometric import sin
+from gradx.ops.special_host import beside, side_by_side, spread, through_numpy
+from gradx.ops.trigonometric import sin, sinc
 
 DEGREE = math.pi / 180
 
@@ -185,3 +186,22 @@ def _omega_slope(out):
 def wrightomega(xp, x, /):
     """Solve ``y + log(y) = x``: Wright's omega function."""
     return through_numpy("wrightomega", x)
+
+
+def _periods(draw):
+    yield Sample((3 * draw(3), 4))
+    yield Sample((6 * draw(2, 3) - 7, 5))
+
+
+@composed(samples=_periods)
+def diric(x, n, /):
+    """Compute ``sin(n * x / 2) / (n * sin(x / 2))``, and its limit where that is 0 / 0.
+
+    ``n`` is a positive whole number, or an array of them; of others it is NaN.
+    """
+    turns = round(x / (2 * math.pi))
+    rest = x / (2 * math.pi) - turns
+    n = beside(n, x)
+    side = 1 - 2 * remainder(multiply(turns, n - 1), 2.0)
+    kernel = multiply(side, sinc(multiply(n, rest)) / sinc(rest))
+    return where(logical_and(greater(n, 0), equal(n, floor(n))), kernel, math.nan)

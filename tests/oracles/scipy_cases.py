@@ -66,20 +66,26 @@ OF_ONE = """
     entr erfinv exprel expit gamma gammaln loggamma logit psi digamma rgamma sindg cosdg tandg cotdg
     i0 i0e i1 i1e k0 k0e k1 k1e y0 y1 j0 j1 cbrt cosm1 ellipk ellipkm1 erf erfc erfcx ndtr ndtri
     log_ndtr exp2 exp10 exp1 expi spence sinc log_expit dawsn erfi ellipe expm1 log1p
+    softplus ber bei ker kei berp beip kerp keip
 """
 each(special, OF_ONE, positive(5))
 each(special, "gamma erf j0 y0 i1e cbrt exp2 spence ndtr", positive(5) + 1, label=" beyond 1")
 each(
     special,
     """xlogy xlog1py beta betaln binom kl_div rel_entr boxcox boxcox1p inv_boxcox inv_boxcox1p
-    huber pseudo_huber poch owens_t powm1""",
+    huber pseudo_huber poch owens_t powm1 agm elliprc""",
     positive(5),
     positive(5) + 0.3,
 )
 each(special, "gammainc gammaincc gammaincinv gammainccinv", *fixed(1.5), positive(5))
 each(special, "chdtr chdtrc chdtri stdtr stdtrit jv yv iv kv ive kve", *fixed(3.0), positive(5))
 each(special, "polygamma expn yn pdtr pdtrc pdtri", *fixed(2), positive(5))
-each(special, "betainc betaincc betaincinv hyp1f1", *fixed(1.5, 2.0), positive(5))
+each(special, "ellipkinc ellipeinc ellipj", positive(5) + 1, positive(5))
+each(special, "elliprf elliprd elliprg", positive(5), positive(5), positive(5))
+case("special.elliprj", special.elliprj, positive(5), positive(5), positive(5), positive(5))
+case("special.lambertw", lambda x: gx.real(special.lambertw(x)), positive(5))
+each(special, "struve modstruve", *fixed(1.0), positive(5))
+each(special, "betainc betaincc betaincinv hyp1f1 hyperu", *fixed(1.5, 2.0), positive(5))
 each(special, "fdtr fdtrc fdtri gdtr gdtrc", *fixed(3.0, 4.0), positive(5))
 each(special, "bdtr bdtrc nbdtr nbdtrc", *fixed(2, 5), positive(5))
 each(special, "logsumexp softmax log_softmax", signed(4, 3), axis=1)
