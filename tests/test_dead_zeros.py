@@ -39,6 +39,7 @@ CASES = {
     "log(x)[1:]": (lambda x: gx.sum(gx.log(x)[1:]), X, [0, 0.5]),
     "0*sqrt+x": (lambda x: gx.sum(0 * gx.sqrt(x) + x), X, [1, 1]),
     "array 0*sqrt+x": (lambda x: gx.sum(np.asarray([0.0, 0.0]) * gx.sqrt(x) + x), X, [1, 1]),
+    "imaginary part of real": (lambda x: gx.sum(gx.imag(gx.sqrt(x)) + x), X, [1, 1]),
     "sqrt*0": (lambda x: gx.sum(gx.sqrt(x) * 0 + x), X, [1, 1]),
     "variance of one": (lambda x: gx.sum(gx.sqrt(gx.var(x[None], axis=0)) + x), X, [1, 1]),
     "deviation of one": (lambda x: gx.sum(gx.sqrt(gx.std(gx.sqrt(x), axis=())) + x), X, [1, 1]),

@@ -29,7 +29,7 @@ def make_calls(op: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
     if len(inputs) == 1 and params:
         return _front_of_one(op), run
     if len(inputs) == 1 and any(op.vjp):
-        call = _call_unary(op)
+        call = _front(op, run) if op.steady else _call_unary(op)
         return (_linking(op, call) if op.view else call), run
     if len(inputs) == 2 and not params and not op.steady:
         alike = all(op.vjp) or not any(op.vjp)

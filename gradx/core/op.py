@@ -192,7 +192,7 @@ def primitive(
 
     An op that for some shapes does not vary with an input ``x`` says so by ``steady``: for one
     input and parameters ``steady(x, params)`` is ``x``, or then ``x`` times 0, of which every
-    derivative is dead; for several ``steady(arrays, params)`` is a tuple of them.
+    derivative is dead; for all others ``steady(arrays, params)`` is a tuple of them.
     """
 
     def declare(forward):

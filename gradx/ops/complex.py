@@ -1,5 +1,7 @@
 """Complex numbers: their parts and conjugates."""
 
+from gradx.core.arrays import is_kind
+from gradx.core.call import Tensor
 from gradx.core.op import primitive
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays
 from gradx.ops.shapes import real as real
@@ -27,6 +29,12 @@ def conj(xp, x, /):
     return xp.conj(x) if xp.isdtype(x.dtype, "complex floating") else xp.positive(x)
 
 
+def _steady_if_real(arrays, params):
+    """Return the array; times 0 where it is real, so that nothing varies with it."""
+    (x,) = arrays
+    return (x * 0.0 if type(x) is Tensor and is_kind(x, "real floating") else x,)
+
+
 @primitive(
     # Re(-1j * x) is Im(x); of a real array the engine keeps the real part, 0.
     vjp={"x": lambda g: g * -1j},
@@ -34,6 +42,7 @@ def conj(xp, x, /):
     samples=_real_or_complex,
     view=lambda base, changed, params: from_parts(real(base), changed),
     elementwise=True,
+    steady=_steady_if_real,
 )
 def imag(xp, x, /):
     """Take the imaginary part, 0 of a real array."""
