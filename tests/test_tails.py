@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import gradx as gx
+from gradx.ops.neural import softmax_cross_entropy
 
 DIGITS = 700  # tanh(700) is 1 to 608 of them
 ROUNDINGS = 16
@@ -296,3 +297,17 @@ def test_no_derivative_is_nan_however_large_the_argument(name, x):
 
     for derivative in MIXES[1]:
         assert not np.isnan(derivative(function)(np.asarray(x)))
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, gx.compile], ids=["eager", "compiled"])
+@pytest.mark.parametrize("gap", [5.0, 20.0, 40.0, 300.0])
+def test_cross_entropy_has_digits_where_the_label_is_nearly_certain(gap, transform):
+    x, label = np.asarray([[gap, 0.0]]), np.asarray([0])
+    loss = lambda x: softmax_cross_entropy(x, label)[0]
+    by_label = lambda f: lambda x: gx.grad(f)(x)[0, 0]
+    first = by_label(loss)
+
+    found = [float(transform(f)(x)) for f in (first, by_label(first), by_label(by_label(first)))]
+
+    p = math.exp(-gap) / (1 + math.exp(-gap))  # of the other class
+    np.testing.assert_allclose(found, [-p, p * (1 - p), -p * (1 - p) * (1 - 2 * p)], 1e-13)
