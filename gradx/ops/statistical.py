@@ -247,7 +247,7 @@ def below_largest(xp, x, axis):
 
 def in_floats(xp, x):
     """Return an array as it is, or one of whole numbers or truths as float64."""
-    return xp.astype(x, xp.float64) if xp.isdtype(x.dtype, ("bool", "integral")) else x
+    return x if is_kind(x, FLOATING) else xp.astype(x, xp.float64)
 
 
 def _sums_of_exponentials(draw):
