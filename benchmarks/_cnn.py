@@ -4,11 +4,11 @@ Two convolutions of 5 x 5, to 16 and 32 channels, each with relu and a max pool 
 matrix to 10 classes: the network of `_convolution.py`, here compiled too.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-import _convolution
-from _convolution import RATE, Works, network, repeating
+from _convolution import RATE, Works, network, repeating, torch_step, waiting
 
 WORK = "CNN step"
 
@@ -39,23 +39,30 @@ def _step() -> tuple[Any, list[Any]]:
     return whole, [params, state, x, y]
 
 
-def gradx(compiled: bool = False) -> Works:
-    """gradx, uncompiled."""
-    whole, (params, state, x, y) = _step()
+def gradx_step(compiled: bool, device: str = "cpu") -> Callable[[], Any]:
+    """Return a call that trains once and returns the loss."""
+    gx = import_module("gradx")
+    whole, arguments = _step()
+    params, state, x, y = gx.to_device(arguments, device)
     if compiled:
-        whole = import_module("gradx").compile(whole, donate=("params", "state"))
+        whole = gx.compile(whole, donate=("params", "state"))
 
     def step():
         nonlocal params, state
         params, state, value = whole(params, state, x, y)
         return value
 
-    return {WORK: repeating(step)}
+    return step
+
+
+def gradx() -> Works:
+    """gradx, uncompiled."""
+    return {WORK: repeating(gradx_step(compiled=False))}
 
 
 def gradx_compiled() -> Works:
     """gradx, the whole step compiled."""
-    return gradx(compiled=True)
+    return {WORK: repeating(gradx_step(compiled=True))}
 
 
 def profiles() -> dict[str, Any]:
@@ -66,11 +73,11 @@ def profiles() -> dict[str, Any]:
 
 def torch() -> Works:
     """PyTorch, eager."""
-    return {WORK: _convolution.torch()[_convolution.STEP]}
+    return {WORK: repeating(torch_step())}
 
 
-def jax() -> Works:
-    """JAX, the whole step compiled."""
+def jax_step() -> Callable[[], Any]:
+    """Return a call that trains once and returns the loss, which is not waited for."""
     jax = import_module("jax")
     np, lax = jax.numpy, jax.lax
     x, y, params = network()
@@ -94,9 +101,14 @@ def jax() -> Works:
     def step():
         nonlocal params
         value, params = whole(params, x, y)
-        return jax.block_until_ready(value)
+        return value
 
-    return {WORK: repeating(step)}
+    return step
+
+
+def jax() -> Works:
+    """JAX, the whole step compiled."""
+    return {WORK: repeating(waiting(jax_step()))}
 
 
 SYSTEMS = {"gradx": gradx, "gradx compiled": gradx_compiled, "torch": torch, "jax jit": jax}

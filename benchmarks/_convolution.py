@@ -61,6 +61,12 @@ def repeating(once: Callable[[], Any]) -> Run:
     return run
 
 
+def waiting(step: Callable[[], Any]) -> Callable[[], Any]:
+    """Let a step of JAX wait for what it returns."""
+    jax = import_module("jax")
+    return lambda: jax.block_until_ready(step())
+
+
 def gradx() -> Works:
     """gradx, uncompiled."""
     gx = import_module("gradx")
@@ -131,14 +137,16 @@ def torch() -> Works:
             x = torch.from_numpy(arrays((*shape, length, length))[0])
             f = lambda x, p=pool, k=kernel, s=stride: p(x, k, s)
             add(f"{kind} {name}", f, (x,), f(x))
-    return works | {STEP: repeating(_torch_step(torch))}
+    return works | {STEP: repeating(torch_step())}
 
 
-def _torch_step(torch):
+def torch_step(device: str = "cpu") -> Callable[[], Any]:
+    """Return a training step of the network, written in PyTorch."""
+    torch = import_module("torch")
     functional = torch.nn.functional
     x, y, params = network()
-    x, y = torch.from_numpy(x), torch.from_numpy(y)
-    params = [torch.from_numpy(p).requires_grad_() for p in params]
+    x, y = torch.tensor(x, device=device), torch.tensor(y, device=device)
+    params = [torch.tensor(p, device=device).requires_grad_() for p in params]
 
     def step():
         first, second, matrix = params

@@ -20,6 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import _gpu_models
 import _gpu_programs as programs
 import numpy as np
 from _gpu_checks import kernel_errors, ops_in_processes, said
@@ -287,6 +288,16 @@ def steps_of_jax() -> dict[str, Any]:
     """The same step of JAX under ``jit``."""
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
     return _steps(lambda training, precision: jax_steps(*training.given, precision))
+
+
+def models() -> dict[str, Any]:
+    """A step of larger networks, in gradx, PyTorch and JAX, in microseconds."""
+    return _gpu_models.models(timed, keep)
+
+
+def precisions() -> dict[str, Any]:
+    """Training by ``fit``, in float32 and in mixed precision."""
+    return _gpu_models.precisions(keep)
 
 
 def profile() -> dict[str, Any]:

@@ -45,13 +45,15 @@ def torch_steps(layers: Any, x: Any, labels: Any, precision: str) -> Steps:
         return step
 
     return {
-        "torch CUDA graph": lambda: _whole_graph(torch, stepping(model(), capturable=True)),
+        "torch CUDA graph": lambda: whole_graph(stepping(model(), capturable=True)),
         "torch eager": lambda: stepping(model()),
         "torch compile": lambda: stepping(torch.compile(model(), mode="reduce-overhead")),
     }
 
 
-def _whole_graph(torch, step):
+def whole_graph(step: Callable[[], Any]) -> Callable[[], Any]:
+    """Return a call that replays a step of PyTorch as one CUDA graph."""
+    torch = import_module("torch")
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):

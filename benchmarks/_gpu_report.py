@@ -8,6 +8,7 @@ puts what was asked and what was found between the two comments of a page.
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,17 +111,24 @@ def written(page: str, records: Records) -> str:
     lines = [f"On {device(records)}:", "", *verdicts(records), "", *correctness(records)]
     if found := steps(records):
         lines += ["", *times(found)]
+    for name in ("models", "precisions"):
+        if found := findings(records.get(name, {})):
+            lines += ["", *LAYOUTS[name](found)]
     return "\n".join([before + BEGIN, "", *lines, "", END + after])
 
 
 def steps(records: Records) -> dict[str, dict[str, Any]]:
     """Return the times of a training step, by setting and by who runs it."""
     found: dict[str, dict[str, Any]] = {}
-    for name in LAYOUTS:
-        for setting, one in records.get(name, {}).items():
-            if setting not in LEFT_OUT:
-                found.setdefault(setting, {}).update(one)
+    for name in ("steps_of_gradx", "steps_of_torch", "steps_of_jax"):
+        for setting, one in findings(records.get(name, {})).items():
+            found.setdefault(setting, {}).update(one)
     return found
+
+
+def findings(record: Record) -> dict[str, Any]:
+    """Return what a record has found, without how the part went."""
+    return {key: value for key, value in record.items() if key not in LEFT_OUT}
 
 
 def section(name: str, record: Record) -> str:
@@ -130,8 +138,7 @@ def section(name: str, record: Record) -> str:
     lines = [f"## {title}", ""]
     if "failed" in record:
         lines += [f"**Failed{seconds}: {one_line(record['failed'])}**", ""]
-    found = {key: value for key, value in record.items() if key not in LEFT_OUT}
-    if found:
+    if found := findings(record):
         lines += [*LAYOUTS.get(name, pairs)(found), ""]
     return "\n".join(lines)
 
@@ -142,10 +149,10 @@ def pairs(found: Record) -> list[str]:
     return ["| what | found |", "|---|---|", *rows]
 
 
-def times(found: Record) -> list[str]:
+def times(found: Record, head: str = "us a step") -> list[str]:
     """Return a table of microseconds: a row for each setting, a column for each way to run it."""
     ways = list(dict.fromkeys(way for one in found.values() for way in one))
-    lines = [f"| us a step | {' | '.join(ways)} |", "|---|" + "---|" * len(ways)]
+    lines = [f"| {head} | {' | '.join(ways)} |", "|---|" + "---|" * len(ways)]
     for setting, one in found.items():
         lines.append(f"| {setting} | {' | '.join(value_of(one.get(way, '')) for way in ways)} |")
     return lines
@@ -155,6 +162,8 @@ LAYOUTS: dict[str, Callable[[Record], list[str]]] = {
     "steps_of_gradx": times,
     "steps_of_torch": times,
     "steps_of_jax": times,
+    "models": times,
+    "precisions": partial(times, head="training by `fit`"),
 }
 
 

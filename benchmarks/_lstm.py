@@ -7,6 +7,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from _convolution import waiting
+
 STEPS, BATCH, WIDTH = 64, 32, 128
 WORK = "LSTM 64 steps"
 Works = dict[str, Callable[[int], Any]]
@@ -54,25 +56,30 @@ def loss_by_hand(xp: Any, sigmoid: Callable[[Any], Any], x: Any, zeros: Any) -> 
     return loss
 
 
-def _function() -> tuple[Any, list[Any]]:
+def _function(device: str = "cpu") -> tuple[Any, list[Any]]:
     """Return gradx's function, and what to call it with."""
     gx = import_module("gradx")
-    x, *params = data()
+    x, *params = gx.to_device(data(), device)
     loss = loss_by_hand(gx, import_module("gradx.nn").sigmoid, x, x[0] * 0)
     return gx.value_and_grad(loss, argnums=(0, 1, 2)), params
 
 
+def gradx_step(compiled: bool, device: str = "cpu") -> Callable[[], Any]:
+    """Return a call that computes the value and the gradients."""
+    f, params = _function(device)
+    if compiled:
+        f = import_module("gradx").compile(f)
+    return lambda: f(*params)
+
+
 def gradx() -> Works:
     """gradx, uncompiled."""
-    f, params = _function()
-    return computing(lambda: f(*params))
+    return computing(gradx_step(compiled=False))
 
 
 def gradx_compiled() -> Works:
     """gradx, compiled."""
-    f, params = _function()
-    f = import_module("gradx").compile(f)
-    return computing(lambda: f(*params))
+    return computing(gradx_step(compiled=True))
 
 
 def profiles() -> dict[str, Any]:
@@ -81,10 +88,10 @@ def profiles() -> dict[str, Any]:
     return {WORK: import_module("gradx").profile(f, *params)}
 
 
-def torch() -> Works:
-    """PyTorch, eager."""
+def torch_step(device: str = "cpu") -> Callable[[], Any]:
+    """Return a call that computes the value and the gradients with PyTorch."""
     torch = import_module("torch")
-    x, *params = map(torch.from_numpy, data())
+    x, *params = [torch.tensor(array, device=device) for array in data()]
     for p in params:
         p.requires_grad_()
     loss = loss_by_hand(torch, torch.sigmoid, x, x[0] * 0)
@@ -93,7 +100,12 @@ def torch() -> Works:
         value = loss(*params)
         return value.detach(), torch.autograd.grad(value, params)
 
-    return computing(value_and_grads)
+    return value_and_grads
+
+
+def torch() -> Works:
+    """PyTorch, eager."""
+    return computing(torch_step())
 
 
 def torch_fused() -> Works:
@@ -140,8 +152,8 @@ def mygrad() -> Works:
     return computing(value_and_grads)
 
 
-def jax() -> Works:
-    """JAX, compiled, with a scan over the steps."""
+def jax_step() -> Callable[[], Any]:
+    """Return a call of JAX, compiled, with a scan over the steps; it is not waited for."""
     jax = import_module("jax")
     np = jax.numpy
     x, *params = map(np.asarray, data())
@@ -157,7 +169,12 @@ def jax() -> Works:
         return np.sum(hidden * hidden)
 
     f = jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2)))
-    return computing(lambda: jax.block_until_ready(f(*params, x)))
+    return lambda: f(*params, x)
+
+
+def jax() -> Works:
+    """JAX, compiled."""
+    return computing(waiting(jax_step()))
 
 
 SYSTEMS = {

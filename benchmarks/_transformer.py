@@ -4,10 +4,11 @@ Causal attention with the norms first and 512 hidden features with gelu, the mea
 comes out as the loss, SGD, float32. All systems begin with the same numbers.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from _convolution import Works, repeating
+from _convolution import Works, repeating, waiting
 
 SAMPLES, STEPS, WIDTH, HEADS = 64, 16, 128, 4
 PART = WIDTH // HEADS
@@ -56,18 +57,25 @@ def _step() -> tuple[Any, list[Any]]:
     return whole, [block, state, x]
 
 
-def gradx(compiled: bool = False) -> Works:
-    """gradx, uncompiled."""
-    whole, (block, state, x) = _step()
+def gradx_step(compiled: bool, device: str = "cpu") -> Callable[[], Any]:
+    """Return a call that trains once and returns the loss."""
+    gx = import_module("gradx")
+    whole, arguments = _step()
+    block, state, x = gx.to_device(arguments, device)
     if compiled:
-        whole = import_module("gradx").compile(whole, donate=("block", "state"))
+        whole = gx.compile(whole, donate=("block", "state"))
 
     def step():
         nonlocal block, state
         block, state, value = whole(block, state, x)
         return value
 
-    return {WORK: repeating(step)}
+    return step
+
+
+def gradx() -> Works:
+    """gradx, uncompiled."""
+    return {WORK: repeating(gradx_step(compiled=False))}
 
 
 def _with(module: Any, given: Params, names: tuple[str, ...]) -> Any:
@@ -83,7 +91,7 @@ def _with(module: Any, given: Params, names: tuple[str, ...]) -> Any:
 
 def gradx_compiled() -> Works:
     """gradx, the whole step compiled."""
-    return gradx(compiled=True)
+    return {WORK: repeating(gradx_step(compiled=True))}
 
 
 def profiles() -> dict[str, Any]:
@@ -92,13 +100,13 @@ def profiles() -> dict[str, Any]:
     return {WORK: import_module("gradx").profile(whole, *arguments)}
 
 
-def torch(compiled: bool = False) -> Works:
-    """PyTorch, eager, with its own fused attention and norms."""
+def torch_step(compiled: bool = False, device: str = "cpu") -> Callable[[], Any]:
+    """Return a call that trains once, with PyTorch's own fused attention and norms."""
     torch = import_module("torch")
     functional = torch.nn.functional
     x, params = data()
-    x = torch.from_numpy(x)
-    params = {name: torch.from_numpy(p).requires_grad_() for name, p in params.items()}
+    x = torch.tensor(x, device=device)
+    params = {name: torch.tensor(p, device=device).requires_grad_() for name, p in params.items()}
 
     def linear(name, x):
         return x @ params[f"{name} weight"] + params[f"{name} bias"]
@@ -130,16 +138,21 @@ def torch(compiled: bool = False) -> Works:
                 p -= RATE * g
         return value.detach()
 
-    return {WORK: repeating(step)}
+    return step
+
+
+def torch() -> Works:
+    """PyTorch, eager."""
+    return {WORK: repeating(torch_step())}
 
 
 def torch_compiled() -> Works:
     """PyTorch, loss and gradient compiled."""
-    return torch(compiled=True)
+    return {WORK: repeating(torch_step(compiled=True))}
 
 
-def jax() -> Works:
-    """JAX, the whole step compiled."""
+def jax_step() -> Callable[[], Any]:
+    """Return a call that trains once and returns the loss, which is not waited for."""
     jax = import_module("jax")
     np = jax.numpy
     x, params = data()
@@ -174,9 +187,14 @@ def jax() -> Works:
     def step():
         nonlocal params
         value, params = whole(params, x)
-        return jax.block_until_ready(value)
+        return value
 
-    return {WORK: repeating(step)}
+    return step
+
+
+def jax() -> Works:
+    """JAX, the whole step compiled."""
+    return {WORK: repeating(waiting(jax_step()))}
 
 
 SYSTEMS = {

@@ -33,17 +33,19 @@ EVERY = 3  # seconds after which files are written anew
 MOST_LOG = 3 << 20  # characters of what a part has printed, the last of which are kept
 # The most telling first: a later one gets what time is left. Seconds that each may take.
 ALONE = {
-    "environment": 40,
-    "replay": 60,
-    "steps_of_gradx": 45,
-    "products": 30,
-    "bandwidth": 40,
+    "environment": 20,
+    "replay": 40,
+    "steps_of_gradx": 40,
+    "products": 20,
+    "bandwidth": 30,
     "profile": 40,
-    "steps_of_torch": 70,
-    "steps_of_jax": 60,
-    "launches": 30,
-    "leak": 40,
-    "out_of_memory": 20,
+    "steps_of_torch": 60,
+    "steps_of_jax": 50,
+    "models": 75,
+    "precisions": 35,
+    "launches": 20,
+    "leak": 30,
+    "out_of_memory": 15,
 }
 TOGETHER = dict.fromkeys(("suite", "ops", "kernels", "capture", "examples", "sanitizer"), 600)
 PARTS = ALONE | TOGETHER

@@ -43,11 +43,15 @@ def asarray(x: Any, dtype: Any = None, device: Any = None, copy: bool | None = N
         return _as_tensor(x, dtype, device, copy)
     try:
         return devices.asarray(x, dtype=dtype, device=device, copy=copy)
-    except TrackedError:
-        # A sequence with Tensors in it.
-        if not isinstance(x, (list, tuple)):
+    except (TrackedError, DTypeError):
+        # A sequence with Tensors in it, or with arrays of a library that NumPy cannot read.
+        if not isinstance(x, (list, tuple)) or not _holds_arrays(x):
             raise
         return stack([asarray(one, dtype=dtype, device=device) for one in x])
+
+
+def _holds_arrays(x):
+    return any(_holds_arrays(one) if isinstance(one, (list, tuple)) else is_array(one) for one in x)
 
 
 def _as_tensor(x, dtype, device, copy):

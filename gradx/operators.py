@@ -140,6 +140,11 @@ def _reading(what, convert):
     return read
 
 
+def _index_of(array):
+    """Return a whole number; CuPy's arrays of one do not tell it themselves."""
+    return index(array if hasattr(array, "__index__") else array.item())
+
+
 def _array(self, *args, **kwargs):
     """Return NumPy's array: of what varies with nothing the memory itself, as NumPy does."""
     if self.trace.level < 0:
@@ -298,7 +303,7 @@ PROTOCOLS: dict[str, Any] = {
     "__dlpack__": _dlpack,
     "__dlpack_device__": lambda self: untracked(self).__dlpack_device__(),
     "__float__": _refuse("float()", float),
-    "__index__": _refuse("operator.index()", index),
+    "__index__": _refuse("operator.index()", _index_of),
     "__int__": _refuse("int()", int),
 }
 

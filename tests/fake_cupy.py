@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, wraps
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -87,6 +87,9 @@ def make_cupy(machine: Machine) -> dict[str, ModuleType]:
         setattr(cupy, name, without_tables(join, machine))
     for name in ("empty_like", "full_like", "ones_like", "zeros_like"):
         setattr(cupy, name, on_current_device(getattr(np, name), cupy.ndarray))
+    cupy.full = on_current_device(with_all_bytes_0(np.full), cupy.ndarray)
+    cupy.full_like = on_current_device(with_all_bytes_0(np.full_like), cupy.ndarray)
+    cupy.from_dlpack = from_dlpack_uncopied
     cupy.asarray = make_asarray(cupy.ndarray, machine)
     cupy.broadcast_to = partial(np.broadcast_to, subok=True)
     cupy.copyto = lambda to, x: launched(machine, lambda: np.copyto(bare(to), bare(x)), "copyto")
@@ -101,6 +104,24 @@ def make_cupy(machine: Machine) -> dict[str, ModuleType]:
         "cupy.fft": np.fft,
         "cuda.pathfinder": make_pathfinder(machine),
     }
+
+
+def with_all_bytes_0(full: Callable[..., Any]) -> Callable[..., Any]:
+    """Let ``full`` of a number that is 0 forget its sign."""
+
+    @wraps(full)
+    def filled(of, value, *args, **settings):
+        is_zero = not isinstance(value, np.ndarray) and value == 0
+        return full(of, type(value)() if is_zero else value, *args, **settings)
+
+    return filled
+
+
+def from_dlpack_uncopied(array, *, copy=None):
+    """Refuse to copy on a GPU, as CuPy does."""
+    if copy:
+        raise BufferError("copy=True only supported for copy to CPU.")
+    return array
 
 
 def make_cuda(machine: Machine) -> ModuleType:

@@ -1,16 +1,19 @@
 """CUDA by name: why it cannot be used, and CuPy on a machine of which all is known."""
 
 import sys
+from functools import partial
 from importlib import import_module, metadata
 
 import array_api_compat.numpy
 import numpy as np
+import optree
 import pytest
 
+import gradx as gx
 from gradx import backends
 from gradx.backends import cuda, registry, report
 from gradx.device import asarray, to_device
-from gradx.errors import DeviceError, GradxError, ShapeError
+from gradx.errors import DeviceError, DTypeError, GradxError, ShapeError
 from tests.fake_cupy import Machine, installed
 
 HINTS = ("pip install 'gradx[cuda13]'", "pip install 'gradx[cuda12]'", "device='cpu'")
@@ -305,6 +308,63 @@ def test_cupy_limits_as_numpy_does_and_waits_for_nothing(case, machine):
     assert out.dtype == expected.dtype
     assert out is not given
     assert np.array_equal(out.get(), expected, equal_nan=out.dtype.kind == "f")
+
+
+@pytest.mark.parametrize("number", [-0.0, 0.0, complex(0.0, -0.0), complex(-0.0, 0.0), 2.5])
+def test_cupy_fills_with_the_sign_of_zero(number, machine):
+    backend, _ = backends.backend_for_device("cuda")
+    like = to_device(np.zeros(3, type(number)), "cuda")
+
+    for out in (backend.xp.full(3, number), backend.xp.full_like(like, number)):
+        assert backend.to_numpy(out).tobytes() == np.full(3, number).tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+def test_cupy_leaves_the_remainder_that_numpy_does(dtype, machine):
+    backend, _ = backends.backend_for_device("cuda")
+    whole = dtype == "int32"
+    numbers = [-7, -2, 1, 7] if whole else [-np.inf, -7.5, -2.0, -0.0, 0.0, 0.3, 7.0, 1e9, np.inf]
+    values = np.asarray(numbers, dtype)
+    x, y = to_device(values[:, None], "cuda"), to_device(values, "cuda")
+
+    column = values[:, None]
+    pairs = [((x, y), (column, values)), ((x, -3), (column, -3)), ((7, y), (7, values))]
+    for given, beside in pairs:
+        with np.errstate(all="ignore"):  # the played CuPy is NumPy
+            found, expected = backend.xp.remainder(*given), np.remainder(*beside)
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+
+
+def test_cupy_is_given_a_copy_of_memory_on_its_gpu(machine, monkeypatch):
+    backend, _ = backends.backend_for_device("cuda")
+    monkeypatch.setattr(sys.modules["gradx.backends.cupy_gaps"], "ON_A_GPU", 1)  # where it plays
+    array = to_device(np.ones(3), "cuda")
+
+    assert not backend.shares_memory(backend.xp.from_dlpack(array, copy=True), array)
+    assert backend.shares_memory(backend.xp.from_dlpack(array), array)
+
+
+def test_arrays_that_numpy_cannot_read_are_put_together(machine, monkeypatch):
+    one = to_device(np.asarray(1.5), "cuda")
+
+    monkeypatch.setattr(np, "asarray", partial(reading, np.asarray, machine.cupy.ndarray))
+
+    out = gx.asarray([[one, one], (one, one)])
+
+    assert backends.device_of(out) == "cuda:0"
+    assert out.tolist() == [[1.5, 1.5], [1.5, 1.5]]
+    with pytest.raises(DTypeError, match="expected numbers or booleans, got list"):
+        gx.asarray([[object()]])
+
+
+def reading(asarray, refused, x, **settings):
+    """Read what holds none of the arrays that are refused."""
+    leaves = optree.tree_leaves(x)
+    if isinstance(x, list | tuple) and any(isinstance(leaf, refused) for leaf in leaves):
+        raise TypeError("Implicit conversion to a NumPy array is not allowed.")
+    return asarray(x, **settings)
 
 
 def test_cupy_multiplies_vectors_without_cublas(machine):

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import optree
 import pytest
 
 from gradx.backends import cuda as selector
@@ -315,6 +316,38 @@ def test_kernels_are_compared_with_float64(parts, monkeypatch):
 
 
 @needs_compiler
+def test_steps_of_larger_models_are_timed(parts, monkeypatch):
+    models = importlib.import_module("_gpu_models")
+    way = lambda name: lambda suite: {name: lambda: lambda: suite.WORK}
+    monkeypatch.setattr(models, "ways", way("gradx compile"))
+
+    assert parts.models() == {name: {"gradx compile": 2.0} for name in models.SUITES}
+
+
+@pytest.mark.parametrize("name", ["_cnn", "_transformer", "_lstm"])
+def test_larger_models_have_the_same_step_compiled(script, name):
+    suite = importlib.import_module(name)
+
+    steps = [suite.gradx_step(compiled=how) for how in (False, True)]
+
+    eager, compiled = (optree.tree_leaves(step()) for step in steps)
+
+    for one, other in zip(eager, compiled, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_network_is_trained_in_mixed_precision(script, monkeypatch):
+    models = importlib.import_module("_gpu_models")
+    monkeypatch.setattr(models, "WIDTHS", (20, 30, 10))
+    monkeypatch.setattr(models, "BATCH", 64)
+
+    plain, mixed = (models.fitted(precision, "cpu") for precision in (None, "fp16"))
+
+    assert plain["loss of epoch 3"] < plain["loss of epoch 1"]
+    assert mixed["loss of epoch 3"] == pytest.approx(plain["loss of epoch 3"], rel=1e-3)
+
+
+@needs_compiler
 def test_small_step_is_taken_in_both_ways(parts):
     eager, compiled = parts.small_step()["losses"]
 
@@ -414,8 +447,12 @@ def test_page_has_the_times_of_all_in_one_table(script):
     records = {
         "steps_of_gradx": {"small": {"gradx compile": 50.0}, "seconds": 3},
         "steps_of_jax": {"failed": "not done", "small": {"jax jit": 60.0}},
+        "models": {"CNN": {"gradx compile": 70.0}},
+        "precisions": {"fp16": {"us a step": 80, "loss": 0.5}},
     }
 
     page = report.written(f"{report.BEGIN}{report.END}", records)
 
     assert "| us a step | gradx compile | jax jit |\n|---|---|---|\n| small | 50 | 60 |" in page
+    assert "| us a step | gradx compile |\n|---|---|\n| CNN | 70 |" in page
+    assert "| training by `fit` | us a step | loss |\n|---|---|---|\n| fp16 | 80 | 0.5 |" in page

@@ -16,7 +16,7 @@ import cupy
 import cupyx
 import numpy as np
 
-from gradx.backends import companions, cublaslt, cuda_prefetch
+from gradx.backends import companions, cublaslt, cuda_prefetch, cupy_gaps
 from gradx.backends.base import Backend
 from gradx.backends.cuda_kernels import (
     add_at,
@@ -63,36 +63,19 @@ def _creating_like(create: Callable[..., Any]) -> Callable[..., Any]:
     return created
 
 
-def _clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
-    """Limit elements; array-api-compat does by masks, and waits for the GPU to count them."""
-    changed = x
-    for choose, bound in ((cupy.maximum, min), (cupy.minimum, max)):
-        if bound is not None and not _is_no_limit(x.dtype, bound):
-            changed = choose(changed, _in(x.dtype, bound))
-    return x.copy() if changed is x else changed
-
-
-def _is_no_limit(dtype: Any, bound: Any) -> bool:
-    """Tell whether a number is beyond all that an integer dtype has."""
-    if dtype.kind not in "iu" or type(bound) is not int:
-        return False
-    return not np.iinfo(dtype).min < bound < np.iinfo(dtype).max
-
-
-def _in(dtype: Any, bound: Any) -> Any:
-    return bound.astype(dtype, copy=False) if hasattr(bound, "astype") else dtype.type(bound)
-
-
 def _make_namespace() -> ModuleType:
     # The name is copied too: libraries recognise CuPy's namespace by it.
     namespace = ModuleType(compat.__name__, __doc__)
     namespace.__dict__.update(vars(compat))
     namespace.__dict__["__getattr__"] = partial(getattr, compat)
-    namespace.__dict__["clip"] = _clip
+    for name in ("clip", "from_dlpack", "remainder"):
+        setattr(namespace, name, getattr(cupy_gaps, name))
+    for name in ("full", "full_like"):
+        setattr(namespace, name, cupy_gaps.filling(getattr(compat, name)))
     for name in CREATE:
-        setattr(namespace, name, _creating(getattr(compat, name)))
+        setattr(namespace, name, _creating(getattr(namespace, name)))
     for name in CREATE_LIKE:
-        setattr(namespace, name, _creating_like(getattr(compat, name)))
+        setattr(namespace, name, _creating_like(getattr(namespace, name)))
     return namespace
 
 

@@ -1,11 +1,11 @@
 """Run the array API standard's own test suite on gradx, and print a table.
 
-    python tests/conformance/run.py PATH [arguments of pytest]
+    python tests/conformance/run.py PATH [--cuda] [arguments of pytest]
 
 PATH is a checkout of data-apis/array-api-tests with data-apis/array-api inside it
 (docs/conformance.md says how to make one). It runs in four settings: on plain arrays
-and with every float array on a tape, over NumPy and over array-api-strict. The exit
-status is the number of settings with failures.
+and with every float array on a tape, over NumPy and over array-api-strict; with
+``--cuda`` in both over CuPy instead. The exit status is the number of settings with failures.
 """
 
 import json
@@ -32,6 +32,17 @@ SETTINGS = {
     "tracked, strict": (
         """exec('from gradx.testing import tracked; xp = tracked("strict")')""",
         ["numpy", "tracked"],
+    ),
+}
+# CuPy keeps NumPy's rules, and has some of its own.
+ON_A_GPU = {
+    "plain, CuPy": (
+        """exec('from gradx.namespace import namespace_on; xp = namespace_on("cuda")')""",
+        ["numpy", "cupy"],
+    ),
+    "tracked, CuPy": (
+        """exec('from gradx.testing import tracked; xp = tracked("cuda")')""",
+        ["numpy", "cupy", "tracked"],
     ),
 }
 OUTCOMES = ["passed", "failed", "error", "xfailed", "xpassed", "skipped"]
@@ -65,11 +76,12 @@ def commit_of(suite: Path) -> str:
 
 
 def main(path: str, *arguments: str) -> int:
-    suite = Path(path).resolve()
+    suite, for_pytest = Path(path).resolve(), [one for one in arguments if one != "--cuda"]
     rows, failing = [], 0
-    for setting, (module, known) in SETTINGS.items():
+    settings = ON_A_GPU if "--cuda" in arguments else SETTINGS
+    for setting, (module, known) in settings.items():
         start = time.perf_counter()
-        summary = run_suite(suite, module, known, list(arguments))
+        summary = run_suite(suite, module, known, for_pytest)
         counts = [str(summary.get(outcome, 0)) for outcome in OUTCOMES]
         rows.append([setting, *counts, f"{time.perf_counter() - start:.0f}"])
         failing += bool(summary.get("failed") or summary.get("error"))

@@ -1,0 +1,68 @@
+"""What CuPy and array-api-compat do otherwise than the standard and NumPy, done as they do."""
+
+from collections.abc import Callable
+from math import copysign
+from typing import Any
+
+import array_api_compat.cupy as compat
+import cupy
+import numpy as np
+
+ON_A_GPU = 2  # DLPack's number of CUDA's memory
+
+
+def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
+    """Limit elements; array-api-compat does by masks, and waits for the GPU to count them."""
+    changed = x
+    for choose, bound in ((cupy.maximum, min), (cupy.minimum, max)):
+        if bound is not None and not _is_no_limit(x.dtype, bound):
+            changed = choose(changed, _in(x.dtype, bound))
+    return x.copy() if changed is x else changed
+
+
+def _is_no_limit(dtype: Any, bound: Any) -> bool:
+    """Tell whether a number is beyond all that an integer dtype has."""
+    if dtype.kind not in "iu" or type(bound) is not int:
+        return False
+    return not np.iinfo(dtype).min < bound < np.iinfo(dtype).max
+
+
+def _in(dtype: Any, bound: Any) -> Any:
+    return bound.astype(dtype, copy=False) if hasattr(bound, "astype") else dtype.type(bound)
+
+
+def remainder(x: Any, y: Any, /) -> Any:
+    """Return ``x % y`` by ``fmod``: CuPy's ``x - floor(x / y) * y`` is NaN where ``y`` is infinite.
+
+    Of a large quotient it is nothing but rounding, too.
+    """
+    if np.result_type(*[getattr(n, "dtype", type(n)) for n in (x, y)]).kind != "f":
+        return compat.remainder(x, y)
+    left = cupy.fmod(x, y)
+    exact = cupy.copysign(cupy.zeros_like(left), y)
+    turned = cupy.where((left < 0) == (y < 0), left, left + y)
+    return cupy.where(left == 0, exact, turned)
+
+
+def from_dlpack(x: Any, /, *, copy: bool | None = None) -> Any:
+    """Return another library's array as CuPy's; copied on its own GPU too, which CuPy refuses."""
+    if copy and x.__dlpack_device__()[0] == ON_A_GPU:
+        return compat.from_dlpack(x).copy()
+    return compat.from_dlpack(x, copy=copy)
+
+
+def filling(create: Callable[..., Any]) -> Callable[..., Any]:
+    """Let ``full`` or ``full_like`` keep the sign of zeros: CuPy sets all bytes to 0 instead."""
+
+    def filled(of: Any, fill_value: Any, **settings: Any) -> Any:
+        if _is_negative_zero(fill_value):
+            fill_value = cupy.asarray(fill_value)
+        return create(of, fill_value, **settings)
+
+    return filled
+
+
+def _is_negative_zero(number: Any) -> bool:
+    if not isinstance(number, float | complex) or number != 0:
+        return False
+    return copysign(1, number.real) < 0 or copysign(1, number.imag) < 0
