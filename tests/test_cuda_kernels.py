@@ -421,3 +421,64 @@ def test_convolution_in_blocks_is_convolution(cuda, monkeypatch):
     whole = OPS["convolution_transpose"].run((out, weight), settings | {"lengths": (6, 5)})
     assert_close(to_x, whole)
     assert_close(to_weight, OPS["convolution_kernel"].run((x, out), settings | {"kernel": (3, 2)}))
+
+
+def test_windows_of_large_arrays_are_those_of_small_ones(cuda, monkeypatch):
+    x = np.random.default_rng(13).normal(size=(2, 2, 7, 6))
+    settings = {"kernel": (3, 2), "outputs": (4, 4), "stride": (2, 2), "before": (1, 1)}
+    dilated = settings | {"dilation": (1, 1)}
+    weight = np.random.default_rng(14).normal(size=(3, 2, 3, 2))
+    of_conv = {name: dilated[name] for name in ("outputs", "stride", "before", "dilation")}
+
+    def all_of_them():
+        largest = cuda(cuda.kernel("maximum_of_windows"), x, **dilated)
+        return [
+            largest,
+            cuda(cuda.kernel("spread_to_maxima"), largest, x, largest, **dilated),
+            cuda(cuda.kernel("read_at_maxima"), x, x, largest, **dilated),
+            cuda(cuda.kernel("sum_of_windows"), x, **settings),
+            cuda(cuda.kernel("convolution"), x, weight, groups=1, **of_conv),
+        ]
+
+    narrow = all_of_them()
+    for module in (cuda.modules.convolution, cuda.modules.pooling):
+        monkeypatch.setattr(module, "NARROW", 0)
+    assert all(map(np.array_equal, narrow, all_of_them()))
+
+
+# What is one number of a whole array
+
+
+@every("shape", [(), (1,), (5,), (3, 0), (1000, 33), (2, 3, 5)])
+def test_any_and_all_of_a_whole_array(shape, cuda):
+    xp, rng = cuda.backend.xp, np.random.default_rng(15)
+    for share in (0, 1e-3, 0.999, 1):
+        x = rng.random(shape) < share
+        for name in ("any", "all"):
+            of = getattr(xp, name)
+            assert cuda(lambda _, x, f=of: f(x), x) == getattr(np, name)(x)
+            kept = cuda(lambda _, x, f=of: f(x, keepdims=True), x)
+            assert kept.dtype == bool
+            assert np.array_equal(kept, getattr(np, name)(x, keepdims=True))
+    turned = rng.random((4, 6)) < 0.5
+    assert np.array_equal(cuda(lambda _, x: xp.any(x, axis=0), turned), turned.any(axis=0))
+    assert cuda(lambda _, x: xp.all(x.T), turned) == turned.all()
+    assert cuda(lambda _, x: xp.any(x), np.asarray([0.0, -0.5]))
+
+
+@every("axis", [None, (0, 1), (1, -2)])
+@every("shape", [(1, 1), (7, 9), (300, 211)])
+@every("dtype", ["float64", "float32", "float16"])
+def test_sum_of_a_whole_array(axis, shape, dtype, cuda):
+    x = np.random.default_rng(16).normal(size=shape).astype(dtype)
+    axis = axis if axis is None else tuple(a % 2 for a in axis)
+
+    for keepdims in (False, True):
+        out = cuda(cuda.kernel("sum"), x, axis=axis, keepdims=keepdims)
+
+        scale = np.abs(x).astype(float).sum() / abs(x.astype(float).sum())
+        expected = x.astype(float).sum(axis=axis, keepdims=keepdims)
+        assert out.shape == expected.shape
+        assert out.dtype == dtype
+        np.testing.assert_allclose(out, expected, rtol=TOLERANCE[dtype] * scale)
+    assert cuda.modules.whole.is_summed(cuda.put(x), axis)

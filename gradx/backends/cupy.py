@@ -28,6 +28,7 @@ from gradx.backends.cuda_kernels import (
     softmax,
     softmax_cross_entropy,
     take,
+    whole,
 )
 from gradx.backends.cuda_kernels.launching import contiguous, is_capturing
 from gradx.errors import DeviceError, ShapeError
@@ -70,6 +71,8 @@ def _make_namespace() -> ModuleType:
     namespace.__dict__["__getattr__"] = partial(getattr, compat)
     for name in ("clip", "from_dlpack", "remainder"):
         setattr(namespace, name, getattr(cupy_gaps, name))
+    for name, of_whole in {"any": whole.any_of, "all": whole.all_of}.items():
+        setattr(namespace, name, cupy_gaps.of_whole(getattr(compat, name), of_whole))
     for name in ("full", "full_like"):
         setattr(namespace, name, cupy_gaps.filling(getattr(compat, name)))
     for name in CREATE:
@@ -162,9 +165,11 @@ BACKEND.kernels["matmul"] = cublaslt.matmul
 
 @BACKEND.kernel("sum")
 def sum(xp, x, /, *, axis=None, dtype=None, keepdims=False):
-    """Skip the Python around the method; add up columns where CuPy has no fast way."""
+    """Skip the Python around the method; our own kernels where CuPy has no fast way."""
     if dtype is None and column_sums.is_over_columns(x, axis):
         return column_sums.column_sums(xp, x, axis=axis, keepdims=keepdims)
+    if dtype is None and whole.is_summed(x, axis):
+        return whole.sum_of(xp, x, keepdims=keepdims)
     return x.sum(axis=axis, dtype=dtype, keepdims=keepdims)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from math import copysign
 from typing import Any
 
-import array_api_compat.cupy as compat
 import cupy
 import numpy as np
 
@@ -37,7 +36,7 @@ def remainder(x: Any, y: Any, /) -> Any:
     Of a large quotient it is nothing but rounding, too.
     """
     if np.result_type(*[getattr(n, "dtype", type(n)) for n in (x, y)]).kind != "f":
-        return compat.remainder(x, y)
+        return cupy.remainder(x, y)
     left = cupy.fmod(x, y)
     exact = cupy.copysign(cupy.zeros_like(left), y)
     turned = cupy.where((left < 0) == (y < 0), left, left + y)
@@ -47,8 +46,19 @@ def remainder(x: Any, y: Any, /) -> Any:
 def from_dlpack(x: Any, /, *, copy: bool | None = None) -> Any:
     """Return another library's array as CuPy's; copied on its own GPU too, which CuPy refuses."""
     if copy and x.__dlpack_device__()[0] == ON_A_GPU:
-        return compat.from_dlpack(x).copy()
-    return compat.from_dlpack(x, copy=copy)
+        return cupy.from_dlpack(x).copy()
+    return cupy.from_dlpack(x, copy=copy)
+
+
+def of_whole(reduce: Callable[..., Any], whole: Callable[..., Any]) -> Callable[..., Any]:
+    """Let ``any`` or ``all`` of a whole array of booleans be a kernel of our own."""
+
+    def reduced(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+        if axis is None and x.dtype == bool:
+            return whole(cupy, x, keepdims=keepdims)
+        return reduce(x, axis=axis, keepdims=keepdims)
+
+    return reduced
 
 
 def filling(create: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,8 +6,9 @@ need no columns. Samples are taken in blocks whose columns have at most ``BLOCK`
 """
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, reduce
 from math import prod
+from operator import add
 from typing import Any
 
 from gradx.backends.base import Kernel
@@ -21,7 +22,8 @@ from gradx.backends.cuda_kernels.prelude import (
     blocks_for,
     source,
 )
-from gradx.backends.cuda_kernels.windows import PARAMETERS, TEXT, Geometry, over
+from gradx.backends.cuda_kernels.windows import NARROW, PARAMETERS, Geometry, over
+from gradx.backends.cuda_kernels.windows import text as windows_text
 from gradx.errors import DTypeError
 
 BLOCK = 1 << 28
@@ -45,46 +47,51 @@ COLUMNS_TEXT = """
 extern "C" __global__ void columns_of_windows(
         Stored* columns, const Stored* images, int64 total, PARAMETERS) {
     const Axes axes = AXES;
-    const int64 windows = axes.windows(), places = axes.places(), elements = axes.elements();
-    FOR_EACH(i, total) {
+    const Place windows = axes.windows(), places = axes.places();
+    FOR_EACH_PLACE(i, total) {
         const Index window = index_among_output(axes, i % windows);
         const Index place = index_among_kernel(axes, i / windows % places);
-        const int64 element = element_of(axes, window, place);
-        if (element < 0) keep(columns + i, zero());
-        else columns[i] = images[i / windows / places * elements + element];
+        Place element = i / windows / places;  // the image, and then what is in it
+        bool is_there = true;
+        for (int axis = 0; axis < 3; ++axis) {
+            const Place along = element_along(axes.of[axis], window.of[axis], place.of[axis]);
+            is_there = is_there && along >= 0;
+            element = element * axes.of[axis].length + along;
+        }
+        if (is_there) columns[i] = images[element];
+        else keep(columns + i, zero());
     }
 }
 
 extern "C" __global__ void images_of_columns(
         Stored* images, const Stored* columns, int64 total, PARAMETERS) {
     const Axes axes = AXES;
-    const int64 windows = axes.windows(), places = axes.places(), elements = axes.elements();
-    FOR_EACH(i, total) {
+    const Place windows = axes.windows(), places = axes.places(), elements = axes.elements();
+    FOR_EACH_PLACE(i, total) {
         const Index element = index_among_length(axes, i % elements);
         const Stored* column = columns + i / elements * places * windows;
         Real sum = zero();
-        for (int64 k = 0; k < places; ++k, column += windows) {
-            const int64 window = window_of(axes, element, index_among_kernel(axes, k));
-            if (window >= 0) add(sum, column[window]);
-        }
+        for_each_window(axes, element, [&](Place window, Place place) {
+            add(sum, column[place * windows + window]);
+        });
         keep(images + i, sum);
     }
 }
 """.replace("PARAMETERS", PARAMETERS)
 
 
-KINDS = [(dtype,) for dtype in (*REALS, *INTEGERS, *COMPLEX)]
+KINDS = [*[(dtype, False) for dtype in (*REALS, *INTEGERS, *COMPLEX)], ("float32", True)]
 
 
 @cache
-def code(dtype: str) -> str:
-    """Return the source for one dtype."""
+def code(dtype: str, wide: bool) -> str:
+    """Return the source for one dtype, and for large arrays where it is wide."""
     if dtype in COMPLEX:
         arithmetic, number = COMPLEX_TEXT % COMPLEX[dtype], Number("struct Complex", "Complex")
-        return source(number, arithmetic, TEXT, COLUMNS_TEXT)
+        return source(number, arithmetic, windows_text(wide), COLUMNS_TEXT)
     if dtype not in REALS | INTEGERS:
         raise DTypeError(f"convolution: expected numbers, got {dtype}")
-    return source((REALS | INTEGERS)[dtype], REAL_TEXT, TEXT, COLUMNS_TEXT)
+    return source((REALS | INTEGERS)[dtype], REAL_TEXT, windows_text(wide), COLUMNS_TEXT)
 
 
 def columns_of_windows(xp: Any, x: Any, geometry: Geometry, /) -> Any:
@@ -109,8 +116,9 @@ def images_of_columns(xp: Any, columns: Any, geometry: Geometry, /) -> Any:
 
 
 def _launch(name, out, array, geometry):
+    text = code(out.dtype.name, max(out.size, array.size) >= NARROW)
     blocks = blocks_for(out.size)
-    launch(code(out.dtype.name), name, blocks, THREADS, out, array, out.size, *geometry.arguments)
+    launch(text, name, blocks, THREADS, out, array, out.size, *geometry.arguments)
 
 
 def _reads_all_in_order(geometry):
@@ -183,15 +191,14 @@ def convolution_kernel(
     """Sum the products over samples and windows: (outputs, inputs of a group, *kernel)."""
     geometry = over(x.shape[2:], kernel, y.shape[2:], stride, before, dilation)
     shape = (y.shape[1], x.shape[1] // groups, *kernel)
-    total = xp.zeros(shape, dtype=xp.result_type(x, y), device=x.device)
-    start = 0
+    sums, start = [], 0
     for block in _blocks(x, x.shape[1], geometry):
         columns = _grouped(columns_of_windows(xp, block, geometry), groups, geometry)
         part = _grouped(y[start : start + block.shape[0]], groups, geometry)
         products = matmul(xp, part, xp.matrix_transpose(columns))
-        total += xp.sum(products, axis=0).reshape(shape)
+        sums.append(xp.sum(products, axis=0, dtype=products.dtype))
         start += block.shape[0]
-    return total
+    return reduce(add, sums).reshape(shape)
 
 
 def _blocks(x: Any, channels: int, geometry: Geometry) -> Iterator[Any]:

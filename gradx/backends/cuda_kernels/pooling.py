@@ -18,92 +18,32 @@ from gradx.backends.cuda_kernels.prelude import (
     blocks_for,
     source,
 )
-from gradx.backends.cuda_kernels.windows import PARAMETERS, TEXT, Geometry, over
+from gradx.backends.cuda_kernels.windows import NARROW, PARAMETERS, Geometry, over
+from gradx.backends.cuda_kernels.windows import text as windows_text
 from gradx.errors import DTypeError
 
-WINNERS = """
+WINS = """
 __device__ __forceinline__ bool wins(Real x, Real largest) { return x == largest || is_nan(x); }
-
-// How many elements of a window are its largest.
-__device__ int64 winners_of(
-        const Axes& axes, const Stored* x, const Index& window, Real largest) {
-    int64 count = 0;
-    for (int64 k = 0; k < axes.places(); ++k) {
-        const int64 element = element_of(axes, window, index_among_kernel(axes, k));
-        count += element >= 0 && wins(loaded(x[element]), largest);
-    }
-    return count;
-}
 """
 
 # Images are (samples and channels, elements), pooled ones (samples and channels, windows).
-KERNEL_TEXT = """
+LARGEST = """
 extern "C" __global__ void maximum_of_windows(
         Stored* out, const Stored* images, int64 total, PARAMETERS) {
     const Axes axes = AXES;
-    const int64 windows = axes.windows(), elements = axes.elements(), places = axes.places();
-    FOR_EACH(i, total) {
+    const Place windows = axes.windows(), elements = axes.elements();
+    FOR_EACH_PLACE(i, total) {
         const Index window = index_among_output(axes, i % windows);
         const Stored* x = images + i / windows * elements;
-        int64 best = -1;
-        for (int64 k = 0; k < places; ++k) {
-            const int64 element = element_of(axes, window, index_among_kernel(axes, k));
-            if (element < 0) continue;
-            if (best < 0 || loaded(x[element]) > loaded(x[best]) || is_nan(loaded(x[element])))
-                best = element;
-            if (is_nan(loaded(x[best]))) break;
-        }
+        Place best = -1;
+        Real largest = 0;
+        for_each_element(axes, window, [&](Place element, Place) {
+            const Real value = loaded(x[element]);
+            if (best >= 0 && (is_nan(largest) || !(value > largest || is_nan(value)))) return;
+            best = element;
+            largest = value;
+        });
         out[i] = x[best];
-    }
-}
-
-extern "C" __global__ void sum_of_windows(
-        Stored* out, const Stored* images, int64 total, PARAMETERS) {
-    const Axes axes = AXES;
-    const int64 windows = axes.windows(), elements = axes.elements(), places = axes.places();
-    FOR_EACH(i, total) {
-        const Index window = index_among_output(axes, i % windows);
-        Real sum = 0;
-        for (int64 k = 0; k < places; ++k) {
-            const int64 element = element_of(axes, window, index_among_kernel(axes, k));
-            if (element >= 0) sum += loaded(images[i / windows * elements + element]);
-        }
-        keep(out + i, sum);
-    }
-}
-
-extern "C" __global__ void spread_over_windows(
-        Stored* images, const Stored* y, int64 total, PARAMETERS) {
-    const Axes axes = AXES;
-    const int64 windows = axes.windows(), elements = axes.elements(), places = axes.places();
-    FOR_EACH(i, total) {
-        const Index element = index_among_length(axes, i % elements);
-        Real sum = 0;
-        for (int64 k = 0; k < places; ++k) {
-            const int64 window = window_of(axes, element, index_among_kernel(axes, k));
-            if (window >= 0) sum += loaded(y[i / elements * windows + window]);
-        }
-        keep(images + i, sum);
-    }
-}
-
-extern "C" __global__ void read_at_maxima(
-        Stored* out, const Stored* y, const Stored* images, const Stored* largest, int64 total,
-        PARAMETERS) {
-    const Axes axes = AXES;
-    const int64 windows = axes.windows(), elements = axes.elements(), places = axes.places();
-    FOR_EACH(i, total) {
-        const Index window = index_among_output(axes, i % windows);
-        const int64 image = i / windows * elements;
-        Real sum = 0;
-        int64 count = 0;
-        for (int64 k = 0; k < places; ++k) {
-            const int64 element = element_of(axes, window, index_among_kernel(axes, k));
-            if (element < 0 || !wins(loaded(images[image + element]), loaded(largest[i]))) continue;
-            sum += loaded(y[image + element]);
-            ++count;
-        }
-        keep(out + i, is_nan(loaded(largest[i])) ? (Real)not_a_number() : (Real)(sum / count));
     }
 }
 
@@ -112,13 +52,16 @@ extern "C" __global__ void shares_of_maxima(
         Real* shares, const Stored* y, const Stored* images, const Stored* largest, int64 total,
         PARAMETERS) {
     const Axes axes = AXES;
-    const int64 windows = axes.windows(), elements = axes.elements();
-    FOR_EACH(i, total) {
+    const Place windows = axes.windows(), elements = axes.elements();
+    FOR_EACH_PLACE(i, total) {
         const Index window = index_among_output(axes, i % windows);
         const Stored* x = images + i / windows * elements;
         const Real found = loaded(largest[i]);
-        shares[i] = is_nan(found) ? (Real)not_a_number()
-                                  : loaded(y[i]) / winners_of(axes, x, window, found);
+        Place winners = 0;
+        for_each_element(axes, window, [&](Place element, Place) {
+            winners += wins(loaded(x[element]), found);
+        });
+        shares[i] = is_nan(found) ? (Real)not_a_number() : (Real)(loaded(y[i]) / winners);
     }
 }
 
@@ -126,30 +69,91 @@ extern "C" __global__ void spread_to_maxima(
         Stored* out, const Real* shares, const Stored* images, const Stored* largest, int64 total,
         PARAMETERS) {
     const Axes axes = AXES;
-    const int64 windows = axes.windows(), elements = axes.elements(), places = axes.places();
-    FOR_EACH(i, total) {
+    const Place windows = axes.windows(), elements = axes.elements();
+    FOR_EACH_PLACE(i, total) {
         const Index element = index_among_length(axes, i % elements);
-        const int64 image = i / elements * windows;
+        const Place image = i / elements * windows;
+        const Real value = loaded(images[i]);
         Real sum = 0;
-        for (int64 k = 0; k < places; ++k) {
-            const int64 window = window_of(axes, element, index_among_kernel(axes, k));
-            if (window < 0) continue;
-            if (wins(loaded(images[i]), loaded(largest[image + window])))
-                sum += shares[image + window];
-        }
+        for_each_window(axes, element, [&](Place window, Place) {
+            if (wins(value, loaded(largest[image + window]))) sum += shares[image + window];
+        });
         keep(out + i, sum);
     }
 }
-""".replace("PARAMETERS", PARAMETERS)
+"""
+
+READ = """
+extern "C" __global__ void read_at_maxima(
+        Stored* out, const Stored* y, const Stored* images, const Stored* largest, int64 total,
+        PARAMETERS) {
+    const Axes axes = AXES;
+    const Place windows = axes.windows(), elements = axes.elements();
+    FOR_EACH_PLACE(i, total) {
+        const Index window = index_among_output(axes, i % windows);
+        const Place image = i / windows * elements;
+        const Real found = loaded(largest[i]);
+        Real sum = 0;
+        Place count = 0;
+        for_each_element(axes, window, [&](Place element, Place) {
+            if (!wins(loaded(images[image + element]), found)) return;
+            sum += loaded(y[image + element]);
+            ++count;
+        });
+        keep(out + i, is_nan(found) ? (Real)not_a_number() : (Real)(sum / count));
+    }
+}
+"""
+
+SUM = """
+extern "C" __global__ void sum_of_windows(
+        Stored* out, const Stored* images, int64 total, PARAMETERS) {
+    const Axes axes = AXES;
+    const Place windows = axes.windows(), elements = axes.elements();
+    FOR_EACH_PLACE(i, total) {
+        const Index window = index_among_output(axes, i % windows);
+        const Stored* x = images + i / windows * elements;
+        Real sum = 0;
+        for_each_element(axes, window, [&](Place element, Place) { sum += loaded(x[element]); });
+        keep(out + i, sum);
+    }
+}
+
+extern "C" __global__ void spread_over_windows(
+        Stored* images, const Stored* y, int64 total, PARAMETERS) {
+    const Axes axes = AXES;
+    const Place windows = axes.windows(), elements = axes.elements();
+    FOR_EACH_PLACE(i, total) {
+        const Index element = index_among_length(axes, i % elements);
+        const Stored* of_image = y + i / elements * windows;
+        Real sum = 0;
+        for_each_window(axes, element, [&](Place window, Place) {
+            sum += loaded(of_image[window]);
+        });
+        keep(images + i, sum);
+    }
+}
+"""
+
+# Kernel -> the source that it is in: what runs together is compiled together.
+KERNEL_TEXTS = {
+    **dict.fromkeys(("maximum_of_windows", "shares_of_maxima", "spread_to_maxima"), LARGEST),
+    "read_at_maxima": READ,
+    **dict.fromkeys(("sum_of_windows", "spread_over_windows"), SUM),
+}
 
 
-KINDS = [(number,) for number in (REALS | INTEGERS).values()]
+KINDS = [
+    *[(number, text, False) for number in (REALS | INTEGERS).values() for text in (LARGEST, SUM)],
+    *[(number, READ, False) for number in REALS.values()],
+    *[(REALS["float32"], text, True) for text in (LARGEST, READ, SUM)],
+]
 
 
 @cache
-def code(number: Number) -> str:
-    """Return the source for one kind of numbers."""
-    return source(number, TEXT, WINNERS, KERNEL_TEXT)
+def code(number: Number, text: str, wide: bool) -> str:
+    """Return a source for one kind of numbers, and for large arrays where it is wide."""
+    return source(number, windows_text(wide), WINS, text.replace("PARAMETERS", PARAMETERS))
 
 
 def maximum_of_windows(
@@ -224,9 +228,11 @@ def _gather(
     dtype = dtype or first.dtype
     number = _number(name, (others or (first,))[0].dtype)
     out = xp.empty(shape, dtype=dtype, device=first.device)
-    arrays = map(contiguous, (first, *others))
+    arrays = tuple(map(contiguous, (first, *others)))
+    is_wide = max(array.size for array in (out, *arrays)) >= NARROW
     arguments = (out, *arrays, out.size, *geometry.arguments)
-    launch(code(number), name, blocks_for(out.size), THREADS, *arguments)
+    text = code(number, KERNEL_TEXTS[name], is_wide)
+    launch(text, name, blocks_for(out.size), THREADS, *arguments)
     return out
 
 

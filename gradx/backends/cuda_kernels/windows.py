@@ -14,60 +14,82 @@ NEUTRAL = (1, 1, 1, 1, 0, 1)  # an axis that is 1 long
 
 PARAMETERS = ", ".join(f"int64 {part}{axis}" for part in PARTS for axis in range(3))
 
+# Dividing numbers of 64 bits takes a GPU longer than all the rest, so places are of 32 where
+# arrays are that small; and it loops over the axes of a kernel, instead of dividing.
+NARROW = 1 << 30
+
 TEXT = (
     """
-struct Axis { int64 length, output, kernel, stride, before, dilation; };
+struct Axis { Place length, output, kernel, stride, before, dilation; };
 struct Axes {
     Axis of[3];
-    __device__ int64 elements() const { return of[0].length * of[1].length * of[2].length; }
-    __device__ int64 windows() const { return of[0].output * of[1].output * of[2].output; }
-    __device__ int64 places() const { return of[0].kernel * of[1].kernel * of[2].kernel; }
+    __device__ Place elements() const { return of[0].length * of[1].length * of[2].length; }
+    __device__ Place windows() const { return of[0].output * of[1].output * of[2].output; }
+    __device__ Place places() const { return of[0].kernel * of[1].kernel * of[2].kernel; }
 };
 
 // Three numbers from one, in row-major order, and back.
-struct Index { int64 of[3]; };
+struct Index { Place of[3]; };
 #define INDEX_AMONG(part) \\
-    __device__ __forceinline__ Index index_among_##part(const Axes& axes, int64 i) { \\
-        const int64 last = axes.of[2].part, middle = axes.of[1].part; \\
+    __device__ __forceinline__ Index index_among_##part(const Axes& axes, Place i) { \\
+        const Place last = axes.of[2].part, middle = axes.of[1].part; \\
         return {{i / last / middle, i / last % middle, i % last}}; \\
-    } \\
-    __device__ __forceinline__ int64 flat_among_##part(const Axes& axes, const Index& i) { \\
-        return (i.of[0] * axes.of[1].part + i.of[1]) * axes.of[2].part + i.of[2]; \\
     }
 INDEX_AMONG(length)
 INDEX_AMONG(output)
 INDEX_AMONG(kernel)
 
-// The element that a window reads at a place of the kernel, or -1 where it is padding.
-__device__ __forceinline__ int64 element_of(
-        const Axes& axes, const Index& window, const Index& place) {
-    Index element;
-    for (int axis = 0; axis < 3; ++axis) {
-        const Axis& a = axes.of[axis];
-        const int64 i = window.of[axis] * a.stride + place.of[axis] * a.dilation - a.before;
-        if (i < 0 || i >= a.length) return -1;
-        element.of[axis] = i;
-    }
-    return flat_among_length(axes, element);
+// Along one axis: the element that a window reads at a place of the kernel, -1 in the padding.
+__device__ __forceinline__ Place element_along(const Axis& axis, Place window, Place place) {
+    const Place i = window * axis.stride + place * axis.dilation - axis.before;
+    return i < axis.length ? i : -1;
 }
 
-// The window that reads an element at a place of the kernel, or -1 where none does.
-__device__ __forceinline__ int64 window_of(
-        const Axes& axes, const Index& element, const Index& place) {
-    Index window;
-    for (int axis = 0; axis < 3; ++axis) {
-        const Axis& a = axes.of[axis];
-        const int64 start = element.of[axis] + a.before - place.of[axis] * a.dilation;
-        if (start < 0 || start % a.stride || start / a.stride >= a.output) return -1;
-        window.of[axis] = start / a.stride;
-    }
-    return flat_among_output(axes, window);
+// Along one axis: the window that reads an element at a place of the kernel, -1 if none does.
+__device__ __forceinline__ Place window_along(const Axis& axis, Place element, Place place) {
+    const Place start = element + axis.before - place * axis.dilation;
+    if (axis.stride == 1) return start < axis.output ? start : -1;
+    if (start < 0 || start % axis.stride) return -1;
+    return start / axis.stride < axis.output ? start / axis.stride : -1;
 }
+
+// Call a function with each that is there, and the place of the kernel, in the order of places.
+#define FOR_EACH_AMONG(name, along, part) \\
+    template <class Function> __device__ __forceinline__ void name( \\
+            const Axes& axes, const Index& from, Function function) { \\
+        const Axis &a = axes.of[0], &b = axes.of[1], &c = axes.of[2]; \\
+        for (Place i = 0; i < a.kernel; ++i) { \\
+            const Place first = along(a, from.of[0], i); \\
+            if (first < 0) continue; \\
+            for (Place j = 0; j < b.kernel; ++j) { \\
+                const Place second = along(b, from.of[1], j); \\
+                if (second < 0) continue; \\
+                for (Place k = 0; k < c.kernel; ++k) { \\
+                    const Place third = along(c, from.of[2], k); \\
+                    if (third < 0) continue; \\
+                    function((first * b.part + second) * c.part + third, \\
+                             (i * b.kernel + j) * c.kernel + k); \\
+                } \\
+            } \\
+        } \\
+    }
+FOR_EACH_AMONG(for_each_element, element_along, length)
+FOR_EACH_AMONG(for_each_window, window_along, output)
+
+#define FOR_EACH_PLACE(i, total) \\
+    for (Place i = (Place)FIRST; i < (Place)(total); i += (Place)EVERY)
 """
     + "#define AXES Axes{{"
-    + ", ".join("{" + ", ".join(f"{part}{axis}" for part in PARTS) + "}" for axis in range(3))
+    + ", ".join(
+        "{" + ", ".join(f"(Place){part}{axis}" for part in PARTS) + "}" for axis in range(3)
+    )
     + "}}\n"
 )
+
+
+def text(wide: bool) -> str:
+    """Return the source; arrays of ``NARROW`` elements and more need wide places."""
+    return f"typedef {'int64' if wide else 'int'} Place;\n{TEXT}"
 
 
 class Geometry(NamedTuple):
