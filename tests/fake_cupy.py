@@ -236,7 +236,10 @@ def make_array_type(cuda, machine: Machine) -> type:
         def __setitem__(self, key, value):
             if isinstance(value, np.ndarray) and any(map(is_mask, as_keys(key))):
                 self[key]  # CuPy counts what is written too, unless it is one number
-            compute = lambda: bare(self).__setitem__(bare(key), bare(value))
+            # Of a number that is 0 all bytes are.
+            is_zero = not isinstance(value, np.ndarray) and np.isscalar(value) and value == 0
+            given = type(value)() if is_zero else bare(value)
+            compute = lambda: bare(self).__setitem__(bare(key), given)
             launched(machine, compute, "setitem")
 
         def __array_function__(self, function, types, args, params):

@@ -319,6 +319,15 @@ def test_cupy_fills_with_the_sign_of_zero(number, machine):
         assert backend.to_numpy(out).tobytes() == np.full(3, number).tobytes()
 
 
+def test_negative_zero_is_written_with_its_sign(machine):
+    x = to_device(np.ones(3), "cuda")
+
+    out = gx.setitem(x, -0.0, slice(1, None))
+
+    assert np.array_equal(out, [1.0, 0.0, 0.0])
+    assert np.array_equal(np.signbit(out), [False, True, True])
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
 def test_cupy_leaves_the_remainder_that_numpy_does(dtype, machine):
     backend, _ = backends.backend_for_device("cuda")

@@ -6,6 +6,7 @@ A write is functional: it makes a new array. What ``t[key] = value`` does on a T
 is in `core/views.py`.
 """
 
+from math import copysign
 from types import EllipsisType, NoneType
 from typing import Any
 
@@ -131,6 +132,9 @@ def _write(xp, out, value, key):
         value = xp.reshape(value, read_shape(inner, out.shape))
     if getattr(value, "dtype", out.dtype) != out.dtype:
         value = xp.astype(value, out.dtype)
+    if type(value) is float and value == 0 and copysign(1, value) < 0:
+        # CuPy sets all bytes to 0 for a number that is.
+        value = xp.asarray(value, dtype=out.dtype, device=place_of(out)[1])
     out[inner] = value
     return out
 

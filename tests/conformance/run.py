@@ -38,7 +38,7 @@ SETTINGS = {
 ON_A_GPU = {
     "plain, CuPy": (
         """exec('from gradx.namespace import namespace_on; xp = namespace_on("cuda")')""",
-        ["numpy", "cupy"],
+        ["numpy", "cupy", "cupy_plain"],
     ),
     "tracked, CuPy": (
         """exec('from gradx.testing import tracked; xp = tracked("cuda")')""",
