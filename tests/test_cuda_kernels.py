@@ -34,6 +34,7 @@ WITH_KERNELS = (
     *("log_softmax", "maximum_of_windows", "read_at_maxima", "softmax", "softmax_cross_entropy"),
     *("spread_over_windows", "spread_to_maxima", "sum_of_windows"),
     *("child_keys", "folded_key", "random_numbers", "take"),
+    *("normal_probability", "sech_squared", "sigmoid", "sigmoid_slope", "softplus"),
 )
 
 
@@ -482,3 +483,30 @@ def test_sum_of_a_whole_array(axis, shape, dtype, cuda):
         assert out.dtype == dtype
         np.testing.assert_allclose(out, expected, rtol=TOLERANCE[dtype] * scale)
     assert cuda.modules.whole.is_summed(cuda.put(x), axis)
+
+
+# Elementwise ops
+
+
+@every("dtype", ["float64", "float32", "float16", "int32"])
+@every("name", ["normal_probability", "sech_squared", "sigmoid", "sigmoid_slope", "softplus"])
+def test_elementwise_ops_in_any_layout_and_at_their_ends(name, dtype, cuda):
+    x = np.linspace(-30, 30, 77).reshape(7, 11).T.astype(dtype)
+    ends = np.asarray([-np.inf, -1000.0, -0.0, 0.0, 1000.0, np.inf, np.nan])
+
+    out = cuda(cuda.kernel(name), x)
+    at_ends = cuda(cuda.kernel(name), ends)
+
+    with np.errstate(invalid="ignore"):
+        expected, at_the_ends = (OPS[name].run((a,), {}) for a in (x.astype(np.float64), ends))
+    assert out.dtype == (np.float64 if dtype == "int32" else dtype)
+    assert_close(out, expected, out.dtype)
+    np.testing.assert_array_equal(at_ends, at_the_ends)
+
+
+def test_derivative_of_tanh_of_complex_numbers(cuda):
+    x = np.asarray([0.5 - 2j, -0.5 + 2j, 40.0 + 1j, -40.0 + 1j])
+
+    out = cuda(cuda.kernel("sech_squared"), x)
+
+    np.testing.assert_allclose(out, OPS["sech_squared"].run((x,), {}), rtol=1e-14)

@@ -22,6 +22,7 @@ from gradx.backends.cuda_kernels import (
     add_at,
     column_sums,
     convolution,
+    elementwise,
     gelu,
     pooling,
     random_numbers,
@@ -152,6 +153,7 @@ BACKEND.kernels.update(companions.kernels_of("cupyx.scipy.special", "pip install
 for module in (
     add_at,
     convolution,
+    elementwise,
     gelu,
     pooling,
     random_numbers,

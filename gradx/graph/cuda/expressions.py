@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gradx.backends.cuda_kernels import elementwise
 from gradx.backends.cuda_kernels.prelude import INTEGERS, REALS
 from gradx.ops.neural import TANH_CUBIC, TANH_SCALE
 from gradx.ops.special import ROOT_HALF
@@ -23,6 +24,7 @@ _FUNCTIONS = (
 _BINARY_FUNCTIONS = ("atan2", "copysign", "hypot", "nextafter")
 
 TEMPLATES = {
+    **elementwise.FORMULAS,
     "add": "{0} + {1}",
     "subtract": "{0} - {1}",
     "multiply": "{0} * {1}",
@@ -37,13 +39,8 @@ TEMPLATES = {
     "maximum": "larger({0}, {1})",
     "minimum": "smaller({0}, {1})",
     "relu": "larger({0}, ({T})0)",
-    "sigmoid": "1 / (1 + exp(-{0}))",
-    "sigmoid_slope": "slope_of({0})",
-    "sech_squared": "4 * slope_of(2 * {0})",
     "one_minus_square": "(1 - {0}) * (1 + {0})",
-    "normal_probability": f"({{T}})0.5 * erfc(({{T}}){-ROOT_HALF!r} * {{0}})",
     "direction": "direction_of({0}, {1})",
-    "softplus": "log_of_sum({0}, ({T})0)",
     "logaddexp": "log_of_sum({0}, {1})",
     "floor": "floor({0})",
     "ceil": "ceil({0})",
@@ -84,33 +81,6 @@ ONLY_REAL = {*_FUNCTIONS, *_BINARY_FUNCTIONS, "pow", "quiet_pow", "sigmoid", "so
     *("isinf", "isfinite", "isnan", "sigmoid_slope", "sech_squared", "normal_probability"),
     *("direction", "one_minus_square", "checked_targets"),
 }
-
-HELPERS = """
-template <class T> __device__ __forceinline__ T absolute(T x) {
-    return x < 0 ? -x : x == 0 ? 0 : x;  // of -0 too
-}
-template <class T> __device__ __forceinline__ T sign_of(T x) {
-    return x > 0 ? (T)1 : x < 0 ? (T)-1 : x == 0 ? (T)0 : x;
-}
-template <class T> __device__ __forceinline__ T larger(T x, T y) {
-    return x > y || x != x ? x : y;
-}
-template <class T> __device__ __forceinline__ T smaller(T x, T y) {
-    return x < y || x != x ? x : y;
-}
-template <class T> __device__ __forceinline__ T slope_of(T x) {  // of the logistic function
-    const T small = exp(-absolute(x)), above = 1 + small;
-    return small / (above * above);
-}
-template <class T> __device__ __forceinline__ T direction_of(T x, T y) {
-    const T length = hypot(x, y);
-    return length == 0 || (x - x != x - x && x == x) ? sign_of(x) : x / length;
-}
-template <class T> __device__ __forceinline__ T log_of_sum(T x, T y) {
-    const T most = larger(x, y), least = smaller(x, y);
-    return most == least ? most + (T)0.6931471805599453 : most + log1p(exp(least - most));
-}
-"""
 
 
 def literal(value: Any) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from gradx.backends.cuda_kernels.elementwise import HELPERS
 from gradx.backends.cuda_kernels.launching import contiguous, launch
 from gradx.backends.cuda_kernels.prelude import COMMON, THREADS, blocks_for
 from gradx.backends.cuda_kernels.rows import REDUCE, grid_for
@@ -21,7 +22,6 @@ from gradx.core.arrays import PYTHON_SCALARS
 from gradx.graph.cuda.expressions import (
     COMPARISONS,
     COMPUTED,
-    HELPERS,
     ONLY_REAL,
     STORED,
     expression,

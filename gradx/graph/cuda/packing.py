@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, ClassVar
 
+from gradx.backends.cuda_kernels.elementwise import HELPERS
 from gradx.backends.cuda_kernels.launching import launch
 from gradx.backends.cuda_kernels.prelude import COMMON, THREADS, blocks_for
-from gradx.graph.cuda.expressions import HELPERS
 from gradx.graph.cuda.group import REDUCTIONS, Writer, argument, has_kernel
 from gradx.graph.equations import Equation, Group, Input, Variable
 from gradx.graph.ir import Graph, GroupKernel
