@@ -5,12 +5,15 @@ What streams are asked to do is kept in order; arrays are counted, and may not f
 
 import gc
 import warnings
+from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import gradx as gx
 from gradx import backends
+from gradx.data.prefetching import on_the_way
 from gradx.errors import DeviceError, DTypeError, OutOfMemoryError, ShapeError
 from tests.cuda_emulation import needs_compiler
 from tests.test_cuda_kernels import cuda as cuda
@@ -104,6 +107,54 @@ def test_error_of_the_data_comes_after_the_batch_before_it(cuda):
     assert cuda.get(next(batches)[0]).tolist() == [0]
     with pytest.raises(OSError, match="a disk"):
         next(batches)
+
+
+class Asked:
+    """A number on a device that says when it is asked for."""
+
+    def __init__(self, number, log):
+        self.number, self.log = number, log
+
+    def __bool__(self):
+        self.log.append("waits")
+        return bool(self.number)
+
+    def __float__(self):
+        return float(self.number)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_next_batch_is_prepared_while_the_device_is_at_work_on_a_step(compiled, monkeypatch):
+    module = import_module("gradx.train.step")
+    monkeypatch.setattr(module, "while_it_compiles", lambda function, what: function)
+    log = []
+
+    def whole(weights, batch, key, rate):
+        log.append("begins")
+        return module.Found(weights, Asked(0.5, log), Asked(True, log))
+
+    step = module._as_it_is(whole, None)
+    step = module._compiled(whole, step) if compiled else step
+    state = SimpleNamespace(weights="weights", rate=1.0, model=None)
+
+    assert step(state, None, None, lambda: log.append("prepares")) == ("weights", 0.5)
+    assert log == ["begins", "prepares", "waits"]
+
+
+def test_batches_on_the_way_are_copied_when_they_are_prepared_or_asked_for(cuda):
+    batches = on_the_way(numbered(3), "cuda")
+    copied = lambda: [what[2] for what in cuda.machine.log if what[1] == "copies"][::2]
+
+    batches.prepare()
+    batches.prepare()
+    assert copied() == [[0.0, 0.0]]
+    assert cuda.get(next(batches)[0]).tolist() == [0, 0]
+    assert copied() == [[0.0, 0.0]]
+    assert cuda.get(next(batches)[0]).tolist() == [1, 1]
+    batches.prepare()
+    assert copied() == [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]
+    assert len(list(batches)) == 1
+    assert list(batches) == []
 
 
 def test_training_on_a_gpu_is_training_on_the_cpu_with_batches_ahead(cuda):

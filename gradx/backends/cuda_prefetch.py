@@ -46,29 +46,41 @@ class Slot:
         return known[place]
 
 
-def prefetched(batches: Iterator[list[Any]], device: Any) -> Iterator[list[Any]]:
-    """Yield lists of arrays on ``device``, of lists of NumPy arrays, each copied one ahead."""
-    stream = _on(device, import_module("cupy").cuda.Stream, non_blocking=True)
-    slots = cycle([Slot() for _ in range(SLOTS)])
-    ahead, error = _next(batches, next(slots), device, stream)
-    while ahead is not None:
-        arrived = ahead
-        ahead, error = _next(batches, next(slots), device, stream)
-        _on(device, _wait_for, arrived.copied)
-        yield arrived.arrays
-    if error is not None:
-        raise error
+class Prefetched:
+    """Lists of arrays on ``device``, of lists of NumPy arrays, each copied before it is asked for.
 
+    ``prepare`` begins to copy the next one: somebody calls it while the GPU is at work.
+    """
 
-def _next(
-    batches: Iterator[list[Any]], slot: Slot, device: Any, stream: Any
-) -> tuple[Ahead | None, Exception | None]:
-    """Begin to copy a batch; an error of the data comes after the batch before it."""
-    try:
-        arrays = next(batches, None)
-    except Exception as error:
-        return None, error
-    return None if arrays is None else _on(device, _copy, arrays, slot, stream), None
+    def __init__(self, batches: Iterator[list[Any]], device: Any) -> None:
+        self._batches, self._device = batches, device
+        self._stream = _on(device, import_module("cupy").cuda.Stream, non_blocking=True)
+        self._slots = cycle([Slot() for _ in range(SLOTS)])
+        self._ahead: Ahead | None = None
+        self._error: Exception | None = None  # of the data: it comes after the batch before it
+
+    def prepare(self) -> None:
+        """Begin to copy the next batch, unless one is on its way, or there is none."""
+        if self._ahead is not None or self._error is not None:
+            return
+        try:
+            arrays = next(self._batches)
+        except Exception as error:  # StopIteration, too
+            self._error = error
+        else:
+            self._ahead = _on(self._device, _copy, arrays, next(self._slots), self._stream)
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        return self
+
+    def __next__(self) -> list[Any]:
+        self.prepare()
+        if self._ahead is None:
+            error, self._error = self._error, StopIteration()
+            raise error or StopIteration
+        arrived, self._ahead = self._ahead, None
+        _on(self._device, _wait_for, arrived.copied)
+        return arrived.arrays
 
 
 def _copy(arrays: list[Any], slot: Slot, stream: Any) -> Ahead:

@@ -145,7 +145,7 @@ BACKEND = Backend(
     device_type=cupy.cuda.Device,
     device_name=_device_name,
     device_context=lambda native: native,
-    prefetched=cuda_prefetch.prefetched,
+    prefetched=cuda_prefetch.Prefetched,
     transfer=lambda array, native: xp.asarray(array, device=native),
 )
 

@@ -28,25 +28,47 @@ def prefetch(batches: Iterable[Any], device: Any) -> Iterator[Any]:
     """
     if not isinstance(batches, Iterable) or isinstance(batches, str):
         raise DTypeError(f"prefetch: expected batches to go through, got {batches!r}")
+    ahead = on_the_way(batches, device)
+    return _each_before_the_last_is_used(ahead) if isinstance(ahead, OnTheWay) else ahead
+
+
+def on_the_way(batches: Iterable[Any], device: Any) -> Iterator[Any]:
+    """Return batches on ``device``; where it copies beside its work, as ``OnTheWay``."""
     backend, native = backend_for_device(device)
     if backend.prefetched is None:
         return (to_device(batch, device) for batch in batches)
-    return _ahead(iter(batches), device, backend.prefetched, native)
+    return OnTheWay(iter(batches), device, backend.prefetched, native)
 
 
-def _ahead(batches: Iterator[Any], device: Any, prefetched: Any, native: Any) -> Iterator[Any]:
-    taken: list[tuple[Any, list[Any]]] = []
+def _each_before_the_last_is_used(ahead: "OnTheWay") -> Iterator[Any]:
+    for batch in ahead:
+        ahead.prepare()
+        yield batch
 
-    def on_host() -> Iterator[list[Any]]:
-        for batch in batches:
+
+class OnTheWay:
+    """Batches on a device, the next of which ``prepare`` begins to copy."""
+
+    def __init__(self, batches: Iterator[Any], device: Any, prefetched: Any, native: Any) -> None:
+        self._batches, self._device = batches, device
+        self._taken: list[tuple[Any, list[Any]]] = []
+        self._arrays = prefetched(self._on_host(), native)
+        self.prepare = self._arrays.prepare
+
+    def _on_host(self) -> Iterator[list[Any]]:
+        for batch in self._batches:
             leaves, structure = tree.flatten(batch)
-            taken.append((structure, leaves))
+            self._taken.append((structure, leaves))
             yield [leaf for leaf in leaves if type(leaf) is np.ndarray]
 
-    for arrays in prefetched(on_host(), native):
-        structure, leaves = taken.pop(0)
-        moved = iter(arrays)
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        moved = iter(next(self._arrays))
+        structure, leaves = self._taken.pop(0)
         placed = [
-            next(moved) if type(leaf) is np.ndarray else to_device(leaf, device) for leaf in leaves
+            next(moved) if type(leaf) is np.ndarray else to_device(leaf, self._device)
+            for leaf in leaves
         ]
-        yield tree.unflatten(structure, placed)
+        return tree.unflatten(structure, placed)

@@ -12,7 +12,7 @@ from typing import Any
 
 from gradx.core import tree
 from gradx.core.arrays import is_array
-from gradx.data import prefetch
+from gradx.data.prefetching import OnTheWay, on_the_way
 from gradx.device import to_device
 from gradx.distributed import World
 from gradx.errors import DTypeError, ShapeError
@@ -223,11 +223,14 @@ class Run:
         total, seen = 0.0, 0
         batches = self.source.epoch(state.epoch - 1)
         if self.device is not None:
-            batches = prefetch(batches, self.device)
+            batches = on_the_way(batches, self.device)
+        # While a GPU is at work on a step; its loss is waited for.
+        prepare_next = batches.prepare if isinstance(batches, OnTheWay) else _nothing
         for number, batch in enumerate(batches):
             rows = rows_in(batch, "fit")
             state.step = number + 1
-            state.weights, state.loss = self.step(state, batch, fold_in(key, number))
+            step_key = fold_in(key, number)
+            state.weights, state.loss = self.step(state, batch, step_key, prepare_next)
             state.total_steps += 1
             total += state.loss * rows
             seen += rows
@@ -255,6 +258,10 @@ class Run:
     def _tell(self, event: str, state: State) -> None:
         for handler in self.handlers[event]:
             handler(state)
+
+
+def _nothing() -> None:
+    """Prepare no batch: the next one is made when it is asked for."""
 
 
 def _checked(world: Any) -> World:

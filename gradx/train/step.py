@@ -34,7 +34,8 @@ from gradx.train.precision import following as following_state
 from gradx.train.state import State, Weights
 from gradx.transforms.grad import value_and_grad
 
-Step = Callable[[State, Any, Any], tuple[Weights, float]]
+# The last argument is called while a device may be at work on the step.
+Step = Callable[[State, Any, Any, Callable[[], None]], tuple[Weights, float]]
 # (model, batch, key, scale of the loss or None) -> (target, (loss, model with its next state)).
 Target = Callable[[Any, Any, Any, Any], Any]
 # The same -> ((loss, model with its next state), gradients).
@@ -59,7 +60,7 @@ def make_step(
     precision: Precision | None = None,
     sharpness: float | None = None,
 ) -> Step:
-    """Return the step ``(state, batch, key) -> (weights, loss)``."""
+    """Return the step ``(state, batch, key, meanwhile) -> (weights, loss)``."""
     scales = precision is not None and precision.dtype is not None
     target = _target_of(with_next_state(objective))
     if world.size > 1:
@@ -182,8 +183,11 @@ def _rate_of(state: State) -> float | None:
 
 
 def _as_it_is(whole: WholeStep, parts: Parts) -> Step:
-    def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:
+    def step(
+        state: State, batch: Any, key: Any, meanwhile: Callable[[], None]
+    ) -> tuple[Weights, float]:
         found = whole(state.weights, batch, key, _rate_of(state))
+        meanwhile()
         if not bool(found.finite):
             raise explained(state, parts, batch, key, found.loss, found.weights)
         return found.weights, float(found.loss)
@@ -194,13 +198,16 @@ def _as_it_is(whole: WholeStep, parts: Parts) -> Step:
 def _compiled(whole: WholeStep, eager: Step) -> Step:
     run = while_it_compiles(whole, "steps")
 
-    def step(state: State, batch: Any, key: Any) -> tuple[Weights, float]:
+    def step(
+        state: State, batch: Any, key: Any, meanwhile: Callable[[], None]
+    ) -> tuple[Weights, float]:
         # An array, so that another rate is no other program.
         rate = _rate_of(state)
         rate = None if rate is None else scalar_beside(state.model, rate, "float64")
         found = run(state.weights, batch, key, rate)
+        meanwhile()
         if not bool(found.finite):
-            return eager(state, batch, key)  # which says what is not finite
+            return eager(state, batch, key, meanwhile)  # which says what is not finite
         return found.weights, float(found.loss)
 
     return step
