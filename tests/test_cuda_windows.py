@@ -1,4 +1,4 @@
-"""CUDA kernels of convolution and pooling, which g++ runs thread by thread where there is no GPU."""
+"""CUDA kernels of convolution and pooling, which g++ runs where there is no GPU."""
 
 import numpy as np
 
