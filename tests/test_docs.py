@@ -33,6 +33,7 @@ DATA = re.compile(r"^\.\. py:data:: (?P<names>\w+\n(?:^ {13}\w+\n)*)", re.MULTIL
 # Modules of a library that may be missing, which they import at the top.
 NEEDS = {
     "gradx.backends.cupy": "cupy",
+    "gradx.backends.cupy_gaps": "cupy",
     "gradx.backends.strict": "array_api_strict",
     "gradx.backends.native.compiler": "llvmlite",
     "gradx.graph.native.launch": "llvmlite",
