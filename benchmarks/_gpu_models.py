@@ -21,12 +21,16 @@ Record = dict[str, Any]
 
 
 def models(timed: Callable[[Callable[[], Any]], Any], keep: Callable[[Record], None]) -> Record:
-    """Return the times of a step of each network in each system: ``timed`` of what makes one."""
+    """Return the times of a step of each network in each system: ``timed`` of what makes one.
+
+    The slowest systems are last, so that every network is found in all others first.
+    """
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
-    found: Record = {}
-    for name, suite in SUITES.items():
-        for way, make in ways(import_module(suite)).items():
-            found.setdefault(name, {})[way] = timed(make)
+    makers = {name: ways(import_module(suite)) for name, suite in SUITES.items()}
+    found: Record = {name: {} for name in makers}
+    for way in next(iter(makers.values())):
+        for name, making in makers.items():
+            found[name][way] = timed(making[way])
             keep(found)
     return found
 
@@ -35,8 +39,8 @@ def ways(suite: Any) -> Steps:
     """Return what makes a step of a network, by system; of a step nothing is waited for."""
     return {
         "gradx compile": lambda: suite.gradx_step(compiled=True, device="cuda"),
-        "gradx eager": lambda: suite.gradx_step(compiled=False, device="cuda"),
         "torch CUDA graph": lambda: whole_graph(_of_torch(suite)),
+        "gradx eager": lambda: suite.gradx_step(compiled=False, device="cuda"),
         "torch eager": lambda: _of_torch(suite),
         "jax jit": lambda: _of_jax(suite),
     }
