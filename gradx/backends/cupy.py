@@ -37,6 +37,8 @@ from gradx.errors import DeviceError, ShapeError
 MOST_JOINED = 8  # arrays that CuPy joins by copying one after another
 CREATE = ("arange", "empty", "eye", "full", "linspace", "ones", "zeros")
 CREATE_LIKE = ("asarray", "empty_like", "full_like", "ones_like", "zeros_like")
+# To which array-api-compat adds nothing but a look at the device, and some microseconds.
+AS_IN_CUPY = ("empty", "ones", "zeros", "empty_like", "ones_like", "zeros_like")
 
 
 def _creating(create: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,6 +76,8 @@ def _make_namespace() -> ModuleType:
         setattr(namespace, name, getattr(cupy_gaps, name))
     for name, of_whole in {"any": whole.any_of, "all": whole.all_of}.items():
         setattr(namespace, name, cupy_gaps.of_whole(getattr(compat, name), of_whole))
+    for name in AS_IN_CUPY:
+        setattr(namespace, name, getattr(cupy, name))
     for name in ("full", "full_like"):
         setattr(namespace, name, cupy_gaps.filling(getattr(compat, name)))
     for name in CREATE:
