@@ -36,7 +36,30 @@ def started_with_a_view(x):
     return x[2] * last
 
 
+def started_with_a_copy_of_an_array(x):
+    last = x[..., -1].copy()
+    view = last.reshape(())
+    view *= x[0]
+    return last * x[1]
+
+
+def started_with_a_copy_of_a_number(x):
+    total = grown = x[-1].copy()
+    grown += x[0]
+    return total * grown
+
+
+def started_with_an_array_of_a_number(x):
+    total = grown = np.copy(x[-1] * x[1])
+    grown += x[0]
+    total[None][0] *= x[1]
+    return total * grown
+
+
 FUNCTIONS = [
+    started_with_a_copy_of_an_array,
+    started_with_a_copy_of_a_number,
+    started_with_an_array_of_a_number,
     started_with_an_element,
     started_with_a_loss,
     started_with_another_number,

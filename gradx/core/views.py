@@ -73,6 +73,15 @@ def held(x: Any) -> Any:
     return x.value if x.links is None or not _is_lent(x) else _copied(x.value)
 
 
+def copy_of(tensor: Tensor) -> Tensor:
+    """Return a Tensor of the same content that is no view: no write to either reaches the other.
+
+    The value itself is shared, for none is ever written to but where it was lent.
+    """
+    value = tensor.value if tensor.trace.level >= 0 else held(tensor)
+    return new_tensor(value, tensor.trace, tensor.payload)
+
+
 def unlent(x: Any) -> Any:
     """Return the plain array that a graph may keep of what varies with nothing; else ``x``."""
     return held(x) if type(x) is Tensor and x.trace.level < 0 else x
@@ -86,7 +95,7 @@ def without_constants(x: Any) -> Any:
 class Links:
     """A Tensor's base, how it was read from it, and its own views."""
 
-    __slots__ = ("base", "frozen", "lent", "op", "params", "part_of", "prune_at", "views")
+    __slots__ = ("base", "frozen", "lent", "op", "params", "part_of", "prune_at", "views", "whole")
 
     def __init__(self, base: Tensor | None, op: Any = None, params: Any = None) -> None:
         self.base = base
@@ -94,6 +103,7 @@ class Links:
         self.params = params
         self.frozen: str | None = None
         self.part_of: str | None = None  # what a write would be lost in, were it to a copy
+        self.whole = False  # whether it is an array, also where it has no axes
         self.lent = False  # whether others may write into the array, behind the Tensor's back
         self.views: list[ref[Tensor]] = []
         self.prune_at = 8
@@ -137,6 +147,23 @@ def freeze(leaf: Tensor, name: str) -> Tensor:
     leaf.links = Links(None)
     leaf.links.frozen = name
     return leaf
+
+
+def in_memory(copy: Any) -> Any:
+    """Return a copy as an array where it is a number: it is written to, and has views."""
+    if type(copy) is not Tensor or copy.shape:
+        return copy
+    if not hasattr(_innermost(copy).value, "__setitem__"):
+        copy = _as_array(copy)
+    copy.links = Links(None)
+    copy.links.whole = True
+    return copy
+
+
+def _as_array(x):
+    if type(x) is Tensor:
+        return new_tensor(_as_array(x.value), x.trace, x.payload)
+    return backend_of(type(x)).xp.asarray(x)
 
 
 def never_copied(tensor: Any, name: str) -> Any:
@@ -219,7 +246,9 @@ def is_number(tensor: Any) -> bool:
     has the old one keeps it.
     """
     array, links = _innermost(tensor).value, tensor.links
-    if not backend_of(type(array)).gives_numbers or (links is not None and links.frozen):
+    if not backend_of(type(array)).gives_numbers:
+        return False
+    if links is not None and (links.frozen or links.whole):
         return False
     if array.shape == ():
         return not hasattr(array, "__setitem__")
