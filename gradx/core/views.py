@@ -252,15 +252,20 @@ def is_number(tensor: Any) -> bool:
         return False
     if array.shape == ():
         return not hasattr(array, "__setitem__")
-    # One of a batch: no number where it was read as a view.
-    return links is None or len(_path_to_root(tensor)) == 1
+    if len(_path_to_root(tensor)) > 1:
+        return False  # one of a batch, read as a view
+    if links is None or links.base is None or links.base.shape:
+        return True
+    # Read from one that has no axes either: NumPy makes arrays of numbers, as number[...] is one.
+    number = backend_of(type(array)).xp.zeros((), dtype=array.dtype)[()]
+    return not hasattr(links.op.run((number,), links.params), "__setitem__")
 
 
 def _path_to_root(tensor: Tensor) -> list[Any]:
     """Return ``tensor``, what it is a view of, what that is a view of, ..."""
     path: list[Any] = [tensor]
     while (links := path[-1].links) is not None and links.base is not None:
-        if not links.op.shares_memory(path[-1], links.base):
+        if not _shares_memory(path[-1], links.base):
             if links.part_of is None or 0 in path[-1].shape:
                 break
             raise ShapeError(
@@ -273,6 +278,11 @@ def _path_to_root(tensor: Tensor) -> list[Any]:
     return path
 
 
+def _shares_memory(view, base):
+    # A number of a batch lies beside the others, and has no views all the same.
+    return view.links.op.shares_memory(view, base) and not (base.shape == () and is_number(base))
+
+
 def _live_views(root: Tensor) -> list[tuple[Any, Tensor]]:
     """Return each living view below ``root`` with its base, bases first."""
     found: list[tuple[Any, Tensor]] = []
@@ -281,14 +291,14 @@ def _live_views(root: Tensor) -> list[tuple[Any, Tensor]]:
         base = pending.pop()
         views: list[Any] = [weak() for weak in base.links.views] if base.links else []
         for view in views:
-            if view is not None and view.links.op.shares_memory(view, base):
+            if view is not None and _shares_memory(view, base):
                 found.append((view, base))
                 pending.append(view)
     return found
 
 
 def _become(tensor: Tensor, updated: Tensor) -> None:
-    if not updated.value.shape:
+    if not tensor.shape:
         _keep_memory(tensor, updated)
     tensor.value, tensor.trace, tensor.payload = updated.value, updated.trace, updated.payload
 
@@ -296,6 +306,9 @@ def _become(tensor: Tensor, updated: Tensor) -> None:
 def _keep_memory(tensor: Tensor, updated: Any) -> None:
     """Make a number an array again where one is overwritten: NumPy's numbers have no views."""
     old, new = _innermost(tensor), _innermost(updated)
+    if new.value.shape and not is_number(tensor):  # an array that is one of each call from now on
+        tensor.links = tensor.links or Links(None)
+        tensor.links.whole = True
     if type(new.value) is not type(old.value):
         new.value = backend_of(type(old.value)).xp.asarray(new.value)
 
