@@ -12,7 +12,7 @@ from gradx.backends import Backend, backend_for_device, current_device, find_bac
 from gradx.core.arrays import backend_for, is_array, untracked
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
-from gradx.core.views import new_tensor, without_constants
+from gradx.core.views import copy_of, in_memory, without_constants
 from gradx.errors import DTypeError, OutOfMemoryError, ShapeError, TrackedError
 from gradx.ops.creation import empty_like as empty_like
 from gradx.ops.creation import ones_like as ones_like
@@ -60,8 +60,7 @@ def _as_tensor(x, dtype, device, copy):
         moved = astype(moved, dtype)
     if copy is False and moved is not x:
         raise ShapeError("asarray: copy=False, but the Tensor has to be copied: leave copy out")
-    # Its value is never written to, so a Tensor that is no view of it is a copy.
-    return new_tensor(x.value, x.trace, x.payload) if copy and moved is x else moved
+    return in_memory(copy_of(x)) if copy and moved is x else moved
 
 
 def _place(device: Any, dtype: Any) -> tuple[Any, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -366,6 +367,19 @@ def test_tape_keeps_what_a_lent_array_held():
     assert gx.grad(f)(X).tolist() == [105.0, 106.0, 107.0]
     assert gx.jvp(f, (X,), (np.ones(3),))[1] == 318.0
     assert gx.compile(gx.grad(f))(X).tolist() == [105.0, 106.0, 107.0]
+
+
+@pytest.mark.parametrize("copied", [np.copy, lambda x: x.copy(), partial(gx.asarray, copy=True)])
+def test_what_is_written_into_numpys_array_of_a_constant_is_not_in_its_copies(copied):
+    def f(x):
+        out = beside(x).zeros(3)
+        lent = np.asarray(out)
+        copy = copied(out)
+        lent[:] = 100.0
+        return gx.sum(x * copy) + gx.sum(x * out)
+
+    assert gx.value_and_grad(f)(X)[1].tolist() == [100.0, 100.0, 100.0]
+    assert gx.jvp(f, (X,), (np.ones(3),))[1] == 300.0
 
 
 def test_compiled_code_writes_into_a_constant():

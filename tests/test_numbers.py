@@ -36,7 +36,30 @@ def started_with_a_view(x):
     return x[2] * last
 
 
+def started_with_a_copy_of_an_array(x):
+    last = x[..., -1].copy()
+    view = last.reshape(())
+    view *= x[0]
+    return last * x[1]
+
+
+def started_with_a_copy_of_a_number(x):
+    total = grown = x[-1].copy()
+    grown += x[0]
+    return total * grown
+
+
+def started_with_an_array_of_a_number(x):
+    total = grown = np.copy(x[-1] * x[1])
+    grown += x[0]
+    total[None][0] *= x[1]
+    return total * grown
+
+
 FUNCTIONS = [
+    started_with_a_copy_of_an_array,
+    started_with_a_copy_of_a_number,
+    started_with_an_array_of_a_number,
     started_with_an_element,
     started_with_a_loss,
     started_with_another_number,
@@ -99,3 +122,43 @@ def test_write_to_an_array_without_axes_reaches_its_view():
 
     np.testing.assert_allclose(value, f(X), rtol=1e-14)
     np.testing.assert_allclose(gradient, differences(f), rtol=1e-7)
+
+
+READS = {
+    "reshape": lambda x: x.reshape((1,)),
+    "None": lambda x: x[None],
+    "ravel": np.ravel,
+    "...": lambda x: x[...],
+    "T": lambda x: x.T,
+    "... of ...": lambda x: x[...][...],
+}
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_numbers_of_a_batch_have_no_views(read):
+    def f(x):
+        number = x * 1.0
+        view = read(number)
+        same = view
+        view += 5.0
+        return number + 10.0 * view.sum() + 100.0 * same.sum()
+
+    np.testing.assert_allclose(gx.vmap(f)(X), [f(x) for x in X], rtol=1e-14)
+    np.testing.assert_allclose(gx.vmap(gx.value_and_grad(f))(X)[0], [f(x) for x in X], rtol=1e-14)
+    np.testing.assert_allclose(gx.jvp(f, (X[0],), (1.0,))[0], f(X[0]), rtol=1e-14)
+
+
+def test_array_without_axes_stays_one_where_it_becomes_one_of_a_batch():
+    def f(x):
+        total = x.__array_namespace__().zeros(())
+        view = total.reshape((1,))
+        total += x
+        view *= x
+        view += 1.0
+        return total * x
+
+    expected = [f(np.asarray(x)) for x in X]
+
+    np.testing.assert_allclose(gx.vmap(f)(X), expected, rtol=1e-14)
+    np.testing.assert_allclose(gx.vmap(gx.grad(f))(X), 3 * X**2 + 1.0, rtol=1e-14)
+    np.testing.assert_allclose(gx.grad(lambda x: gx.sum(gx.vmap(f)(x)))(X), 3 * X**2 + 1.0)

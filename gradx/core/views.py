@@ -73,6 +73,15 @@ def held(x: Any) -> Any:
     return x.value if x.links is None or not _is_lent(x) else _copied(x.value)
 
 
+def copy_of(tensor: Tensor) -> Tensor:
+    """Return a Tensor of the same content that is no view: no write to either reaches the other.
+
+    The value itself is shared, for none is ever written to but where it was lent.
+    """
+    value = tensor.value if tensor.trace.level >= 0 else held(tensor)
+    return new_tensor(value, tensor.trace, tensor.payload)
+
+
 def unlent(x: Any) -> Any:
     """Return the plain array that a graph may keep of what varies with nothing; else ``x``."""
     return held(x) if type(x) is Tensor and x.trace.level < 0 else x
@@ -86,7 +95,7 @@ def without_constants(x: Any) -> Any:
 class Links:
     """A Tensor's base, how it was read from it, and its own views."""
 
-    __slots__ = ("base", "frozen", "lent", "op", "params", "part_of", "prune_at", "views")
+    __slots__ = ("base", "frozen", "lent", "op", "params", "part_of", "prune_at", "views", "whole")
 
     def __init__(self, base: Tensor | None, op: Any = None, params: Any = None) -> None:
         self.base = base
@@ -94,6 +103,7 @@ class Links:
         self.params = params
         self.frozen: str | None = None
         self.part_of: str | None = None  # what a write would be lost in, were it to a copy
+        self.whole = False  # whether it is an array, also where it has no axes
         self.lent = False  # whether others may write into the array, behind the Tensor's back
         self.views: list[ref[Tensor]] = []
         self.prune_at = 8
@@ -137,6 +147,23 @@ def freeze(leaf: Tensor, name: str) -> Tensor:
     leaf.links = Links(None)
     leaf.links.frozen = name
     return leaf
+
+
+def in_memory(copy: Any) -> Any:
+    """Return a copy as an array where it is a number: it is written to, and has views."""
+    if type(copy) is not Tensor or copy.shape:
+        return copy
+    if not hasattr(_innermost(copy).value, "__setitem__"):
+        copy = _as_array(copy)
+    copy.links = Links(None)
+    copy.links.whole = True
+    return copy
+
+
+def _as_array(x):
+    if type(x) is Tensor:
+        return new_tensor(_as_array(x.value), x.trace, x.payload)
+    return backend_of(type(x)).xp.asarray(x)
 
 
 def never_copied(tensor: Any, name: str) -> Any:
@@ -219,19 +246,26 @@ def is_number(tensor: Any) -> bool:
     has the old one keeps it.
     """
     array, links = _innermost(tensor).value, tensor.links
-    if not backend_of(type(array)).gives_numbers or (links is not None and links.frozen):
+    if not backend_of(type(array)).gives_numbers:
+        return False
+    if links is not None and (links.frozen or links.whole):
         return False
     if array.shape == ():
         return not hasattr(array, "__setitem__")
-    # One of a batch: no number where it was read as a view.
-    return links is None or len(_path_to_root(tensor)) == 1
+    if len(_path_to_root(tensor)) > 1:
+        return False  # one of a batch, read as a view
+    if links is None or links.base is None or links.base.shape:
+        return True
+    # Read from one that has no axes either: NumPy makes arrays of numbers, as number[...] is one.
+    number = backend_of(type(array)).xp.zeros((), dtype=array.dtype)[()]
+    return not hasattr(links.op.run((number,), links.params), "__setitem__")
 
 
 def _path_to_root(tensor: Tensor) -> list[Any]:
     """Return ``tensor``, what it is a view of, what that is a view of, ..."""
     path: list[Any] = [tensor]
     while (links := path[-1].links) is not None and links.base is not None:
-        if not links.op.shares_memory(path[-1], links.base):
+        if not _shares_memory(path[-1], links.base):
             if links.part_of is None or 0 in path[-1].shape:
                 break
             raise ShapeError(
@@ -244,6 +278,11 @@ def _path_to_root(tensor: Tensor) -> list[Any]:
     return path
 
 
+def _shares_memory(view, base):
+    # A number of a batch lies beside the others, and has no views all the same.
+    return view.links.op.shares_memory(view, base) and not (base.shape == () and is_number(base))
+
+
 def _live_views(root: Tensor) -> list[tuple[Any, Tensor]]:
     """Return each living view below ``root`` with its base, bases first."""
     found: list[tuple[Any, Tensor]] = []
@@ -252,14 +291,14 @@ def _live_views(root: Tensor) -> list[tuple[Any, Tensor]]:
         base = pending.pop()
         views: list[Any] = [weak() for weak in base.links.views] if base.links else []
         for view in views:
-            if view is not None and view.links.op.shares_memory(view, base):
+            if view is not None and _shares_memory(view, base):
                 found.append((view, base))
                 pending.append(view)
     return found
 
 
 def _become(tensor: Tensor, updated: Tensor) -> None:
-    if not updated.value.shape:
+    if not tensor.shape:
         _keep_memory(tensor, updated)
     tensor.value, tensor.trace, tensor.payload = updated.value, updated.trace, updated.payload
 
@@ -267,6 +306,9 @@ def _become(tensor: Tensor, updated: Tensor) -> None:
 def _keep_memory(tensor: Tensor, updated: Any) -> None:
     """Make a number an array again where one is overwritten: NumPy's numbers have no views."""
     old, new = _innermost(tensor), _innermost(updated)
+    if new.value.shape and not is_number(tensor):  # an array that is one of each call from now on
+        tensor.links = tensor.links or Links(None)
+        tensor.links.whole = True
     if type(new.value) is not type(old.value):
         new.value = backend_of(type(old.value)).xp.asarray(new.value)
 

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 
 from gradx.core.arrays import is_kind, untracked
+from gradx.core.call import Tensor
+from gradx.core.views import in_memory, is_number
 from gradx.numpy_protocols.refusals import unknown
 from gradx.ops.elementwise import positive
 from gradx.ops.moving import flip, roll
@@ -108,8 +110,9 @@ def array_of(x: Any) -> Any:
 
 
 def copy_of(x: Any) -> Any:
-    """Return a copy, also of truth values, which have no sign."""
-    return astype(x, untracked(x).dtype) if is_kind(x, "bool") else positive(x)
+    """Return a copy, also of truth values, which have no sign: of a number a number."""
+    copy = astype(x, untracked(x).dtype) if is_kind(x, "bool") else positive(x)
+    return copy if x.shape or type(x) is not Tensor or is_number(x) else in_memory(copy)
 
 
 def at_least_1d(x: Any) -> Any:
@@ -145,7 +148,7 @@ FUNCTIONS: dict[Any, Any] = {
     np.atleast_3d: _each(at_least_3d),
     np.broadcast_arrays: lambda *args: broadcast_arrays(*map(array_of, args)),
     np.broadcast_to: lambda array, shape: broadcast_to(array, _lengths(shape)),
-    np.copy: lambda a, order="K": copy_of(a),
+    np.copy: lambda a, order="K": in_memory(copy_of(a)),
     np.expand_dims: _expand_dims,
     np.flip: lambda m, axis=None: flip(m, axis=axis),
     np.fliplr: lambda m: flip(m, axis=1),
