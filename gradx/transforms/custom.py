@@ -41,7 +41,8 @@ def custom_rule(
     function by each input: a number, or a function of what it needs by name.
     ``vjp`` maps the cotangent ``g`` of the output to that of an input, ``jvp``
     the tangent ``g`` of an input to what it adds to that of the output; of the
-    two one is enough; a ``jvp`` may call the function, as that of a linear one does. The other parameters of a rule name what it needs: inputs,
+    two one is enough. A ``jvp`` may call the function, as that of a linear one
+    does. The other parameters of a rule name what it needs: inputs,
     ``out``, settings, or ``x_shape``, the shape of input ``x``. Rules are made
     of gx functions, and are differentiated for the next order. An input that
     has no rule is a constant.
@@ -118,7 +119,8 @@ def _transposed(op, rule, domain):
         def itself(t):
             token = _transposing.set((*_transposing.get(), (op, t.trace)))
             try:
-                # Rules may leave broadcasting to the engine. A 0 that they multiply by is no constant.
+                # Rules may leave broadcasting to the engine. A 0 that they multiply by is no
+                # constant.
                 return conform(apply_rule(rule, t, needed, None), g.shape, g.dtype)
             finally:
                 _transposing.reset(token)
@@ -129,7 +131,7 @@ def _transposed(op, rule, domain):
 
 
 def _of_itself(f, op, call):
-    """Run ``f`` without its rule where that is transposed: the rule of a linear ``f`` may be ``f``."""
+    """Run ``f`` without its rule where that is transposed: the rule may call ``f`` itself."""
 
     @wraps(call)
     def function(*arrays, **settings):
