@@ -43,9 +43,11 @@ def test_numpys_linear_algebra_is_differentiated(f):
 
 
 ONE_TRIANGLE = {
+    "cholesky": lambda x: np.linalg.cholesky(x + 5 * np.eye(3)),
+    "cholesky from above": lambda x: np.linalg.cholesky(x + 5 * np.eye(3), upper=True),
     "pinv": lambda x: np.linalg.pinv(x, hermitian=True),
     "singular values": lambda x: np.linalg.svd(x, compute_uv=False, hermitian=True),
-    "singular vectors": lambda x: [np.abs(v) for v in np.linalg.svd(x, hermitian=True)],
+    "singular vectors": lambda x: [np.abs(v) for v in np.linalg.svd(x + APART, hermitian=True)],
     "rank": lambda x: x * np.linalg.matrix_rank(x, hermitian=True),
     "rank above a size": lambda x: x * np.linalg.matrix_rank(x, 1.6, hermitian=True),
 }

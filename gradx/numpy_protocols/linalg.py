@@ -145,7 +145,9 @@ def _vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
 
 
 FUNCTIONS: dict[Any, Any] = {
-    np.linalg.cholesky: lambda a, /, *, upper=False: cholesky(a, upper=upper),
+    np.linalg.cholesky: lambda a, /, *, upper=False: cholesky(
+        _hermitian(a, "U" if upper else "L"), upper=upper
+    ),
     np.linalg.cond: _cond,
     np.linalg.cross: lambda x1, x2, /, *, axis=-1: cross_of(x1, x2, axis=axis),
     np.linalg.det: det,
