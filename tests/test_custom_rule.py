@@ -171,3 +171,19 @@ def test_zeros_that_a_rule_keeps_are_honest_in_the_transposed_rule_too(multiply)
     assert np.isnan(expected).tolist() == [True, False]
     for derivative in found:
         np.testing.assert_allclose(derivative, expected, rtol=1e-14)
+
+
+@gx.custom_rule(jvp={"x": lambda g: halved(g)})
+def halved(x):
+    return x / 2
+
+
+@gx.custom_rule(jvp={"x": lambda g, y: over(g, y), "y": lambda g, y, out: -out * g / y})
+def over(x, y):
+    return x / y
+
+
+def test_rule_of_a_linear_function_may_be_the_function():
+    check_derivatives(lambda x: halved(halved(x) ** 3), X, order=3)
+    check_derivatives(over, X, X + 1.0, order=3)
+    np.testing.assert_allclose(gx.vmap(gx.grad(halved))(X), 0.5)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import gradx as gx
 from tests.test_numpy_functions import SQUARE, assert_as_on_arrays
 
 APART = np.diag([0.0, 4.0, 9.0])
@@ -42,8 +43,11 @@ def test_numpys_linear_algebra_is_differentiated(f):
 
 
 ONE_TRIANGLE = {
+    "cholesky": lambda x: np.linalg.cholesky(x + 5 * np.eye(3)),
+    "cholesky from above": lambda x: np.linalg.cholesky(x + 5 * np.eye(3), upper=True),
     "pinv": lambda x: np.linalg.pinv(x, hermitian=True),
     "singular values": lambda x: np.linalg.svd(x, compute_uv=False, hermitian=True),
+    "singular vectors": lambda x: [np.abs(v) for v in np.linalg.svd(x + APART, hermitian=True)],
     "rank": lambda x: x * np.linalg.matrix_rank(x, hermitian=True),
     "rank above a size": lambda x: x * np.linalg.matrix_rank(x, 1.6, hermitian=True),
 }
@@ -53,3 +57,25 @@ ONE_TRIANGLE = {
 @pytest.mark.parametrize("matrix", [SQUARE, SQUARE + 1j * SQUARE.T], ids=["real", "complex"])
 def test_one_triangle_says_what_a_hermitian_matrix_is(f, matrix):
     assert_as_on_arrays(f, matrix)
+
+
+def test_singular_vectors_of_a_hermitian_matrix_have_the_signs_that_numpy_gives_them():
+    svd = lambda x: tuple(np.linalg.svd(x, hermitian=True))
+    x = SQUARE - 2 * np.eye(3)
+
+    for found, expected in zip(gx.compile(svd)(x), svd(x), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("eigenvalues", [(3.0, -3.0, 1.0), (0.0, 1.0, -2.0)])
+def test_singular_values_that_differ_by_signs_or_are_0_lose_no_derivative(eigenvalues):
+    turn = np.linalg.qr(SQUARE)[0]
+    x = (turn * np.asarray(eigenvalues)) @ turn.T
+
+    def itself(x):
+        u, s, vh = np.linalg.svd((x + x.T) / 2, hermitian=True)
+        return (u * s) @ vh
+
+    moved = gx.jvp(itself, (x,), (SQUARE,))[1]
+
+    np.testing.assert_allclose(moved, (SQUARE + SQUARE.T) / 2, rtol=1e-12, atol=1e-14)

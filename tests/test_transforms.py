@@ -239,6 +239,48 @@ def test_real_function_is_not_holomorphic():
         gx.grad(gx.abs, holomorphic=True)(np.asarray(1.0 + 2.0j))
 
 
+def test_holomorphic_function_takes_complex_arguments():
+    with pytest.raises(TypeError, match=r"argument 0 \(x\) is float64 \(\), and a holomorphic"):
+        gx.grad(lambda x: x * 1j, holomorphic=True)(2.0)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("m", [1, 3])
+def test_jacobian_of_complex_by_real_numbers_is_complex(n, m):
+    matrix = np.arange(1.0, n * m + 1).reshape(m, n) * (2 - 1j)
+
+    np.testing.assert_allclose(gx.jacobian(lambda x: matrix @ x)(np.ones(n)), matrix)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("m", [1, 3])
+def test_jacobian_of_real_by_complex_numbers_tells_both_parts(n, m):
+    matrix = np.arange(1.0, n * m + 1).reshape(m, n) * (2 - 1j)
+
+    jacobian = gx.jacobian(lambda z: gx.real(matrix @ z))(np.ones(n) + 0j)
+
+    np.testing.assert_allclose(jacobian, matrix)
+
+
+def test_jacobian_of_real_and_complex_results_by_real_and_complex_arguments():
+    x, z = np.asarray([1.0, 2.0]), np.asarray([1 + 2j, -1j, 3.0])
+
+    def f(x, z):
+        return gx.sum(x) * 1j, gx.real(gx.sum(z * (1 - 1j))), gx.sum(z**2)
+
+    by_x, by_z = zip(*gx.jacobian(f, argnums=(0, 1))(x, z), strict=True)
+
+    np.testing.assert_allclose(by_x[0], [1j, 1j])
+    np.testing.assert_allclose(by_z[1], np.full(3, 1 - 1j))
+    np.testing.assert_allclose(by_z[2], 2 * z)
+    assert not any(np.any(zero) for zero in (by_z[0], by_x[1], by_x[2]))
+
+
+def test_hessian_by_complex_numbers_is_refused():
+    with pytest.raises(TypeError, match=r"hessian of <lambda>: .* complex128 \(2,\)"):
+        gx.hessian(lambda z: gx.sum(gx.abs(z) ** 4))(np.ones(2) + 1j)
+
+
 def test_pullback_may_be_called_again():
     _, pullback = gx.vjp(lambda x: x * x, np.asarray([1.0, 3.0]))
 

@@ -11,16 +11,19 @@ from gradx.errors import ShapeError
 from gradx.numpy_protocols.arranging import flat
 from gradx.numpy_protocols.products import cross_of, outer
 from gradx.ops import elementwise as ew
+from gradx.ops.along import take_along_axis
+from gradx.ops.creation import ones_like
 from gradx.ops.linalg import diagonal, matmul, tensordot, trace, tril, vecdot
 from gradx.ops.linalg_determinants import det, slogdet
 from gradx.ops.linalg_eigen import EigResult, eig, eigh, eigvals, eigvalsh
-from gradx.ops.linalg_factorizations import cholesky, qr, svd, svdvals
+from gradx.ops.linalg_factorizations import SVDResult, cholesky, qr, svd, svdvals
 from gradx.ops.linalg_least_squares import lstsq, pinv
 from gradx.ops.linalg_norms import matrix_norm, matrix_rank, norm, vector_norm
 from gradx.ops.linalg_products import matrix_power, multi_dot
 from gradx.ops.linalg_solving import inv, solve
 from gradx.ops.searching import count_nonzero
 from gradx.ops.shapes import astype, matrix_transpose, moveaxis, reshape
+from gradx.ops.sorting import argsort, sort
 from gradx.ops.statistical import any
 
 
@@ -65,8 +68,29 @@ def _qr(a, mode="reduced"):
 
 
 def _svd(a, full_matrices=True, compute_uv=True, hermitian=False):
-    a = _hermitian(a, "L") if hermitian else a
+    if hermitian:
+        return _svd_by_eigenvalues(a) if compute_uv else _svdvals_by_eigenvalues(a)
     return svd(a, full_matrices=full_matrices) if compute_uv else svdvals(a)
+
+
+def _svd_by_eigenvalues(a):
+    """Take singular values for the eigenvalues with their signs, as NumPy does.
+
+    Two of them may be equal where the eigenvalues are not, and nothing is lost.
+    """
+    eigenvalues, vectors = eigh(_hermitian(a, "L"))
+    signs = ew.copysign(ones_like(eigenvalues), eigenvalues)
+    values = eigenvalues * signs  # abs would have no derivative at 0
+    order = argsort(values, axis=-1, descending=True)
+    signs, values = (take_along_axis(x, order, axis=-1) for x in (signs, values))
+    left = take_along_axis(vectors, order[..., None, :], axis=-1)
+    return SVDResult(left, values, ew.conj(matrix_transpose(left * signs[..., None, :])))
+
+
+def _svdvals_by_eigenvalues(a):
+    eigenvalues = eigvalsh(_hermitian(a, "L"))
+    signs = ew.copysign(ones_like(eigenvalues), eigenvalues)
+    return sort(eigenvalues * signs, axis=-1, descending=True)
 
 
 def _pinv(a, rcond=None, hermitian=False, *, rtol=None):
@@ -121,7 +145,9 @@ def _vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
 
 
 FUNCTIONS: dict[Any, Any] = {
-    np.linalg.cholesky: lambda a, /, *, upper=False: cholesky(a, upper=upper),
+    np.linalg.cholesky: lambda a, /, *, upper=False: cholesky(
+        _hermitian(a, "U" if upper else "L"), upper=upper
+    ),
     np.linalg.cond: _cond,
     np.linalg.cross: lambda x1, x2, /, *, axis=-1: cross_of(x1, x2, axis=axis),
     np.linalg.det: det,

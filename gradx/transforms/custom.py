@@ -6,7 +6,8 @@ enough: each is linear, and the other's transpose.
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import partial
+from contextvars import ContextVar
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 from gradx.core.arrays import is_array
@@ -26,6 +27,9 @@ Function = Callable[..., Any]
 Rules = Mapping[str, Any]
 Given = TypeVar("Given", bound=Callable[..., Any])
 
+# Pairs of an op whose rule is being transposed, and the trace that does so.
+_transposing: ContextVar[tuple[tuple[Any, Any], ...]] = ContextVar("transposing", default=())
+
 
 def custom_rule(
     *, partials: Rules | None = None, vjp: Rules | None = None, jvp: Rules | None = None
@@ -37,7 +41,8 @@ def custom_rule(
     function by each input: a number, or a function of what it needs by name.
     ``vjp`` maps the cotangent ``g`` of the output to that of an input, ``jvp``
     the tangent ``g`` of an input to what it adds to that of the output; of the
-    two one is enough. The other parameters of a rule name what it needs: inputs,
+    two one is enough. A ``jvp`` may call the function, as that of a linear one
+    does. The other parameters of a rule name what it needs: inputs,
     ``out``, settings, or ``x_shape``, the shape of input ``x``. Rules are made
     of gx functions, and are differentiated for the next order. An input that
     has no rule is a constant.
@@ -75,7 +80,7 @@ def custom_rule(
             ) from error
         # No table of ops knows the name: a function called where is not our where.
         op.name = f"{op.name} (custom rule)"
-        return call
+        return call if vjp is not None or partials is not None else _of_itself(f, op, call)
 
     return declare
 
@@ -100,21 +105,50 @@ def _with_rules(op, partials, vjp, jvp):
     along = {name: as_written(rule) for name, rule in (jvp or {}).items()}
     return complete(
         op,
-        vjp=back if vjp is not None else {n: _transposed(rule, n) for n, rule in along.items()},
-        jvp=along if jvp is not None else {n: _transposed(rule, "out") for n, rule in back.items()},
+        vjp=back if vjp is not None else {n: _transposed(op, along[n], n) for n in along},
+        jvp=along if jvp is not None else {n: _transposed(op, back[n], "out") for n in back},
     )
 
 
-def _transposed(rule, domain):
+def _transposed(op, rule, domain):
     """Return the transpose of a rule that maps what is like ``domain``: its own pullback."""
 
     def apply(g, *saved):
         *needed, like = saved
-        # Rules may leave broadcasting to the engine. A 0 that they multiply by is no constant.
-        itself = lambda t: conform(apply_rule(rule, t, needed, None), g.shape, g.dtype)
+
+        def itself(t):
+            token = _transposing.set((*_transposing.get(), (op, t.trace)))
+            try:
+                # Rules may leave broadcasting to the engine. A 0 that they multiply by is no
+                # constant.
+                return conform(apply_rule(rule, t, needed, None), g.shape, g.dtype)
+            finally:
+                _transposing.reset(token)
+
         return pull_back(itself, zeros_like(like))[1](g)[0]
 
     return Needs(apply, (*rule.names, domain))
+
+
+def _of_itself(f, op, call):
+    """Run ``f`` without its rule where that is transposed: the rule may call ``f`` itself."""
+
+    @wraps(call)
+    def function(*arrays, **settings):
+        for transposed, trace in _transposing.get():
+            if transposed is op and any(_is_made_in(trace, array) for array in arrays):
+                return f(*arrays, **settings)
+        return call(*arrays, **settings)
+
+    return function
+
+
+def _is_made_in(trace, x):
+    while type(x) is Tensor:
+        if x.trace is trace:
+            return True
+        x = x.value
+    return False
 
 
 def _as_forward(f, label):

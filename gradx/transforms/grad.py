@@ -50,7 +50,8 @@ def grad(
     ``holomorphic``, ``f`` is complex and the result is its complex derivative.
 
     Raises:
-        TypeError: an argument is not floating point, or the result is complex.
+        TypeError: an argument is not floating point, or the result is complex; with
+            ``holomorphic``, either is real.
         ValueError: the result is not a scalar, or there is no such argument.
 
     >>> import numpy as np, gradx as gx
@@ -89,6 +90,8 @@ def value_and_grad(
         positions = argument_positions(argnums, args, label)
         leaves, structure = tree.flatten(tuple([args[i] for i in positions]))
         starts = _start(trace, f, args, positions, leaves)
+        if holomorphic:
+            _require_complex(trace, f, args, positions, starts)
         replaced = list(args)
         for i, primal in zip(positions, tree.unflatten(structure, starts), strict=True):
             replaced[i] = primal
@@ -202,6 +205,16 @@ def _start(trace, f, args, positions, leaves):
         array = require_differentiable(leaf, what)
         starts.append(_watch(trace, array, trace.name))
     return starts
+
+
+def _require_complex(trace, f, args, positions, starts):
+    for index, start in enumerate(starts):
+        if not is_kind(start, "complex floating"):
+            what = _leaf_name(trace, f, args, positions, index)
+            raise DTypeError(
+                f"{what} is {describe(start.value)}, and a holomorphic function is one of complex "
+                "numbers: convert it, or take gx.jacobian, which is complex where the result is"
+            )
 
 
 def _watch(trace, array, label):

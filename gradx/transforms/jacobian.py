@@ -6,12 +6,19 @@ from math import prod
 from typing import Any
 
 from gradx.core import tree
-from gradx.core.arrays import backend_for, untracked
+from gradx.core.arrays import backend_for, is_kind, untracked
+from gradx.core.explain import describe
 from gradx.errors import DTypeError, ShapeError
 from gradx.ops.joining import concat
 from gradx.ops.shapes import permute_dims, reshape
 from gradx.transforms.batching import vmap
-from gradx.transforms.boundary import as_tensors_inside, label_of, require_differentiable
+from gradx.transforms.boundary import (
+    as_array,
+    as_tensors_inside,
+    is_differentiable,
+    label_of,
+    require_differentiable,
+)
 from gradx.transforms.forward import jvp
 from gradx.transforms.grad import P, argument_positions, grad, require_argnums, vjp
 from gradx.transforms.linearize import transpose
@@ -36,7 +43,9 @@ def jacobian(
     ``argnums`` names one argument or, in a tuple, several. With ``has_aux``, ``f`` returns a
     pair, of which the second part is handed through: the result is ``(jacobian, aux)``.
     ``chunk_size`` of them are computed at once, which bounds the memory.
-    Nothing is conjugated: of a holomorphic function it is the complex Jacobian.
+    Nothing is conjugated: of a holomorphic function it is the complex Jacobian, which says
+    nothing of a complex one that is not holomorphic. Of a real function of complex numbers
+    it is the conjugate of ``grad``'s: the function varies by ``real(sum(J * dz))``.
 
     >>> import numpy as np, gradx as gx
     >>> gx.jacobian(lambda x: x * x)(np.asarray([1.0, 2.0]))
@@ -64,9 +73,7 @@ def jacobian(
         inputs, structure = tree.flatten(chosen)
         inputs = [require_differentiable(x, lambda: f"{label}: an argument") for x in inputs]
         outputs, out_structure = tree.flatten(out)
-        by_columns = sum(map(_size, inputs)) <= sum(map(_size, outputs))
-        products = _by_columns if by_columns else _by_rows
-        blocks = products(pullback, (out, outputs, out_structure), (inputs, structure), chunk_size)
+        blocks = _blocks(pullback, (out, outputs, out_structure), (inputs, structure), chunk_size)
         per_output = [tree.unflatten(structure, as_tensors_inside(inputs, row)) for row in blocks]
         if not isinstance(argnums, tuple):
             per_output = [row[0] for row in per_output]
@@ -82,12 +89,34 @@ def hessian(f: Callable[P, Any], argnums: int = 0, *, has_aux: bool = False) -> 
     They are by the argument at position ``argnums``; if that has shape ``(n...)``, the result
     has shape ``(n..., n...)``. ``has_aux`` is that of ``jacobian``.
 
+    Raises:
+        TypeError: the argument is complex: the second derivatives by its real and imaginary
+            parts fill four real matrices, not a complex one.
+
     >>> import numpy as np, gradx as gx
     >>> gx.hessian(lambda x: gx.sum(x**3))(np.asarray([1.0, 2.0]))
     array([[ 6.,  0.],
            [ 0., 12.]])
     """
-    return jacobian(grad(f, argnums, has_aux), argnums, has_aux=has_aux)
+    label = label_of("hessian", f)
+    second = jacobian(grad(f, argnums, has_aux), argnums, has_aux=has_aux)
+
+    @wraps(f)
+    def hessian_of(*args, **kwargs):
+        for i in argument_positions(argnums, args, label):
+            _require_real(args[i], label)
+        return second(*args, **kwargs)
+
+    return hessian_of
+
+
+def _require_real(argument, label):
+    for leaf in filter(is_differentiable, tree.leaves(argument)):
+        if _is_complex(as_array(leaf)):
+            raise DTypeError(
+                f"{label}: an argument is {describe(leaf)}, by which second derivatives are no "
+                "complex matrix: make the real and the imaginary part arguments, or use gx.hvp"
+            )
 
 
 def hvp(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
@@ -106,11 +135,42 @@ def hvp(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ..
     return jvp(grad(f, argnums), tuple(primals), tuple(tangents))[1]
 
 
-def _by_rows(pullback, out, inputs, chunk_size):
-    """Return blocks[output][input], one pullback per output element."""
+def _blocks(pullback, out, inputs, chunk_size):
+    """Return blocks[output][input], each from a mode that knows all of it, the cheaper of two."""
+    outputs, leaves = out[1], inputs[0]
+    cheaper = _by_columns if sum(map(_size, leaves)) <= sum(map(_size, outputs)) else _by_rows
+    modes = [_mode_for(output, leaves, cheaper) for output in outputs]
+    blocks = [None] * len(outputs)
+    for products in {*modes}:
+        chosen = [i for i, mode in enumerate(modes) if mode is products]
+        found = products(pullback, out, inputs, chosen, chunk_size)
+        for i, block in zip(chosen, found, strict=True):
+            blocks[i] = block
+    return blocks
+
+
+def _mode_for(output, inputs, cheaper):
+    """Return the mode for an output.
+
+    A row of a complex output by a real input is a real part, and so is a column of a
+    real output by a complex one.
+    """
+    are_complex = [_is_complex(x) for x in inputs]
+    if _is_complex(output):
+        return cheaper if all(are_complex) else _by_columns
+    return _by_rows if any(are_complex) else cheaper
+
+
+def _is_complex(x):
+    return is_kind(x, "complex floating")
+
+
+def _by_rows(pullback, out, inputs, which, chunk_size):
+    """Return blocks[output][input] of the outputs that are named, one pullback per element."""
     _, outputs, out_structure = out
     blocks = []
-    for chosen, output in enumerate(outputs):
+    for chosen in which:
+        output = outputs[chosen]
 
         def rows_of(basis, chosen=chosen):
             seeds = [basis if i == chosen else None for i in range(len(outputs))]
@@ -126,8 +186,8 @@ def _by_rows(pullback, out, inputs, chunk_size):
     return blocks
 
 
-def _by_columns(pullback, out, inputs, chunk_size):
-    """Return blocks[output][input], one pushforward per input element."""
+def _by_columns(pullback, out, inputs, which, chunk_size):
+    """Return blocks[output][input] of the outputs that are named, one pushforward per element."""
     out, outputs, _ = out
     leaves, structure = inputs
     pushforward = transpose(pullback, out)
@@ -142,7 +202,7 @@ def _by_columns(pullback, out, inputs, chunk_size):
         for block, column, output in zip(blocks, columns, outputs, strict=True):
             last = permute_dims(column, (*range(1, column.ndim), 0))
             block.append(reshape(last, (*output.shape, *x.shape)))
-    return blocks
+    return [blocks[i] for i in which]
 
 
 def _size(x):
