@@ -62,6 +62,12 @@ CASES = {
         [2.0, 3.0, INF, 5.0],
         [3.0, 2.0, 0.0, 0.0],
     ),
+    "var of one NaN, which varies with nothing": (gx.var, [NAN], [0.0]),
+    "std of one NaN": (gx.std, [NAN], [0.0]),
+    "the imaginary part of a real NaN": (lambda x: gx.sum(gx.imag(x) * NAN), [NAN], [0.0]),
+    "var with a NaN": (gx.var, [1.0, NAN, 3.0], [NAN, NAN, NAN]),
+    "std with a NaN": (gx.std, [1.0, NAN, 3.0], [NAN, NAN, NAN]),
+    "var with an infinity": (gx.var, [1.0, INF, 3.0], [-INF, NAN, -INF]),
     "max with a NaN": (gx.max, [NAN, 1.0, 3.0], [NAN, 0.0, 0.0]),
     "max with two": (gx.max, [NAN, NAN, 1.0], [NAN, NAN, 0.0]),
     "min of rows with a NaN": (

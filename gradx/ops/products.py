@@ -59,10 +59,10 @@ def _others(x, axis):
 
 def _prod_jvp(g, x, axis, keepdims, live):
     # Where the others overflow or are NaN, a direction that leaves this one out stays dead.
-    return sum(_living(g * _others(x, axis), live), axis=axis, keepdims=keepdims)
+    return sum(living(g * _others(x, axis), live), axis=axis, keepdims=keepdims)
 
 
-def _living(parts, live):
+def living(parts, live):
     """Return what was multiplied, and 0 where nothing of it lives, as ``live`` tells."""
     return parts if live is None else where(equal(live, 0), 0.0, parts)
 
@@ -131,7 +131,7 @@ def _recur(a, b, axis, live):
         part = getitem(a, after) * getitem(b, before)
         if live is not None:
             earlier = getitem(live, before)
-            part = _living(part, earlier)
+            part = living(part, earlier)
             live = concat([getitem(live, first), getitem(live, after) + earlier], axis=axis)
         b = concat([getitem(b, first), getitem(b, after) + part], axis=axis)
         if 2 * by < b.shape[axis]:
@@ -169,7 +169,7 @@ def _cumulative_prod_jvp(g, x, out, axis, include_initial, live):
         return 0.0 * out
     x, g, live = _as_vector(x), _as_vector(g), None if live is None else _as_vector(live)
     axis = _axis_of(x, axis)
-    moved = _living(g * _products_before(out, axis, include_initial), live)
+    moved = living(g * _products_before(out, axis, include_initial), live)
     moved = _recur(x, moved, axis, live)
     if not include_initial:
         return moved
