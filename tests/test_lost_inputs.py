@@ -30,6 +30,7 @@ MODES = {
     "jacobian": lambda f, x: gx.jacobian(f)(x),
     "mapped": in_a_batch,
     "checkpoint": lambda f, x: gx.grad(gx.checkpoint(f))(x),
+    "compiled reverse": lambda f, x: gx.compile(gx.grad(f))(x),
     "compiled forward": lambda f, x: along_each(
         gx.compile(lambda e: gx.jvp(f, (x,), (e,))[1]),
         x,
@@ -68,6 +69,16 @@ CASES = {
     "var with a NaN": (gx.var, [1.0, NAN, 3.0], [NAN, NAN, NAN]),
     "std with a NaN": (gx.std, [1.0, NAN, 3.0], [NAN, NAN, NAN]),
     "var with an infinity": (gx.var, [1.0, INF, 3.0], [-INF, NAN, -INF]),
+    "an early cumulative_prod before an overflow": (
+        lambda x: gx.cumulative_prod(x)[1],
+        [1e200, 1e200, 1e200, 2.0],
+        [1e200, 1e200, 0.0, 0.0],
+    ),
+    "prod of a row beside one that overflows": (
+        lambda x: gx.prod(gx.reshape(x, (2, 2)), axis=1)[0],
+        [2.0, 3.0, INF, NAN],
+        [3.0, 2.0, 0.0, 0.0],
+    ),
     "max with a NaN": (gx.max, [NAN, 1.0, 3.0], [NAN, 0.0, 0.0]),
     "max with two": (gx.max, [NAN, NAN, 1.0], [NAN, NAN, 0.0]),
     "min of rows with a NaN": (
