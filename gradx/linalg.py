@@ -28,6 +28,9 @@ from gradx.ops.linalg_products import cross as cross
 from gradx.ops.linalg_products import kron as kron
 from gradx.ops.linalg_products import matrix_power as matrix_power
 from gradx.ops.linalg_products import multi_dot as multi_dot
+from gradx.ops.linalg_roots import fractional_matrix_power as fractional_matrix_power
+from gradx.ops.linalg_roots import logm as logm
+from gradx.ops.linalg_roots import sqrtm as sqrtm
 from gradx.ops.linalg_solving import inv as inv
 from gradx.ops.linalg_solving import solve as solve
 from gradx.ops.shapes import matrix_transpose as matrix_transpose

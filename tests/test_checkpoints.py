@@ -115,7 +115,7 @@ def test_runs_that_are_killed_at_random_moments_go_on_to_the_same_bits():
 
 @pytest.mark.parametrize("cut", [2, 4, 7])
 def test_early_stopping_goes_on_counting_and_finds_the_best_from_before(cut, tmp_path):
-    stopping = lambda: EarlyStopping(patience=4, min_delta=0.2)
+    stopping = lambda: EarlyStopping(patience=6, min_delta=0.2)
     options = {"epochs": 30, "early_stopping": stopping()}
     expected = run(optim.adam(0.1), **options)
     assert expected.stopped

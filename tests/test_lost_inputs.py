@@ -30,6 +30,7 @@ MODES = {
     "jacobian": lambda f, x: gx.jacobian(f)(x),
     "mapped": in_a_batch,
     "checkpoint": lambda f, x: gx.grad(gx.checkpoint(f))(x),
+    "compiled reverse": lambda f, x: gx.compile(gx.grad(f))(x),
     "compiled forward": lambda f, x: along_each(
         gx.compile(lambda e: gx.jvp(f, (x,), (e,))[1]),
         x,
@@ -60,6 +61,22 @@ CASES = {
     "an early cumulative_prod, with the initial one, before an infinity": (
         lambda x: gx.cumulative_prod(x, include_initial=True)[2],
         [2.0, 3.0, INF, 5.0],
+        [3.0, 2.0, 0.0, 0.0],
+    ),
+    "var of one NaN, which varies with nothing": (gx.var, [NAN], [0.0]),
+    "std of one NaN": (gx.std, [NAN], [0.0]),
+    "the imaginary part of a real NaN": (lambda x: gx.sum(gx.imag(x) * NAN), [NAN], [0.0]),
+    "var with a NaN": (gx.var, [1.0, NAN, 3.0], [NAN, NAN, NAN]),
+    "std with a NaN": (gx.std, [1.0, NAN, 3.0], [NAN, NAN, NAN]),
+    "var with an infinity": (gx.var, [1.0, INF, 3.0], [-INF, NAN, -INF]),
+    "an early cumulative_prod before an overflow": (
+        lambda x: gx.cumulative_prod(x)[1],
+        [1e200, 1e200, 1e200, 2.0],
+        [1e200, 1e200, 0.0, 0.0],
+    ),
+    "prod of a row beside one that overflows": (
+        lambda x: gx.prod(gx.reshape(x, (2, 2)), axis=1)[0],
+        [2.0, 3.0, INF, NAN],
         [3.0, 2.0, 0.0, 0.0],
     ),
     "max with a NaN": (gx.max, [NAN, 1.0, 3.0], [NAN, 0.0, 0.0]),

@@ -237,6 +237,23 @@ def test_one_array_in_two_layers_is_no_tie_and_said_so():
         )
 
 
+LOSSES_OF_NOTHING = {
+    "an accuracy": lambda scores, y: (
+        1.0 - gx.mean(gx.astype(gx.argmax(scores, axis=1) == y, "float64"))
+    ),
+    "of the inputs alone": lambda model, x, y, *, key, train: gx.mean(x),
+    "of the model outside": lambda model, x, y, *, key, train: nn.cross_entropy(MODEL(x), y),
+    "of a constant": lambda scores, y: nn.cross_entropy(gx.stop_gradient(scores), y),
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"compile": False}, {"sharpness": 0.1}])
+@pytest.mark.parametrize("loss", LOSSES_OF_NOTHING.values(), ids=LOSSES_OF_NOTHING)
+def test_a_loss_that_does_not_vary_with_the_model_is_said_to_train_nothing(loss, options):
+    with pytest.warns(UserWarning, match="does not vary with the model, so nothing is trained"):
+        fit(loss=loss, progress=None, **options)
+
+
 def test_a_layer_that_is_called_twice_is_tied():
     class Twice(nn.Module):
         layer: nn.Linear

@@ -83,7 +83,7 @@ def _kernel(module: str, op: str, install: str) -> Kernel:
 
     def kernel(xp: Any, *arrays: Any) -> Any:
         if not found:
-            special = _imported(module, op, install)
+            special = imported(module, op, install)
             found.append(partial(PARTS[op], special) if op in PARTS else getattr(special, op))
         dtype = _common_dtype(op, arrays)
         whole = 1 if of_degrees and _is_whole(arrays[0]) else 0
@@ -97,7 +97,8 @@ def _is_whole(n: Any) -> bool:
     return type(n) is int if type(n) in NUMBERS else n.dtype.kind in "iu"
 
 
-def _imported(module: str, op: str, install: str) -> Any:
+def imported(module: str, op: str, install: str) -> Any:
+    """Import what computes an op, or say what to install."""
     try:
         return import_module(module)
     except ImportError as error:

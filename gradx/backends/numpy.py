@@ -7,6 +7,7 @@ import numpy as np
 
 from gradx.backends import (
     companions,
+    matrix_functions,
     numpy_classes,
     numpy_convolution_native,
     numpy_pooling,
@@ -65,6 +66,7 @@ BACKEND.kernels.update(
         [*companions.FUNCTIONS, *companions.ONLY_OF_SCIPY],
     )
 )
+BACKEND.kernels.update(matrix_functions.KERNELS)
 BACKEND.kernels.update(numpy_classes.KERNELS)
 BACKEND.kernels.update(numpy_convolution_native.KERNELS)
 BACKEND.kernels.update(numpy_pooling.KERNELS)

@@ -191,8 +191,8 @@ def primitive(
     output is not used; its jvp returns a tuple of tangents, ``None`` for zero.
 
     An op that for some shapes does not vary with an input ``x`` says so by ``steady``: for one
-    input and parameters ``steady(x, params)`` is ``x``, or then ``x`` times 0, of which every
-    derivative is dead; for all others ``steady(arrays, params)`` is a tuple of them.
+    input and parameters ``steady(x, params)`` is ``x``, or then ``creation.steadied(x)``, of which
+    every derivative is dead; for all others ``steady(arrays, params)`` is a tuple of them.
     """
 
     def declare(forward):

@@ -52,8 +52,8 @@ def multiply(xp, x, y, /):
     return xp.multiply(x, y)
 
 
-# Not g * x / y**2, which overflows.
-_DIVIDE = {"x": lambda g, y: g / y, "y": lambda g, y, out: -g * (out / y)}
+# Neither x / y**2 nor out / y by itself: out of the range of numbers where the whole is in it.
+_DIVIDE = {"x": lambda g, y: g / y, "y": lambda g, y, out: -g * out / y}
 
 
 @primitive(vjp=_DIVIDE, jvp=_DIVIDE, samples=_pairs_or_complex, elementwise=True)
@@ -64,7 +64,7 @@ def divide(xp, x, y, /):
 
 _QUOTIENT = {
     "x": lambda g, y: quotient(g, y),
-    "y": lambda g, y, out: -g * quotient(out, y),
+    "y": lambda g, y, out: quotient(-g * out, y),
 }
 
 
@@ -91,7 +91,10 @@ def positive(xp, x, /):
     return xp.positive(x)
 
 
-@elementwise(partials={"x": lambda out: -(out * out)}, samples=_positive_or_complex)
+_RECIPROCAL = {"x": lambda g, out: -g * out * out}
+
+
+@primitive(vjp=_RECIPROCAL, jvp=_RECIPROCAL, samples=_positive_or_complex, elementwise=True)
 def reciprocal(xp, x, /):
     """Divide 1 by each element."""
     return xp.reciprocal(x)

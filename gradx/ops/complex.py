@@ -4,6 +4,7 @@ from gradx.core.arrays import is_kind
 from gradx.core.call import Tensor
 from gradx.core.op import primitive
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays
+from gradx.ops.creation import steadied
 from gradx.ops.shapes import real as real
 
 
@@ -30,9 +31,9 @@ def conj(xp, x, /):
 
 
 def _steady_if_real(arrays, params):
-    """Return the array; times 0 where it is real, so that nothing varies with it."""
+    """Return the array; what nothing varies with where it is real."""
     (x,) = arrays
-    return (x * 0.0 if type(x) is Tensor and is_kind(x, "real floating") else x,)
+    return (steadied(x) if type(x) is Tensor and is_kind(x, "real floating") else x,)
 
 
 @primitive(

@@ -16,7 +16,7 @@ from gradx.core.arrays import backend_for
 from gradx.core.call import Tensor
 from gradx.core.op import primitive
 from gradx.core.samples import Sample
-from gradx.ops.creation import zeros_like
+from gradx.ops.creation import steadied, zeros_like
 from gradx.ops.elementwise import add, multiply
 from gradx.ops.joining import concat, stack
 from gradx.ops.linalg_parts import identity_like, is_complex, square_matrices
@@ -118,10 +118,10 @@ def _without(y, place):
 
 
 def _steady_in_what_is_left_out(arrays, params):
-    """Return both; times 0 where all rows are paired, so that nothing varies with it."""
+    """Return both; what nothing varies with where all rows are paired."""
     x, y = arrays
     left = x.shape[-1] - y.shape[-3] - 1
-    still = lambda a: a * 0.0 if type(a) is Tensor else a
+    still = lambda a: steadied(a) if type(a) is Tensor else a
     return still(x) if left <= 0 else x, still(y) if left < 0 else y
 
 

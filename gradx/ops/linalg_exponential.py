@@ -16,13 +16,11 @@ from itertools import accumulate
 
 from gradx.core.op import primitive
 from gradx.core.samples import Sample
-from gradx.ops.creation import stop_gradient, zeros_like
+from gradx.ops.creation import stop_gradient
 from gradx.ops.elementwise import abs, equal, greater, where
-from gradx.ops.joining import concat
 from gradx.ops.linalg import tril, triu
-from gradx.ops.linalg_parts import identity_like
+from gradx.ops.linalg_parts import identity_like, upper_corner
 from gradx.ops.shapes import matrix_transpose, sum
-from gradx.ops.slicing import getitem
 from gradx.ops.statistical import max
 
 # Of the approximant of degree 13, exact in double precision for norms up to BOUND.
@@ -53,16 +51,7 @@ def _derivative(x, along):
     total = lambda part: sum(abs(stop_gradient(part)), axis=(-2, -1), keepdims=True)
     is_lower = greater(total(tril(x, k=-1)), total(triu(x, k=1)))
     turned = lambda matrix: where(is_lower, matrix_transpose(matrix), matrix)
-    return turned(_corner(turned(x), turned(along / size))) * size
-
-
-def _corner(x, along):
-    """Return the derivative along a matrix from the exponential of a block matrix."""
-    upper = concat([x, along], axis=-1)
-    lower = concat([zeros_like(x), x], axis=-1)
-    count = x.shape[-1]
-    block = (..., slice(0, count), slice(count, None))
-    return getitem(expm(concat([upper, lower], axis=-2)), block)
+    return turned(upper_corner(expm, turned(x), turned(along / size))) * size
 
 
 @primitive(

@@ -10,8 +10,9 @@ import math
 from gradx.core.arrays import is_kind, untracked
 from gradx.core.samples import Sample
 from gradx.ops.complex import conj
-from gradx.ops.creation import place_of
+from gradx.ops.creation import place_of, zeros_like
 from gradx.ops.elementwise import abs, equal, less_equal, multiply, where
+from gradx.ops.joining import concat
 from gradx.ops.shapes import expand_dims, matrix_transpose, real, sum
 from gradx.ops.slicing import getitem
 from gradx.ops.statistical import max
@@ -51,6 +52,15 @@ def identity_like(x):
     """Return the identity matrix of as many columns as ``x``, of its dtype and device."""
     space, device = place_of(x)
     return space.eye(x.shape[-1], dtype=untracked(x).dtype, device=device)
+
+
+def upper_corner(function, x, along):
+    """Return the derivative of a function of matrices along one, from that of a block matrix."""
+    upper = concat([x, along], axis=-1)
+    lower = concat([zeros_like(x), x], axis=-1)
+    count = x.shape[-1]
+    block = (..., slice(0, count), slice(count, None))
+    return getitem(function(concat([upper, lower], axis=-2)), block)
 
 
 def times_diagonal(x, diagonal):

@@ -57,21 +57,22 @@ def _others(x, axis):
     return permute_dims(reshape(_product_of_others(rows), moved.shape), back)
 
 
+def _prod_vjp(g, x, x_shape, axis, live):
+    reached = None if live is None else spread(live, x_shape, axis)
+    return living(spread(g, x_shape, axis) * _others(x, axis), reached)
+
+
 def _prod_jvp(g, x, axis, keepdims, live):
     # Where the others overflow or are NaN, a direction that leaves this one out stays dead.
-    return sum(_living(g * _others(x, axis), live), axis=axis, keepdims=keepdims)
+    return sum(living(g * _others(x, axis), live), axis=axis, keepdims=keepdims)
 
 
-def _living(parts, live):
+def living(parts, live):
     """Return what was multiplied, and 0 where nothing of it lives, as ``live`` tells."""
     return parts if live is None else where(equal(live, 0), 0.0, parts)
 
 
-@primitive(
-    vjp={"x": lambda g, x, x_shape, axis: spread(g, x_shape, axis) * _others(x, axis)},
-    jvp={"x": _prod_jvp},
-    samples=_products,
-)
+@primitive(vjp={"x": _prod_vjp}, jvp={"x": _prod_jvp}, samples=_products)
 def prod(xp, x, /, *, axis=None, dtype=None, keepdims=False):
     """Multiply the elements along ``axis``, or all of them.
 
@@ -122,7 +123,7 @@ def _reversed(x, axis):
 def _recur(a, b, axis, live):
     """Return ``r[k] = b[k] + a[k] * r[k - 1]`` along ``axis``, in ``log2`` of its length steps.
 
-    What of ``b`` lives as ``live`` tells is followed: what is dead meets no factor.
+    What of ``b`` lives as ``live`` tells is followed, and returned: what is dead meets no factor.
     """
     by = 1
     while by < b.shape[axis]:
@@ -131,13 +132,13 @@ def _recur(a, b, axis, live):
         part = getitem(a, after) * getitem(b, before)
         if live is not None:
             earlier = getitem(live, before)
-            part = _living(part, earlier)
+            part = living(part, earlier)
             live = concat([getitem(live, first), getitem(live, after) + earlier], axis=axis)
         b = concat([getitem(b, first), getitem(b, after) + part], axis=axis)
         if 2 * by < b.shape[axis]:
             a = concat([getitem(a, first), getitem(a, after) * getitem(a, before)], axis=axis)
         by *= 2
-    return b
+    return b, live
 
 
 def _products_before(out, axis, include_initial):
@@ -160,8 +161,10 @@ def _cumulative_prod_vjp(g, x, out, axis, include_initial, live):
     later = _along(axis, slice(1 if include_initial else 0, None))
     reach = lambda a: None if a is None else _reversed(getitem(a, later), axis)
     following = _delayed(_reversed(x, axis), axis)
-    gathered = _reversed(_recur(following, reach(g), axis, reach(live)), axis)
-    return gathered * _products_before(out, axis, include_initial)
+    gathered, reached = _recur(following, reach(g), axis, reach(live))
+    reached = None if reached is None else _reversed(reached, axis)
+    before = _products_before(out, axis, include_initial)
+    return living(_reversed(gathered, axis) * before, reached)
 
 
 def _cumulative_prod_jvp(g, x, out, axis, include_initial, live):
@@ -169,8 +172,8 @@ def _cumulative_prod_jvp(g, x, out, axis, include_initial, live):
         return 0.0 * out
     x, g, live = _as_vector(x), _as_vector(g), None if live is None else _as_vector(live)
     axis = _axis_of(x, axis)
-    moved = _living(g * _products_before(out, axis, include_initial), live)
-    moved = _recur(x, moved, axis, live)
+    moved = living(g * _products_before(out, axis, include_initial), live)
+    moved, _ = _recur(x, moved, axis, live)
     if not include_initial:
         return moved
     return concat([zeros_like(getitem(moved, _along(axis, slice(0, 1)))), moved], axis=axis)

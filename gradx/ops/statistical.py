@@ -11,8 +11,10 @@ from gradx.core.samples import Sample, reductions
 from gradx.ops.arithmetic import where
 from gradx.ops.comparison import equal, isinf, logical_and, logical_or, not_equal
 from gradx.ops.complex import conj
+from gradx.ops.creation import steadied
 from gradx.ops.exponential import exp
 from gradx.ops.products import cumulative_prod as cumulative_prod
+from gradx.ops.products import living
 from gradx.ops.products import prod as prod
 from gradx.ops.shapes import astype, reduced_axes, reshape, shape_with_ones, spread, sum
 from gradx.ops.slicing import getitem
@@ -111,10 +113,10 @@ def _variances(draw):
 
 
 def steady_alone(x, params):
-    """Return ``x``; times 0 where each element is taken alone, so that nothing varies with it."""
+    """Return ``x``; where each element is taken alone what varies with nothing."""
     if count_reduced(x.shape, params["axis"]) != 1 or params.get("correction", 0) >= 1:
         return x
-    return x * 0.0 if is_kind(x, FLOATING) else x
+    return steadied(x) if is_kind(x, FLOATING) else x
 
 
 def _degrees(shape, axis, correction):
@@ -134,9 +136,10 @@ def _var_vjp(g, x, axis, correction):
     return with_ones(g * scale, x.shape, axis) * _deviations(x, axis)
 
 
-def _var_jvp(g, x, axis, correction, keepdims):
+def _var_jvp(g, x, axis, correction, keepdims, live):
     scale = 2 / _degrees(x.shape, axis, correction)
-    return sum(g * _deviations(x, axis), axis=axis, keepdims=keepdims) * scale
+    moved = living(g * _deviations(x, axis), live)
+    return sum(moved, axis=axis, keepdims=keepdims) * scale
 
 
 @primitive(vjp={"x": _var_vjp}, jvp={"x": _var_jvp}, samples=_variances, steady=steady_alone)
@@ -162,9 +165,10 @@ def _std_vjp(g, x, out, axis, correction):
     return with_ones(g * scale, x.shape, axis) * _standard_scores(x, out, axis)
 
 
-def _std_jvp(g, x, out, axis, correction, keepdims):
+def _std_jvp(g, x, out, axis, correction, keepdims, live):
     scale = 1 / _degrees(x.shape, axis, correction)
-    return sum(g * _standard_scores(x, out, axis), axis=axis, keepdims=keepdims) * scale
+    moved = living(g * _standard_scores(x, out, axis), live)
+    return sum(moved, axis=axis, keepdims=keepdims) * scale
 
 
 @primitive(vjp={"x": _std_vjp}, jvp={"x": _std_jvp}, samples=_spreads, steady=steady_alone)

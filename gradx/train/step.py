@@ -4,7 +4,9 @@ Compiled, the whole step is one graph, and what it found is read back once, at i
 Where that cannot be, the same functions run one by one.
 """
 
+import warnings
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, NamedTuple
 
 from gradx.core import tree
@@ -33,6 +35,7 @@ from gradx.train.precision import (
 from gradx.train.precision import following as following_state
 from gradx.train.state import State, Weights
 from gradx.transforms.grad import value_and_grad
+from gradx.transforms.honesty import is_differentiated
 
 # The last argument is called while a device may be at work on the step.
 Step = Callable[[State, Any, Any, Callable[[], None]], tuple[Weights, float]]
@@ -106,7 +109,26 @@ def _nearby(target: Target, sharpness: float) -> Target:
     return run
 
 
+def _that_varies(target: Target) -> Target:
+    """Return the target, which says so if it does not vary with the model that it is given."""
+
+    @wraps(target)
+    def run(*given: Any) -> Any:
+        value, aside = target(*given)
+        if not is_differentiated(value):
+            warnings.warn(
+                f"fit: {target.__name__} does not vary with the model, so nothing is trained. "
+                "Let it compute with the model, or the predictions, that it is given; what argmax "
+                "and comparisons, as in an accuracy, and gx.stop_gradient return has no derivative",
+                stacklevel=2,
+            )
+        return value, aside
+
+    return run
+
+
 def _gradients_of(target: Target, sharpness: float | None) -> Differentiate:
+    target = _that_varies(target)
     if sharpness is None:
         differentiate = value_and_grad(target, has_aux=True)
     else:

@@ -28,7 +28,8 @@ ALONG_AXES = names(
 ON_STACKS = names(
     """
     astype checked_labels cholesky class_mask det eig eigh eigvals eigvalsh empty_like expm
-    inv matrix_transpose ones_like qr slogdet svd svdvals tril triu unitary_factor zeros_like
+    inv logm matrix_transpose ones_like qr slogdet sqrtm svd svdvals tril triu unitary_factor
+    zeros_like
     """
 )
 

@@ -29,7 +29,7 @@ from gradx.ops.creation import ones_like, taken_as_constant, zeros_like
 from gradx.ops.shapes import astype, conform, real
 from gradx.ops.windows import leave_some_out
 from gradx.transforms.honesty import PRODUCTS, apply_rule, beside, is_differentiated
-from gradx.transforms.moderate import may_meet_nan
+from gradx.transforms.moderate import OVERFLOWING, may_meet_nan
 from gradx.transforms.reach import reached_by
 
 
@@ -98,7 +98,7 @@ def may_matter(nodes: list[Any], seeds: Collection[Any]) -> bool:
         return True
     ops = {node.op.name for node in nodes if node.edges}
     unread = any(map(reading_stalls, seeds))
-    picking = MASKING if unread else PICKING
+    picking = MASKING if unread and ops.isdisjoint(OVERFLOWING) else PICKING
     # There may be a NaN to begin with, in what where or an index left out.
     leaves_out = not ops.isdisjoint(picking) and any(
         _leaves_out_what_ops_made(node, picking) for node in nodes
