@@ -139,6 +139,21 @@ WRONG_CALLS = {
         ValueError,
         r"the tangent of float32 \(2, 3\) has shape \(3,\), expected \(2, 3\)",
     ),
+    "tangents of another structure": (
+        lambda: gx.jvp(lambda x: x[0], ((single, single),), ((single,),)),
+        ValueError,
+        r"jvp of <lambda>: the structure of the tangents differs from that of the primals",
+    ),
+    "tangent of another shape to a linearized function": (
+        lambda: gx.linearize(gx.sin, single)[1](np.ones(3)),
+        ValueError,
+        r"linearize of sin: the tangent of float32 \(2, 3\) has shape \(3,\), expected \(2, 3\)",
+    ),
+    "tangents of another number to a linearized function": (
+        lambda: gx.linearize(lambda x, y: x * y, single, single)[1](single),
+        ValueError,
+        r"linearize of <lambda>: the structure of the tangents differs",
+    ),
     "tangents of another number": (
         lambda: gx.jvp(gx.sin, (single,), (single, single)),
         ValueError,

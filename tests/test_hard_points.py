@@ -144,6 +144,23 @@ def test_power_of_0_has_derivative_0_by_the_exponent():
     assert derivatives(ops.pow, 0.0, 2.0) == [0.0, 0.0]
 
 
+@pytest.mark.parametrize("base", [0.0, 0, np.asarray(0.0)])
+def test_derivatives_of_a_negative_power_of_0_are_those_of_a_pole(base):
+    for exponent in (-0.5, -1.0, -2.0):
+        with np.errstate(divide="ignore"):  # of the power itself
+            assert derivative(partial(ops.pow, base), exponent) == -INF
+            assert second(partial(ops.pow, base), exponent) == INF
+
+
+@pytest.mark.parametrize("base", [-2.0, -2, np.asarray(-2.0)])
+def test_negative_number_to_a_complex_power_has_the_derivative_of_a_complex_number(base):
+    power = partial(ops.pow, base)
+    by_exponent = gx.grad(power, holomorphic=True)(np.asarray(1 + 2j))
+
+    assert by_exponent == pytest.approx((-2 + 0j) ** (1 + 2j) * np.log(-2 + 0j), rel=1e-14)
+    assert gx.jvp(power, (np.asarray(1 + 2j),), (np.asarray(1 + 0j),))[1] == by_exponent
+
+
 @pytest.mark.parametrize(
     ("exponent", "expected"), [(1, 0.0), (2, 2.0), (3, 0.0), (2.0, 2.0), (4, 0.0)]
 )

@@ -11,7 +11,7 @@ from gradx.core.arrays import PYTHON_SCALARS, is_kind
 from gradx.core.op import elementwise, primitive
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays
 from gradx.ops.arithmetic import divide, quotient, where
-from gradx.ops.comparison import equal, isinf, logical_and, logical_or
+from gradx.ops.comparison import equal, isinf, logical_and, logical_not, logical_or
 from gradx.ops.creation import ones_like, zeros_like
 from gradx.ops.exponential import log
 from gradx.ops.signs import sign
@@ -60,12 +60,21 @@ def _power_by_x(x, y):
 
 
 def _power_by_y(x, y, out):
-    """Return ``x**y * log(x)``, and 0 where ``x`` is 0."""
+    """Return ``x**y * log(x)``, and its limits where ``x`` is 0: 0, or that of a pole."""
     if type(x) not in PYTHON_SCALARS:
-        return out * log(where(equal(x, 0), 1.0, x))
-    if type(x) is complex:
+        return out * log_of_base(x, out)
+    if type(x) is complex or (x < 0 and is_kind(out, "complex floating")):
         return out * (cmath.log(x) if x else 0.0)
-    return out * (math.log(x) if x > 0 else 0.0 if x == 0 else math.nan)
+    if x == 0:
+        return out * where(isinf(out), -out, 0.0)
+    return out * (math.log(x) if x > 0 else math.nan)
+
+
+def log_of_base(x, power):
+    """Return ``log(x)``, and 0 where ``x`` is 0 and ``power``, one of it, is finite."""
+    # Of the kind of the power: to a complex one, a negative number has a logarithm.
+    none = logical_and(equal(x, 0), logical_not(isinf(power)))
+    return log(where(none, ones_like(power), x))
 
 
 def _powers(draw):

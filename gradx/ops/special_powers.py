@@ -6,8 +6,7 @@ from gradx.core.op import composed, elementwise
 from gradx.core.samples import Sample, broadcast_pairs, single_arrays, single_within
 from gradx.ops.arithmetic import add, multiply, quotient, subtract, where
 from gradx.ops.comparison import equal, greater, less, less_equal, logical_and
-from gradx.ops.exponential import log
-from gradx.ops.powers import direction, hypot, part_of_length, pow, quiet_pow
+from gradx.ops.powers import direction, hypot, log_of_base, part_of_length, pow, quiet_pow
 from gradx.ops.rounding import floor, remainder, round
 from gradx.ops.signs import abs
 from gradx.ops.special_host import beside, side_by_side, spread, through_numpy
@@ -171,7 +170,8 @@ def _power_by_base(x, y):
 def _power_by_exponent(x, y):
     # Not from the output, in which a small power is lost.
     x, y = side_by_side(x, y)
-    return multiply(quiet_pow(x, y), log(where(equal(x, 0), 1.0, x)))
+    power = quiet_pow(x, y)
+    return multiply(power, log_of_base(x, power))
 
 
 def _omega_slope(out):

@@ -14,7 +14,7 @@ from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.trace import Ended, Trace
 from gradx.core.views import new_tensor, without_constants
-from gradx.errors import DTypeError, ShapeError, TapeError
+from gradx.errors import DTypeError, GradxError, ShapeError, TapeError
 from gradx.transforms.constants import constant
 
 
@@ -125,6 +125,16 @@ def split_aux(result: Any, label: str) -> tuple[Any, Any]:
             f"{label}: has_aux=True expects a pair (value, anything), got {type(result).__name__}"
         )
     return result
+
+
+def leaves_like(structure: Any, given: Any, what: str) -> list[Any]:
+    """Return the leaves of a tree of this structure, or raise, saying ``what`` is wrong."""
+    try:
+        return structure.flatten_up_to(given)
+    except GradxError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ShapeError(f"{what}: {error}") from error
 
 
 def require_match(given: Any, expected: Any, what: str) -> Any:

@@ -19,6 +19,7 @@ from gradx.transforms.boundary import (
     is_differentiable,
     label_of,
     leave,
+    leaves_like,
     own,
     require_match,
     split_aux,
@@ -175,7 +176,8 @@ def jvp(
     if len(primals) != len(tangents):
         raise ShapeError(f"{label}: {len(primals)} primals, but {len(tangents)} tangents")
     leaves, structure = tree.flatten(tuple(primals))
-    directions = structure.flatten_up_to(tuple(tangents))
+    what = f"{label}: the structure of the tangents differs from that of the primals"
+    directions = leaves_like(structure, tuple(tangents), what)
     trace = Forward.start(label)
     starts = [_start(trace, x, t, label) for x, t in zip(leaves, directions, strict=True)]
     try:

@@ -10,7 +10,7 @@ from gradx.core import tree
 from gradx.core.arrays import is_array, is_kind
 from gradx.core.explain import describe
 from gradx.core.views import freeze
-from gradx.errors import DTypeError, GradxError, ShapeError
+from gradx.errors import DTypeError, ShapeError
 from gradx.ops.complex import conj
 from gradx.ops.creation import ones_like, zeros_like
 from gradx.ops.shapes import conform
@@ -22,6 +22,7 @@ from gradx.transforms.boundary import (
     is_differentiable,
     label_of,
     leave,
+    leaves_like,
     own,
     require_differentiable,
     require_match,
@@ -154,7 +155,8 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     inside = any(map(is_differentiated, points)) or any(map(is_differentiated, values))
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
-        given = _leaves_like(cotangent, out_structure, label)
+        what = f"{label}: the cotangent's structure differs from the output's"
+        given = leaves_like(out_structure, cotangent, what)
         nested = inside or any(map(is_differentiated, given))
         found = propagate(_seeds(given, values, pairs, label), retain=True, nested=nested)
         cotangents = [
@@ -282,14 +284,3 @@ def _seeds(given, values, pairs, label):
             g = conform(g, node.shape, node.dtype)
         seeds[node] = g if node not in seeds else seeds[node] + g
     return seeds
-
-
-def _leaves_like(tree_given, structure, label):
-    try:
-        return structure.flatten_up_to(tree_given)
-    except GradxError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise ShapeError(
-            f"{label}: the cotangent's structure differs from the output's: {error}"
-        ) from error

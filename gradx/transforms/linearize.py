@@ -4,7 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 from gradx.core import tree
+from gradx.core.explain import describe
 from gradx.ops.creation import zeros_like
+from gradx.transforms.boundary import (
+    as_array,
+    is_differentiable,
+    label_of,
+    leaves_like,
+    require_match,
+)
 from gradx.transforms.grad import vjp
 
 
@@ -19,8 +27,19 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
     >>> pushforward(np.asarray(2.0))
     array(2.)
     """
+    label = label_of("linearize", f)
+    leaves, structure = tree.flatten(primals)
     out, pullback = vjp(f, *primals)
-    return out, transpose(pullback, out)
+    push = transpose(pullback, out)
+
+    def pushforward(*tangents: Any) -> Any:
+        what = f"{label}: the structure of the tangents differs from that of the primals"
+        for x, tangent in zip(leaves, leaves_like(structure, tangents, what), strict=True):
+            if tangent is not None and is_differentiable(x):
+                require_match(tangent, as_array(x), f"{label}: the tangent of {describe(x)}")
+        return push(*tangents)
+
+    return out, pushforward
 
 
 def transpose(pullback: Callable[..., Any], out: Any) -> Callable[..., Any]:
