@@ -257,3 +257,15 @@ def test_shape_may_be_one_length_and_axes_a_list_inside_of_a_map(arrange):
     mapped = gx.vmap(arrange)(x)
 
     np.testing.assert_array_equal(mapped, np.stack([arrange(one) for one in x]))
+
+
+def test_mapped_function_keeps_its_name_and_docstring():
+    def squared(x):
+        """Square numbers."""
+        return x * x
+
+    mapped = gx.vmap(squared)
+
+    assert (mapped.__name__, mapped.__doc__) == ("squared", "Square numbers.")
+    with pytest.raises(ValueError, match="grad of squared"):
+        gx.grad(mapped)(np.ones(2))

@@ -187,3 +187,13 @@ def test_rule_of_a_linear_function_may_be_the_function():
     check_derivatives(lambda x: halved(halved(x) ** 3), X, order=3)
     check_derivatives(over, X, X + 1.0, order=3)
     np.testing.assert_allclose(gx.vmap(gx.grad(halved))(X), 0.5)
+
+
+@pytest.mark.parametrize("kind", ["vjp", "jvp"])
+def test_rule_may_return_a_number(kind):
+    turned = gx.custom_rule(**{kind: {"x": lambda g: 1j * g}})(lambda x: x * 1j)
+    stopped = gx.custom_rule(**{kind: {"x": lambda g: 0}})(lambda x: x * 1)
+
+    check_derivatives(gx.vmap(lambda x: turned(x) * turned(x)), X)
+    assert not gx.grad(stopped)(2.0)
+    assert not gx.jvp(stopped, (2.0,), (1.0,))[1]

@@ -244,12 +244,15 @@ def test_holomorphic_function_takes_complex_arguments():
         gx.grad(lambda x: x * 1j, holomorphic=True)(2.0)
 
 
-@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("n", [0, 1, 3])
 @pytest.mark.parametrize("m", [1, 3])
 def test_jacobian_of_complex_by_real_numbers_is_complex(n, m):
     matrix = np.arange(1.0, n * m + 1).reshape(m, n) * (2 - 1j)
 
-    np.testing.assert_allclose(gx.jacobian(lambda x: matrix @ x)(np.ones(n)), matrix)
+    jacobian = gx.jacobian(lambda x: matrix @ x)(np.ones(n))
+
+    np.testing.assert_allclose(jacobian, matrix)
+    assert jacobian.dtype == np.complex128
 
 
 @pytest.mark.parametrize("n", [1, 3])

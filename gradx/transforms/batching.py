@@ -6,6 +6,7 @@ are run element by element and stacked, which is slower and always right.
 """
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from gradx.core import tree
@@ -100,6 +101,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
     """
     label = label_of("vmap", f)
 
+    @wraps(f)
     def mapped(*args: Any, **kwargs: Any) -> Any:
         _require_positions(kwargs, label)
         leaves, structure = tree.flatten(args)

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from functools import partial, wraps
 from typing import Any, TypeVar
 
-from gradx.core.arrays import is_array
+from gradx.core.arrays import PYTHON_SCALARS, is_array
 from gradx.core.call import Tensor
 from gradx.core.explain import describe
 from gradx.core.op import Op, complete
@@ -101,13 +101,23 @@ def _with_rules(op, partials, vjp, jvp):
     if partials is not None:
         rules = {name: scaling_by(partial) for name, partial in partials.items()}
         return complete(op, vjp=rules, jvp=rules)
-    back = {name: as_written(rule) for name, rule in (vjp or {}).items()}
-    along = {name: as_written(rule) for name, rule in (jvp or {}).items()}
+    back = {name: _returning_arrays(as_written(rule)) for name, rule in (vjp or {}).items()}
+    along = {name: _returning_arrays(as_written(rule)) for name, rule in (jvp or {}).items()}
     return complete(
         op,
         vjp=back if vjp is not None else {n: _transposed(op, along[n], n) for n in along},
         jvp=along if jvp is not None else {n: _transposed(op, back[n], "out") for n in back},
     )
+
+
+def _returning_arrays(rule):
+    """Let a rule return a number, as ``1j * g`` is where ``g`` is a NumPy scalar."""
+
+    def apply(g, *saved):
+        out = rule.apply(g, *saved)
+        return zeros_like(g) + out if type(out) in PYTHON_SCALARS else out
+
+    return Needs(apply, rule.names)
 
 
 def _transposed(op, rule, domain):

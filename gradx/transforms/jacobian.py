@@ -215,7 +215,10 @@ def _products(function, x, results, chunk_size):
     if size == 0:
         backend, plain = backend_for(x), untracked(x)
         device = backend.native_device(backend.device_of(plain))
-        return [backend.xp.zeros((0, *r.shape), dtype=plain.dtype, device=device) for r in results]
+        return [
+            backend.xp.zeros((0, *r.shape), dtype=untracked(r).dtype, device=device)
+            for r in results
+        ]
     step = chunk_size or CHUNK
     chunks = [
         vmap(function)(_basis(x, start, min(start + step, size))) for start in range(0, size, step)
