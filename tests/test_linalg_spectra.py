@@ -120,6 +120,30 @@ def test_functions_that_need_no_eigenvalues_have_curvature_where_those_repeat(x)
     np.testing.assert_allclose(logarithm, -inverse @ np.ones((3, 3)) @ inverse, rtol=1e-13)
 
 
+OF_A_SIMPLE_VALUE = {
+    "eigvalsh": lambda x: linalg.eigvalsh(0.5 * (x + gx.conj(gx.matrix_transpose(x))))[2],
+    "eigh": lambda x: linalg.eigh(0.5 * (x + gx.conj(gx.matrix_transpose(x)))).eigenvalues[2],
+    "svdvals": lambda x: linalg.svdvals(x)[0],
+    "svd": lambda x: linalg.svd(x, full_matrices=False).S[0],
+    "svd of a tall matrix": lambda x: linalg.svd(gx.concat([x, x[:1]])).S[0],
+    "spectral norm": lambda x: linalg.matrix_norm(x, ord=2),
+}
+
+
+@pytest.mark.parametrize("dtype", [float, complex])
+@pytest.mark.parametrize("name", OF_A_SIMPLE_VALUE)
+def test_a_simple_value_has_curvature_beside_others_that_are_equal(name, dtype):
+    f = OF_A_SIMPLE_VALUE[name]
+    turned = scipy.linalg.polar(matrix(3, 3, dtype=dtype))[0]
+    x = turned @ np.diag([1.0, 1.0, 3.0]) @ turned.conj().T
+
+    check_derivatives(f, x, order=2)
+    drawn = drawn_like(x)
+    reverse = gx.grad(lambda x: gx.sum(gx.real(gx.conj(gx.grad(f)(x)) * drawn)))
+    forward = gx.grad(lambda x: gx.jvp(f, (x,), (drawn,))[1])
+    np.testing.assert_allclose(reverse(x), forward(x), rtol=1e-12, atol=1e-13)
+
+
 def test_vectors_of_repeated_singular_values_have_no_derivative():
     weights = RNG.normal(size=(3, 3))
     f = lambda x: gx.sum(weights * linalg.svd(x).U)

@@ -62,6 +62,10 @@ class BesideItself(nn.Module):
 LAYERS = {
     "Linear": (nn.Linear(8, 3, **WIDE), SEQUENCE),
     "Embedding": (nn.Embedding(10, 6, **WIDE), np.asarray([[1, 9, 0], [3, 3, 2]])),
+    "EmbeddingBag": (nn.EmbeddingBag(10, 6, padding=3, **WIDE), np.asarray([[1, 9, 0], [3, 3, 2]])),
+    "EmbeddingBag max": (nn.EmbeddingBag(10, 6, mode="max", **WIDE), np.asarray([[1, 9], [3, 3]])),
+    "SpectralNorm": (nn.SpectralNorm(nn.Linear(8, 3, **WIDE), key=gx.random.key(1)), SEQUENCE),
+    "WeightNorm": (nn.WeightNorm(nn.Conv(4, 3, 3, **WIDE)), IMAGES),
     "Conv": (nn.Conv(4, 3, 3, padding="same", **WIDE), IMAGES),
     "Conv strided": (nn.Conv(4, 6, 3, stride=2, dilation=2, padding=2, groups=2, **WIDE), IMAGES),
     "Conv1d": (nn.Conv(5, 3, (3,), stride=3, **WIDE), SEQUENCE),

@@ -41,7 +41,9 @@ def _of_one(function, linalg, x):
     found = vectors @ found @ vectors.conj().T
     if x.dtype.kind == "c":
         return found
-    return found.real if np.max(np.abs(found.imag)) <= imaginary else np.nan
+    if np.max(np.abs(found.imag)) <= imaginary:
+        return found.real
+    return np.where(found == 0, 0.0, np.nan)  # a zero is one whatever the eigenvalues are
 
 
 def _rounding(x):

@@ -12,6 +12,7 @@ from gradx.nn.decoder import DecoderBlock as DecoderBlock
 from gradx.nn.dropping import DropConnect as DropConnect
 from gradx.nn.dropping import Dropout as Dropout
 from gradx.nn.embedding import Embedding as Embedding
+from gradx.nn.embedding_bag import EmbeddingBag as EmbeddingBag
 from gradx.nn.linear import Linear as Linear
 from gradx.nn.losses import binary_cross_entropy as binary_cross_entropy
 from gradx.nn.losses import cross_entropy as cross_entropy
@@ -46,6 +47,8 @@ from gradx.nn.recurrent import GRU as GRU
 from gradx.nn.recurrent import LSTM as LSTM
 from gradx.nn.recurrent import RNN as RNN
 from gradx.nn.recurrent_stack import Recurrent as Recurrent
+from gradx.nn.reparametrized import SpectralNorm as SpectralNorm
+from gradx.nn.reparametrized import WeightNorm as WeightNorm
 from gradx.nn.reshaping import Flatten as Flatten
 from gradx.nn.residual import Residual as Residual
 from gradx.nn.sequential import Sequential as Sequential

@@ -46,17 +46,10 @@ class Embedding(Module):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        shape = (
-            integer("Embedding", "count", count, least=1),
-            integer("Embedding", "features", features, least=1),
-        )
-        placed = {"dtype": "float32" if dtype is None else dtype, "device": device}
-        self.weight = drawn("Embedding", "weight", weight_init, key, shape, placed)
+        self.weight = drawn_table("Embedding", count, features, key, weight_init, device, dtype)
 
     def __call__(self, x: Any) -> Any:
-        require_array("Embedding", "the input", x)
-        if not is_kind(x, "integral"):
-            raise DTypeError(f"Embedding: the input is {describe(x)}, expected integers")
+        require_integers("Embedding", "the input", x)
         return take(self.weight, x, axis=0)
 
     def logits(self, x: Any) -> Any:
@@ -66,3 +59,22 @@ class Embedding(Module):
         if not x.shape or x.shape[-1] != features:
             raise ShapeError(f"Embedding: logits of (..., {features}), got {tuple(x.shape)}")
         return matmul(x, matrix_transpose(self.weight))
+
+
+def drawn_table(
+    name: str, count: Any, features: Any, key: Any, weight_init: Any, device: Any, dtype: Any
+) -> Any:
+    """Return the initial vectors of a layer: (count, features)."""
+    shape = (
+        integer(name, "count", count, least=1),
+        integer(name, "features", features, least=1),
+    )
+    placed = {"dtype": "float32" if dtype is None else dtype, "device": device}
+    return drawn(name, "weight", weight_init, key, shape, placed)
+
+
+def require_integers(name: str, what: str, x: Any) -> None:
+    """Raise unless ``x`` is an array of integers."""
+    require_array(name, what, x)
+    if not is_kind(x, "integral"):
+        raise DTypeError(f"{name}: {what} is {describe(x)}, expected integers")

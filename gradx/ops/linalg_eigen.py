@@ -22,6 +22,7 @@ from gradx.ops.linalg_parts import (
     identity_like,
     inverse_gaps,
     multiply_used,
+    pull_back_values,
     real_part,
     rows_of_unused,
     square_matrices,
@@ -56,13 +57,12 @@ def _symmetric(draw):
 def _eigh_vjp(g, out, live):
     values, vectors = out
     g_values, g_vectors = g
-    inner = 0.0
-    if g_vectors is not None:
-        turned = matmul(matrix_transpose(g_vectors), vectors)
-        unused = rows_of_unused(live)
-        inner = -hermitian_part(multiply_used(turned, inverse_gaps(values), unused))
+    if g_vectors is None:
+        return pull_back_values(g_values, vectors, vectors, live)
     if g_values is not None:
-        inner = inner + expand_dims(g_values, -2) * identity_like(vectors)
+        return _eigh_vjp((g_values, None), out, None) + _eigh_vjp((None, g_vectors), out, None)
+    turned = matmul(matrix_transpose(g_vectors), vectors)
+    inner = -hermitian_part(multiply_used(turned, inverse_gaps(values), rows_of_unused(live)))
     return matrix_transpose(vectors @ inner @ adjoint(vectors))
 
 
@@ -90,9 +90,9 @@ def eigh(xp, x, /, *, upper=False):
     return EighResult(*xp.linalg.eigh(mirrored.mT))
 
 
-def _eigvalsh_vjp(g, x):
+def _eigvalsh_vjp(g, x, live):
     vectors = eigh(x).eigenvectors
-    return times_diagonal(conjugated(vectors), g) @ matrix_transpose(vectors)
+    return pull_back_values(g, vectors, vectors, live)
 
 
 def _eigvalsh_jvp(g, x):

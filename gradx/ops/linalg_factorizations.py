@@ -39,6 +39,7 @@ from gradx.ops.linalg_parts import (
     is_complex,
     multiply_used,
     precision_of,
+    pull_back_values,
     real_part,
     rounding_of,
     rows_of_unused,
@@ -270,14 +271,18 @@ def _over_values(x, values, unused):
 def _svd_vjp(g, out, live):
     u, values, vh = out
     count = values.shape[-1]
+    if g[1] is not None:
+        right, others = adjoint(first_rows(vh, count)), (g[0], None, g[2])
+        by_values = pull_back_values(g[1], first_columns(u, count), right, live)
+        return by_values if g[0] is g[2] is None else by_values + _svd_vjp(others, out, None)
     g_u = _vectors_cotangent(g[0], u, count)
     # The row cotangent of V, from that of V^H.
     g_v = _vectors_cotangent(None if g[2] is None else adjoint(g[2]), adjoint(vh), count)
     unused = None
-    if live is not None and g[1] is None:
+    if live is not None:
         unused = _unused(live if g[2] is None else matrix_transpose(live), count)
     u, vh = first_columns(u, count), first_rows(vh, count)
-    return matrix_transpose(_reduced_svd_vjp(g_u, g[1], g_v, u, values, vh, unused))
+    return matrix_transpose(_reduced_svd_vjp(g_u, g_v, u, values, vh, unused))
 
 
 def _unused(live, count):
@@ -295,13 +300,9 @@ def _vectors_cotangent(g, vectors, count):
     return row if vectors.shape[-1] == count else _complement_vjp(row, vectors, count)
 
 
-def _reduced_svd_vjp(g_u, g_values, g_v, u, values, vh, unused):
+def _reduced_svd_vjp(g_u, g_v, u, values, vh, unused):
     v = adjoint(vh)
-    inner = 0.0
-    if g_u is not None or g_v is not None:
-        inner = _turning_cotangent(g_u, g_v, u, values, v, unused)
-    if g_values is not None:
-        inner = inner + expand_dims(g_values, -2) * identity_like(u)
+    inner = _turning_cotangent(g_u, g_v, u, values, v, unused)
     total = matmul(matmul(v, inner), adjoint(u))
     if g_u is not None and u.shape[-2] > u.shape[-1]:
         total = total + matmul(v, _over_values(_beyond(g_u, u), values, unused))
@@ -375,9 +376,9 @@ def svd(xp, x, /, *, full_matrices=True):
     return SVDResult(*xp.linalg.svd(x, full_matrices=full_matrices))
 
 
-def _svdvals_vjp(g, x):
+def _svdvals_vjp(g, x, live):
     u, _, vh = svd(x, full_matrices=False)
-    return times_diagonal(conjugated(u), g) @ conjugated(vh)
+    return pull_back_values(g, u, adjoint(vh), live)
 
 
 def _svdvals_jvp(g, x):

@@ -118,6 +118,17 @@ def multiply_used(x, y, unused):
     return x * (y if unused is None else where(unused, 0.0, y))
 
 
+def pull_back_values(g, left, right, live):
+    """Return ``conj(left) @ diag(g) @ right.T``, without the vectors of values that are not used.
+
+    Those may have no derivative, where others are the same.
+    """
+    if live is not None:
+        unused = expand_dims(equal(live, 0), -2)
+        left, right = where(unused, 0.0, left), where(unused, 0.0, right)
+    return times_diagonal(conjugated(left), g) @ matrix_transpose(right)
+
+
 def first_columns(x, count):
     """Return the first ``count`` columns."""
     return getitem(x, (..., slice(0, count)))

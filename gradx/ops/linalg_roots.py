@@ -50,7 +50,7 @@ def sqrtm(xp, x, /):
     """Compute the principal square root of a square matrix, or of each in a stack.
 
     Its eigenvalues have no negative real part. A real matrix with a negative eigenvalue has
-    no real one: then all of it is NaN, and of the matrix in complex numbers it is complex.
+    no real one: then what is not 0 is NaN; of the matrix in complex numbers it is complex.
     Where an eigenvalue is 0, no derivative is finite. SciPy computes it, on the host.
 
     Raises:
@@ -73,8 +73,8 @@ def logm(xp, x, /):
     """Compute the principal logarithm of a square matrix, or of each in a stack.
 
     It is the inverse of ``expm`` whose eigenvalues have imaginary parts from -pi to pi. A real
-    matrix with a negative eigenvalue has no real one: then all of it is NaN, as it is of a
-    singular matrix. SciPy computes it, on the host.
+    matrix with a negative eigenvalue has no real one: then what is not 0 is NaN, as it is of
+    a singular matrix. SciPy computes it, on the host.
 
     Raises:
         ValueError: ``x`` is no square matrix.
