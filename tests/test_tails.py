@@ -311,3 +311,25 @@ def test_cross_entropy_has_digits_where_the_label_is_nearly_certain(gap, transfo
 
     p = math.exp(-gap) / (1 + math.exp(-gap))  # of the other class
     np.testing.assert_allclose(found, [-p, p * (1 - p), -p * (1 - p) * (1 - 2 * p)], 1e-13)
+
+
+# Second derivatives of these are in the range of float32, squares of what divides are not.
+INVERTED = {
+    "a quotient": (lambda x: gx.sum(x * x) / gx.sum(x), [1e-15, 1.0, 1e15]),
+    "a logarithm": (lambda x: gx.log(gx.sum(gx.exp(gx.log(x) * 60))), [0.3, 1.0, 3.0]),
+    "a reciprocal": (lambda x: gx.reciprocal(gx.sum(x)) * (x[0] * x[1]), [1e-15, 1.0, 1e15]),
+}
+
+
+@pytest.mark.parametrize("way", [lambda f: f, gx.compile], ids=["eager", "compiled"])
+@pytest.mark.parametrize("name", INVERTED)
+def test_second_derivatives_by_what_divides_neither_overflow_nor_underflow(name, way):
+    f, scales = INVERTED[name]
+
+    for scale in scales:
+        x = np.asarray([1.0, 1.01]) * scale
+        expected = gx.hessian(f)(x)
+        found = way(gx.hessian(f))(x.astype(np.float32))
+        np.testing.assert_allclose(
+            found / abs(expected).max(), expected / abs(expected).max(), atol=3e-5
+        )

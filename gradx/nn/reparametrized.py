@@ -3,6 +3,7 @@
 from math import inf
 from typing import Any
 
+from gradx.core.arrays import backend_for
 from gradx.core.explain import describe
 from gradx.errors import DTypeError, ShapeError
 from gradx.nn.checks import require_number
@@ -14,7 +15,7 @@ from gradx.nn.sequential import call_layer
 from gradx.nn.stateful import set_next
 from gradx.ops.arithmetic import divide, multiply, where
 from gradx.ops.comparison import equal
-from gradx.ops.creation import place_of, stop_gradient
+from gradx.ops.creation import stop_gradient
 from gradx.ops.extremes import maximum
 from gradx.ops.linalg import matmul, vecdot
 from gradx.ops.linalg_norms import vector_norm
@@ -97,7 +98,9 @@ class SpectralNorm(Module):
             raise ShapeError(f"SpectralNorm: eps={eps!r}, expected 0 or more, and finite")
         self.eps = float(eps)
         rows = self._rows()
-        drawn = normal(key, rows.shape[1:], dtype=rows.dtype, device=place_of(rows)[1])
+        drawn = normal(
+            key, rows.shape[1:], dtype=rows.dtype, device=backend_for(rows).device_of(rows)
+        )
         self.left, self.right = self._iterated(rows, drawn, FIRST_STEPS)
 
     def __call__(self, x: Any, *, key: Any = None, train: bool = False) -> Any:
