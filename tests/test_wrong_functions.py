@@ -14,6 +14,15 @@ from gradx.core.op import COMPOSED, OPS
 from gradx.data import datasets
 from gradx.nn import init
 
+
+@pytest.fixture(autouse=True)
+def settings_are_as_before():
+    """Undo what a right call of a setting sets from then on."""
+    yield
+    gx.matmul_precision("highest")
+    gx.deterministic(False)
+
+
 X = np.asarray([[0.5, 1.0, 2.0], [1.5, 0.7, 0.9]])
 LABELS = np.asarray([0, 2])
 KEY = random.key(0)
