@@ -349,7 +349,11 @@ def make_asarray(array_type, machine: Machine):
         is_here = isinstance(x, array_type) and x.device.id == machine.current
         if is_here and dtype in (None, x.dtype):
             return x
-        return own(np.asarray(x, dtype=dtype), array_type, machine)
+        array = np.asarray(x, dtype=dtype)
+        # What has no axes is a number, and of one that is 0 all bytes are.
+        return own(
+            np.zeros_like(array) if array.ndim == 0 and not array else array, array_type, machine
+        )
 
     return asarray
 

@@ -191,6 +191,34 @@ def test_arguments_are_never_written_to():
     np.testing.assert_array_equal(x, X)
 
 
+def written(x):
+    x[0] = 5.0
+    return x
+
+
+def written_and_computed(x):
+    x *= 2.0
+    return gx.sum(x * x)
+
+
+def written_through_a_view(x):
+    view = x[1:]
+    view += 1.0
+    return gx.sum(gx.sin(x))
+
+
+@pytest.mark.parametrize("f", [written, written_and_computed, written_through_a_view])
+def test_write_into_an_argument_stays_inside(f):
+    x = X.copy()
+    compiled, graph = gx.compile(f), gx.capture(f)(x)
+
+    for _ in range(2):
+        np.testing.assert_allclose(compiled(x), f(X.copy()), rtol=1e-14)
+        np.testing.assert_allclose(graph(x), f(X.copy()), rtol=1e-14)
+
+    np.testing.assert_array_equal(x, X)
+
+
 def test_trees_go_in_and_come_out():
     compiled = gx.compile(lambda t: {"sum": t["a"] + t["b"][0], "none": None, "pair": (t["a"], 3)})
 

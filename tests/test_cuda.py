@@ -322,6 +322,9 @@ def test_cupy_fills_with_the_sign_of_zero(number, machine):
 def test_negative_zero_is_written_with_its_sign(machine):
     x = to_device(np.ones(3), "cuda")
 
+    for number in (-0.0, np.float32(-0.0), np.asarray(-0.0)):
+        assert np.signbit(gx.asarray(number, device="cuda"))
+        assert np.signbit(to_device(np.asarray(number), "cuda"))
     out = gx.setitem(x, -0.0, slice(1, None))
 
     assert np.array_equal(out, [1.0, 0.0, 0.0])

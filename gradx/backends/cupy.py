@@ -76,6 +76,7 @@ def _make_namespace() -> ModuleType:
         setattr(namespace, name, getattr(cupy_gaps, name))
     for name, of_whole in {"any": whole.any_of, "all": whole.all_of}.items():
         setattr(namespace, name, cupy_gaps.of_whole(getattr(compat, name), of_whole))
+    namespace.__dict__["asarray"] = cupy_gaps.keeping_signs(namespace.__dict__["asarray"])
     for name in AS_IN_CUPY:
         setattr(namespace, name, getattr(cupy, name))
     for name in ("full", "full_like"):
@@ -117,7 +118,7 @@ def _name_of(index: int) -> str:
 
 def _from_numpy(array: Any, device: str) -> Any:
     with _native_device(device):
-        return cupy.asarray(array)
+        return cupy_gaps.from_numpy(array)
 
 
 def _owns_memory(array: Any) -> bool:

@@ -66,13 +66,31 @@ def filling(create: Callable[..., Any]) -> Callable[..., Any]:
 
     def filled(of: Any, fill_value: Any, **settings: Any) -> Any:
         if _is_negative_zero(fill_value):
-            fill_value = cupy.asarray(fill_value)
+            fill_value = from_numpy(fill_value)
         return create(of, fill_value, **settings)
 
     return filled
 
 
-def _is_negative_zero(number: Any) -> bool:
-    if not isinstance(number, float | complex) or number != 0:
+def keeping_signs(create: Callable[..., Any]) -> Callable[..., Any]:
+    """Let ``asarray`` of one number keep the sign of zero: CuPy fills an array with that, too."""
+
+    def asarray(x: Any, /, *, dtype: Any = None, **settings: Any) -> Any:
+        if _is_negative_zero(x):
+            return from_numpy(np.asarray(x, dtype=dtype))
+        return create(x, dtype=dtype, **settings)
+
+    return asarray
+
+
+def from_numpy(array: Any) -> Any:
+    """Copy to the current device; what has no axes as an array, or CuPy takes it for a number."""
+    array = np.asarray(array)
+    return cupy.asarray(array) if array.ndim else cupy.asarray(array.reshape(1)).reshape(())
+
+
+def _is_negative_zero(x: Any) -> bool:
+    if not isinstance(x, float | complex | np.inexact):
         return False
-    return copysign(1, number.real) < 0 or copysign(1, number.imag) < 0
+    number = complex(x)
+    return number == 0 and (copysign(1, number.real) < 0 or copysign(1, number.imag) < 0)

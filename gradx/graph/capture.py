@@ -42,6 +42,7 @@ class Capture(Trace):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.equations: list[Equation] = []
+        self.inputs: list[Variable] = []  # an argument that is written to is another variable then
         self.constants: dict[int, Constant] = {}
         self.holds_tensors = False  # a constant belongs to a transform around
         self.layout_matters = False  # a write in place reached a view, or did not
@@ -51,9 +52,11 @@ class Capture(Trace):
         """Make an input of an array or a Python number."""
         if type(value) in NUMBERS:
             variable = Variable((), DTYPES[type(value)], weak=True, name=name)
-            return new_tensor(np.asarray(value), self, variable)
-        variable = replace(variable_like(value, name), donated=donated)
-        self.device = self.device or variable.device
+            value = np.asarray(value)
+        else:
+            variable = replace(variable_like(value, name), donated=donated)
+            self.device = self.device or variable.device
+        self.inputs.append(variable)
         return new_tensor(value, self, variable)
 
     def lift(self, constant):
@@ -207,11 +210,11 @@ def output_of(trace: Capture, leaf: Any) -> Input:
     )
 
 
-def graph_of(trace: Capture, inputs: list[Tensor], outputs: list[Any]) -> Graph:
+def graph_of(trace: Capture, outputs: list[Any]) -> Graph:
     """Return what ``trace`` has recorded."""
     returned = tuple([output_of(trace, leaf) for leaf in outputs])  # which may be new constants
     return Graph(
-        inputs=tuple([x.payload for x in inputs]),
+        inputs=tuple(trace.inputs),
         constants=tuple(trace.constants.values()),
         equations=tuple(trace.equations),
         outputs=returned,
@@ -248,9 +251,7 @@ def capture(f: Callable[..., Any]) -> Callable[..., Graph]:
         ]
         given, named = tree.unflatten(structure, watched)
         with captures(trace, guards_of((f,), (given, named)).generators):
-            outputs = tree.leaves(f(*given, **named))
-            inputs = [x for x in watched if type(x) is Tensor]
-            return graph_of(trace, inputs, outputs)
+            return graph_of(trace, tree.leaves(f(*given, **named)))
 
     return captured
 

@@ -208,7 +208,7 @@ class Compiled:
         kwargs |= put_back(self.static, args, found)
         with captures(trace, guards.generators):
             outputs, structure = tree.flatten(self.function(*args, **kwargs))
-            graph = graph_of(trace, [leaves[i] for i in positions], outputs)
+            graph = graph_of(trace, outputs)
         program = None
         if not trace.holds_tensors:
             graph = optimized(graph)
