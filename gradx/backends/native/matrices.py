@@ -197,7 +197,7 @@ class _Product(Packer):
                     source = Source(self.beyond(x, before, row), column, row, left)
                     place = self.beyond(self.packed_rows, block, of_block)
                     target = Target(place, self.bytes_of_vector, of_block)
-                    self.pack(target, source, size, self.depth, (size,))
+                    self.pack(target, source, size, self.depth, (size,), in_columns=False)
                     self.code.lines.append(f"store i64 {self.do('add', block, size)}, ptr {begin}")
         self.block = self.choose(self.turns, of_block, self.do("mul", row, lanes))
         self.step_of_x = self.choose(self.turns, self.bytes_of_vector, column)

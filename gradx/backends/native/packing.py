@@ -30,11 +30,18 @@ class Packer(Writer):
     """A function that packs strips."""
 
     def pack(
-        self, to: Target, source: Source, width: object, depth: str, sizes: tuple[int, ...]
+        self,
+        to: Target,
+        source: Source,
+        width: object,
+        depth: str,
+        sizes: tuple[int, ...],
+        in_columns: bool = True,
     ) -> None:
         """Copy ``depth`` rows of ``width`` vectors: together, if it is so many in a row.
 
-        The last column stands for those beyond it.
+        The last column stands for those beyond it. Where the source is never ``in_columns``, there
+        is no code for that.
         """
         is_along = self.do("icmp eq", source.column, self.size)
         vectors = self.choose(is_along, self.do("udiv", source.columns, self.code.lanes), 0)
@@ -51,7 +58,7 @@ class Packer(Writer):
                 begin=self.beyond(source.begin, before, source.column),
                 columns=self.smaller(self.do("sub", source.columns, before), self.code.lanes),
             )
-            self._vector(self.beyond(to.begin, place, to.vector), to.row, rest, depth)
+            self._vector(self.beyond(to.begin, place, to.vector), to.row, rest, depth, in_columns)
 
     def _copy(self, to: str, apart: object, source: str, columns: int) -> None:
         """Copy vectors of a row that lie side by side."""
@@ -59,12 +66,13 @@ class Packer(Writer):
         for i, value in enumerate(vectors):
             self.store(value, self.beyond(to, i, apart), self.bytes_of_vector)
 
-    def _vector(self, to: str, step: object, source: Source, depth: str) -> None:
+    def _vector(self, to: str, step: object, source: Source, depth: str, in_columns: bool) -> None:
         """Pack as many columns as a vector has, or the last columns."""
         done = self.code.cell("i64")
         self.code.lines.append(f"store i64 0, ptr {done}")
-        with self.when(self.do("icmp eq", source.row, self.size)):
-            self._squares(to, step, source, depth, done)
+        if in_columns:
+            with self.when(self.do("icmp eq", source.row, self.size)):
+                self._squares(to, step, source, depth, done)
         self._one_by_one(to, step, source, self.load("i64", done), depth)
 
     def _squares(self, to: str, step: object, source: Source, depth: str, done: str) -> None:
