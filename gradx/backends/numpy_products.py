@@ -21,6 +21,7 @@ WORTH_IT = 1 << 19  # multiplications, 6 us; below, NumPy is as quick
 WORTH_SHARING = 1 << 19
 FEWEST_ROWS, FEWEST_COLUMNS = 8, 16  # of which a product has more to do than to pack
 FEW = 32  # rows that multiply y where it lies: to pack it would take as long as it saves
+NARROW = 64  # columns, for which x that lies in columns is read where it lies, for the same reason
 UNITS = 2  # of each thread, so that who is quicker has more
 MOST_AXES = 4
 TILE = 8  # rows
@@ -113,7 +114,7 @@ def _numbers(x: Shape, y: Shape, dtype: str, module: Any) -> dict[str, int]:
         "strips": strips,
         # The others are narrower by a vector: a strip of one would be slow.
         "whole": max(0, vectors - (loops.width - 1) * strips),
-        "may_turn": int(prod(batch) == 1 and loops.turns),
+        "may_turn": int(prod(batch) == 1 and loops.turns and columns > NARROW),
         "may_stay": int(rows <= FEW and columns % loops.lanes == 0),
         **_places("x", x),
         **_places("y", y),

@@ -15,7 +15,7 @@ DTYPES = ["float32", "float64"]
 
 @pytest.fixture
 def for_all(monkeypatch):
-    for name in ("WORTH_IT", "WORTH_SHARING", "FEWEST_ROWS", "FEWEST_COLUMNS"):
+    for name in ("WORTH_IT", "WORTH_SHARING", "FEWEST_ROWS", "FEWEST_COLUMNS", "NARROW"):
         monkeypatch.setattr(numpy_products, name, 1)
     numpy_products._product.cache_clear()
     before = threads.limit()

@@ -40,8 +40,8 @@ class Packer(Writer):
     ) -> None:
         """Copy ``depth`` rows of ``width`` vectors: together, if it is so many in a row.
 
-        The last column stands for those beyond it. Where the source is never ``in_columns``, there
-        is no code for that.
+        What is beyond the last column is 0, or that column again. Where the source is never
+        ``in_columns``, there is no code for that.
         """
         is_along = self.do("icmp eq", source.column, self.size)
         vectors = self.choose(is_along, self.do("udiv", source.columns, self.code.lanes), 0)
@@ -70,18 +70,26 @@ class Packer(Writer):
         """Pack as many columns as a vector has, or the last columns."""
         done = self.code.cell("i64")
         self.code.lines.append(f"store i64 0, ptr {done}")
+        with self.when(self.do("icmp eq", source.column, self.size)):
+            mask = self.mask(source.columns)
+            with self.loop(0, depth) as k:
+                value = self.some(self.beyond(source.begin, k, source.row), mask)
+                self.store(value, self.beyond(to, k, step), self.bytes_of_vector)
+            self.code.lines.append(f"store i64 {depth}, ptr {done}")
         if in_columns:
             with self.when(self.do("icmp eq", source.row, self.size)):
-                self._squares(to, step, source, depth, done)
+                self._squares(to, step, source, (self.load("i64", done), depth), done)
         self._one_by_one(to, step, source, self.load("i64", done), depth)
 
-    def _squares(self, to: str, step: object, source: Source, depth: str, done: str) -> None:
+    def _squares(
+        self, to: str, step: object, source: Source, rows: tuple[str, str], done: str
+    ) -> None:
         """Pack columns that lie one after another: as many rows at a time as columns."""
         lanes, last = self.code.lanes, self.do("sub", source.columns, 1)
         lines = [
             self.beyond(source.begin, self.smaller(i, last), source.column) for i in range(lanes)
         ]
-        with self.loop(0, depth, lanes) as k:
+        with self.loop(*rows, lanes) as k:
             offset = self.do("mul", k, self.size)
             vectors = [self.vector(self.at(line, offset)) for line in lines]
             for i, value in enumerate(self._turned(vectors)):
