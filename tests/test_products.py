@@ -121,3 +121,28 @@ def test_steps_of_a_sequence_share_products(kind):
     for _ in range(2):
         for ours, theirs in zip(tree.leaves(compiled(layer, x)), expected, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-11)
+
+
+def test_reshapes_of_a_permuted_array_share_a_copy():
+    f = gx.compile(
+        lambda x: (
+            gx.sum(gx.reshape(gx.permute_dims(x, (0, 2, 1, 3)), (40, 6)), axis=0),
+            gx.reshape(gx.permute_dims(x, (0, 2, 1, 3)), (40, 6)) @ np.ones((6, 2), "float32"),
+        )
+    )
+    x = np.arange(240, dtype="float32").reshape(5, 2, 8, 3)
+
+    better = stacked(f.graph(x))
+
+    assert len(named(better, "concat")) == 1
+    copied = named(better, "concat")[0].outputs[0]
+    assert all(reshape.inputs[0] is copied for reshape in named(better, "reshape"))
+    turned = x.transpose(0, 2, 1, 3).reshape(40, 6)
+    for found, expected in zip(f(x), (turned.sum(0), turned @ np.ones((6, 2))), strict=True):
+        assert np.array_equal(found, expected)
+
+
+def test_a_permuted_array_that_is_read_as_it_is_has_no_copy():
+    f = gx.compile(lambda x: gx.permute_dims(x, (1, 0, 2)) @ np.ones((3, 2)))
+
+    assert not named(stacked(f.graph(np.ones((4, 5, 3)))), "concat")

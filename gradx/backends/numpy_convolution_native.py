@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradx.backends import numpy_convolution_stacked
+from gradx.backends import numpy_convolution_stacked, numpy_convolution_whole
 from gradx.backends.base import Kernel
 from gradx.backends.native import threads
 from gradx.backends.native.optional import machine_code
@@ -311,7 +311,8 @@ def convolution(xp, x, weight, /, *, outputs, stride, before, dilation, groups, 
     if out is None:
         out = np.empty((len(x), len(weight), *outputs), x.dtype)
     windows = Windows(weight.shape[2:], outputs, stride, before, dilation)
-    _convolve(out, x, weight, windows, groups, loops)
+    if not numpy_convolution_whole.convolve(out, x, weight, windows, groups):
+        _convolve(out, x, weight, windows, groups, loops)
     return out
 
 
@@ -334,7 +335,9 @@ def convolution_kernel(xp, x, y, /, *, kernel, stride, before, dilation, groups,
     if out is None:
         out = np.empty((y.shape[1], inputs, *kernel), x.dtype)
     flat = (groups, y.shape[1] // groups, inputs * prod(kernel))
-    _kernels(out.reshape(flat, copy=False), x, y, windows, groups, loops)
+    flat_out = out.reshape(flat, copy=False)
+    if not numpy_convolution_whole.kernels(flat_out, x, y, windows, groups):
+        _kernels(flat_out, x, y, windows, groups, loops)
     return out
 
 

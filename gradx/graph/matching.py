@@ -108,7 +108,8 @@ class _Written:
             same += f" and {name} == {self._name(x)}"
         elif kind not in NUMBERS:
             backend = find_backend(kind)
-            if backend is None or (kind is not np.ndarray and kind not in backend.array_types):
+            known = kind is np.ndarray or issubclass(kind, np.generic)
+            if backend is None or not (known or kind in backend.array_types):
                 raise _NotWrittenError
             shape, dtype = self._name(x.shape), self._name(x.dtype)
             same += f" and {name}.shape == {shape} and {name}.dtype == {dtype}"

@@ -262,6 +262,26 @@ def test_rows_go_on_with_what_was_reduced_of_them():
     assert_same(found, normalized(x), rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", [4, 8, 16, 32])
+def test_rows_of_one_vector_go_on_with_what_was_computed_for_reductions(n, dtype):
+    draws = np.random.default_rng(n)
+    x, bias = draws.normal(size=(5, 7, n)).astype(dtype), draws.normal(size=n).astype(dtype)
+    x[2, 3] = -np.inf
+    x[2, 3, 1], x[4, 6, n - 1] = 3, np.nan
+
+    def f(x, bias):
+        shifted = x + bias
+        away = gx.exp(shifted - gx.max(shifted, axis=-1, keepdims=True))
+        kept = away / gx.sum(away, axis=-1, keepdims=True)
+        return kept, gx.sum(kept, axis=(0, 1)), gx.sum(kept * shifted, axis=-1)
+
+    with np.errstate(invalid="ignore"):
+        found, expected = compiled(f, x, bias), f(x, bias)
+
+    assert_same(found, expected, rtol=1e-5 if dtype == "float32" else 1e-13)
+
+
 def test_infinities_and_nans_are_those_of_numpy():
     x = np.asarray([[INF, 1.0, -INF], [NAN, 2.0, 3.0], [INF, INF, 1.0]] * 7)
     f = lambda x: (

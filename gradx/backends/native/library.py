@@ -37,7 +37,15 @@ def symbols() -> dict[str, int]:
         for name in (*UNARY, *BINARY)
         for suffix in ("", "f")
     }
-    return {YIELD: _address_of_yield(), **found}
+    return {YIELD: _address_of_yield(), **_of_the_system(), **found}
+
+
+def _of_the_system() -> dict[str, int]:
+    """Return what compiled code calls by itself: on Windows, before it uses much of the stack."""
+    if sys.platform != "win32":
+        return {}
+    probe = getattr(ctypes.windll.ntdll, "__chkstk")  # a name that Python changes
+    return {"__chkstk": ctypes.cast(probe, ctypes.c_void_p).value or 0}
 
 
 def _address_of_yield() -> int:

@@ -13,8 +13,7 @@ each sum is added up in the order of the places; in ``dots`` in as many parts as
 elements, which are added up in pairs.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -22,9 +21,10 @@ import numpy as np
 
 from gradx.backends.native import compiler
 from gradx.backends.native.copying import copy
+from gradx.backends.native.loops import Writer, module
 from gradx.backends.native.storage import user_store
 from gradx.backends.native.threads import Loop, loop_at
-from gradx.backends.native.values import LLVM_TYPES, Code, Value, muladd
+from gradx.backends.native.values import Value
 
 # The addresses that the loops are given, and the numbers, 8 bytes each; "row" and "sample" are how
 # many bytes lie between rows and samples of an array, "strips" how many vectors of windows there
@@ -59,32 +59,16 @@ def tiles() -> Tiles:
 def loops(dtype: str) -> Loops:
     """Return the loops for float32 or float64."""
     lanes = compiler.REGISTER_BYTES // np.dtype(dtype).itemsize
-    text = "\n".join([_text(_Products, dtype, lanes), _text(_Dots, dtype, lanes)])
-    declared = dict.fromkeys(line for line in text.splitlines() if line.startswith("declare"))
-    lines = [line for line in text.splitlines() if not line.startswith("declare")]
-    source = "\n".join([*lines, *declared, ""])
+    source = module([kind(dtype, lanes).text() for kind in (_Products, _Dots)])
     products, dots = compiler.addresses(source, ("products", "dots"), user_store())
     return Loops(loop_at(products), loop_at(dots), copy, tiles(), lanes)
 
 
-def _text(kind: type["_Writer"], dtype: str, lanes: int) -> str:
-    writer = kind(dtype, lanes)
-    writer.write()
-    head = f"define i32 @{kind.name}(ptr %arrays, ptr %numbers, i64 %first, i64 %end)"
-    body = "\n".join([*writer.code.cells, *writer.code.lines, "ret i32 0"])
-    return "\n".join([f"{head} {{\nentry:\n{body}\n}}", *writer.code.declarations.values()])
-
-
-class _Writer:
-    """A function under construction: loops, pointers, and vectors in registers."""
-
-    name = ""
+class _Writer(Writer):
+    """What both loops are given: arrays by their addresses, and numbers."""
 
     def __init__(self, dtype: str, lanes: int) -> None:
-        self.dtype = dtype
-        self.size = np.dtype(dtype).itemsize
-        self.bytes_of_vector = lanes * self.size
-        self.code = Code(lanes, compiler.PROCESSOR)
+        super().__init__(dtype, lanes)
         self.out, self.x, self.factors, self.offsets = (
             self.load("ptr", self.at("%arrays", 8 * place)) for place in range(len(POINTERS))
         )
@@ -92,84 +76,6 @@ class _Writer:
             name: self.load("i64", self.at("%numbers", 8 * place))
             for place, name in enumerate(NUMBERS)
         }
-
-    def write(self) -> None:
-        """Write the body."""
-        raise NotImplementedError
-
-    def load(self, kind: str, pointer: str) -> str:
-        """Load a number."""
-        name = self.code.fresh()
-        self.code.lines.append(f"{name} = load {kind}, ptr {pointer}")
-        return name
-
-    def do(self, instruction: str, x: object, y: object) -> str:
-        """Compute with two integers."""
-        name = self.code.fresh()
-        self.code.lines.append(f"{name} = {instruction} i64 {x}, {y}")
-        return name
-
-    def at(self, pointer: str, offset: object) -> str:
-        """Return the place so many bytes later."""
-        name = self.code.fresh()
-        self.code.lines.append(f"{name} = getelementptr i8, ptr {pointer}, i64 {offset}")
-        return name
-
-    def beyond(self, pointer: str, count: object, size: object) -> str:
-        """Return the place of an element of ``size`` bytes."""
-        return self.at(pointer, self.do("mul", count, size))
-
-    def vector(self, pointer: str) -> Value:
-        """Load elements that lie one after another."""
-        kind = self.code.vector(self.dtype)
-        return self.code.emit(self.dtype, f"load {kind}, ptr {pointer}, align {self.size}")
-
-    def element(self, pointer: str) -> Value:
-        """Load one element, into all places of a vector."""
-        kind, vector = LLVM_TYPES[self.dtype], self.code.vector(self.dtype)
-        element, first = self.code.fresh(), self.code.fresh()
-        self.code.lines += [
-            f"{element} = load {kind}, ptr {pointer}, align {self.size}",
-            f"{first} = insertelement {vector} poison, {kind} {element}, i32 0",
-        ]
-        places = f"<{self.code.lanes} x i32> zeroinitializer"
-        return self.code.emit(
-            self.dtype, f"shufflevector {vector} {first}, {vector} poison, {places}"
-        )
-
-    def store(self, value: Value, pointer: str, align: int) -> None:
-        """Store elements one after another."""
-        kind = self.code.vector(value.dtype)
-        self.code.lines.append(f"store {kind} {value.name}, ptr {pointer}, align {align}")
-
-    @contextmanager
-    def loop(self, first: object, end: object, step: object = 1) -> Iterator[str]:
-        """Count from ``first`` in steps, as long as a whole step is left before ``end``."""
-        code, cell = self.code, self.code.cell("i64")
-        head, body, done = code.label("head"), code.label("body"), code.label("done")
-        code.lines += [f"store i64 {first}, ptr {cell}", f"br label %{head}"]
-        code.start(head)
-        place, more = self.load("i64", cell), code.fresh()
-        after = self.do("add", place, step)
-        code.lines += [
-            f"{more} = icmp ule i64 {after}, {end}",
-            f"br i1 {more}, label %{body}, label %{done}",
-        ]
-        code.start(body)
-        yield place
-        code.lines += [f"store i64 {after}, ptr {cell}", f"br label %{head}"]
-        code.start(done)
-
-    def sums(self, count: int) -> list[str]:
-        """Make places for sums, with nothing in them; LLVM makes registers of them."""
-        kind = self.code.vector(self.dtype)
-        cells = [self.code.cell(kind) for _ in range(count)]
-        self.code.lines += [f"store {kind} zeroinitializer, ptr {cell}" for cell in cells]
-        return cells
-
-    def add(self, cell: str, x: Value, y: Value) -> None:
-        """Add a product to a sum."""
-        self.store(muladd(x, y, self.vector(cell)), cell, 64)
 
 
 class _Products(_Writer):
@@ -231,16 +137,11 @@ class _Dots(_Writer):
         samples, at_once = self.given["samples"], self.given["at_once"]
         with self.loop(0, self.given["turns"]) as turn:
             start = self.do("mul", turn, at_once)
-            after = self._smaller(self.do("add", start, at_once), samples)
+            after = self.smaller(self.do("add", start, at_once), samples)
             with self.loop("%first", "%end") as number:
                 sums = self.sums(rows * columns)
                 self._tile(sums, number, start, after)
                 self._keep(sums, self.beyond(self.out, number, padded))
-
-    def _smaller(self, x: str, y: str) -> str:
-        less, name = self.do("icmp ult", x, y), self.code.fresh()
-        self.code.lines.append(f"{name} = select i1 {less}, i64 {x}, i64 {y}")
-        return name
 
     def _tile(self, sums: list[str], number: str, first: str, end: str) -> None:
         rows, columns = tiles().dots

@@ -4,7 +4,7 @@ What is returned is new memory at every call; everything else lies in buffers th
 used again, one set for each call that runs at the same time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,10 @@ def _emit(source: Source, equation: Equation, placed: set[Variable]) -> None:
     if equation.outputs[0] in placed:
         source.add(written(source, equation), equation)
         return
+    if equation.op.name == "matmul" and writer_of(equation) is not np.matmul:
+        _allocate(source, equation)
+        source.add(written(source, equation), equation)
+        return
     short = SHORT.get(equation.op.name)
     text = None if short is None else short(source, equation)
     if text is None:
@@ -94,13 +98,18 @@ def _emit_group(source: Source, equation: Equation, placed: set[Variable]) -> No
     if function is None:
         emit(source, equation)
         return
+    _allocate(source, equation, placed)
+    kernel = source.bind(function)
+    arguments = [source.name(x) for x in (*equation.inputs, *equation.outputs)]
+    source.add(f"{kernel}({', '.join(arguments)})", equation)
+
+
+def _allocate(source: Source, equation: Equation, placed: Collection[Variable] = ()) -> None:
+    """Make new memory for outputs that have none."""
     for out in equation.outputs:
         if out not in placed:
             shape, dtype = source.bind(out.shape), source.bind(np.dtype(out.dtype))
             source.add(f"{source.name(out)} = {source.bind(np.empty)}({shape}, {dtype})")
-    kernel = source.bind(function)
-    arguments = [source.name(x) for x in (*equation.inputs, *equation.outputs)]
-    source.add(f"{kernel}({', '.join(arguments)})", equation)
 
 
 def _buffers(views: list[Variable], layout: Layout) -> list[Any]:

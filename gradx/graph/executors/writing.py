@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from gradx.backends import backend_of
+from gradx.backends.native.optional import machine_code
+from gradx.backends.numpy_products import product_of
 from gradx.backends.numpy_where import choose
 from gradx.graph.equations import Equation, Group
 from gradx.graph.executors.source import Source
@@ -24,6 +26,8 @@ def writer_of(equation: Equation) -> Writer | None:
     """Return what computes an equation into its last argument, None if nothing does."""
     if type(equation.op) is Group or equation.op.results or computed_by_python(equation):
         return None
+    if equation.op.name == "matmul":
+        return _product(equation)
     if equation.op.name in WRITERS:
         return WRITERS[equation.op.name]
     if equation.op.name in WITH_PARAMS:
@@ -42,6 +46,16 @@ def written(source: Source, equation: Equation) -> str:
     arguments.append(f"out={source.name(equation.outputs[0])}")
     arguments += [f"{name}={source.bind(value)}" for name, value in equation.params.items()]
     return f"{source.bind(writer_of(equation))}({', '.join(arguments)})"
+
+
+def _product(equation: Equation) -> Writer:
+    """Return what multiplies matrices of these shapes: a loop of our own where there is one."""
+    factors = list(equation.variables)
+    dtypes = {x.dtype for x in (*factors, *equation.outputs)}
+    if len(dtypes) > 1 or len(factors) < len(equation.inputs):
+        return np.matmul
+    x, y = factors
+    return product_of(x.shape, y.shape, x.dtype)
 
 
 def _where(condition: Any, x: Any, y: Any, out: Any) -> None:
@@ -119,7 +133,11 @@ def _softmax(x: Any, out: Any, axis: Any) -> None:
 
 
 def _concat(*arrays: Any, out: Any, axis: int | None) -> None:
-    np.concatenate(arrays, axis, out)
+    copying: Any = machine_code("copying")
+    if copying is not None and len(arrays) == 1 and arrays[0].shape == out.shape:
+        copying.copy(out, arrays[0])
+    else:
+        np.concatenate(arrays, axis, out)
 
 
 def _scatter(x: Any, out: Any, shape: tuple[int, ...], key: Any) -> None:
@@ -129,7 +147,6 @@ def _scatter(x: Any, out: Any, shape: tuple[int, ...], key: Any) -> None:
 
 WRITERS: dict[str, Writer] = {
     "concat": _concat,
-    "matmul": np.matmul,
     "one_minus_square": _one_minus_square,
     "pow": _power,
     "relu": _relu,

@@ -52,6 +52,22 @@ class Row:
         return column
 
 
+class Vector(Row):
+    """A row that is one vector: there is no loop, and no buffer."""
+
+    def __init__(self, code: Code, pointers: Pointers) -> None:
+        self.code, self.pointers = code, pointers
+
+    def _place(self, variable: Variable) -> str:
+        return self.pointers[variable]
+
+    def valid(self) -> Value:
+        return self.code.constant("bool", True)
+
+    def column(self) -> str:
+        return "0"
+
+
 class Cells:
     """Places on the stack for what changes from turn to turn; LLVM makes registers of them."""
 

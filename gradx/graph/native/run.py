@@ -20,7 +20,7 @@ from gradx.graph.native.kernel import (
 )
 from gradx.graph.native.operations import read_by
 from gradx.graph.native.reductions import Reduction, State, reduction_of
-from gradx.graph.native.rows import Row, along_row
+from gradx.graph.native.rows import Row, Vector, along_row
 from gradx.graph.native.scopes import (
     Scope,
     load_element,
@@ -213,6 +213,8 @@ class Run(Function):
     def _along(self, row: Row, targets: list[Variable]) -> Scope:
         scope = Scope(self.plan, self.code, row.load, around=self.scope)
         scope.compute(targets, self.plan.inner)
+        if type(row) is Vector:  # what is computed for a reduction is there for what follows
+            self.scope.values.update(scope.values)
         return scope
 
     def _go_along(
@@ -222,7 +224,11 @@ class Run(Function):
         self.scope.compute(targets, lambda v: not self.plan.inner(v))
         needed = self.scope.needed(targets)
         inputs = {v: self._place(v) for v in self.plan.graph.inputs if v in needed}
-        along_row(self.code, self.length, inputs, {v: self._place(v) for v in outputs}, body)
+        targets_at = {v: self._place(v) for v in outputs}
+        if not self.plan.is_flat and self.plan.sizes[-1] == self.code.lanes:
+            body(Vector(self.code, inputs | targets_at))
+            return
+        along_row(self.code, self.length, inputs, targets_at, body)
 
     def _finish_row(self) -> None:
         """Go along the row once more for outputs, and for what is reduced over rows."""
