@@ -92,9 +92,9 @@ def fit(
     directory: the run goes on from there, up to ``epochs`` in all, as if never interrupted;
     with another kind of optimizer or other batches it raises.
 
-    Steps and evaluations are compiled (see ``gx.compile``), which changes no arithmetic. Where
-    that cannot be, as of a loss that reads a number, they run as they are, and a warning says why
-    of steps.
+    Steps and evaluations are compiled (see ``gx.compile``), which changes no more than last bits
+    of sums. Where that cannot be, as of a loss that reads a number, they run as they are, and a
+    warning says why of steps.
     ``compile=False`` runs every step in Python, as for a debugger or a loss that prints.
 
     With ``world=gx.distributed.world()``, processes that ``mpiexec`` started train together: each
