@@ -75,3 +75,45 @@ def test_what_a_view_still_reads_is_not_overwritten(shape, monkeypatch):
             found = gx.compile(one, donate="x")(x.copy())
 
             np.testing.assert_allclose(found, one(x), rtol=1e-13, atol=1e-13)
+
+
+def test_view_of_what_is_given_up_is_read_as_it_was():
+    f = lambda x, view: (x * 2 + 1, gx.sum(view, axis=0))
+    compiled = gx.compile(f, donate="x")
+    for _ in range(3):
+        x = np.random.default_rng(0).normal(size=(300, 300))
+        expected = f(x.copy(), x.copy())
+
+        for a, e in zip(compiled(x, x[:]), expected, strict=True):
+            np.testing.assert_allclose(a, e, rtol=1e-12)
+
+
+def test_what_cannot_be_written_to_is_copied_though_it_is_given_up():
+    compiled = gx.compile(lambda x: x * 2 + 1, donate="x")
+    for _ in range(3):
+        x = np.ones((300, 300))
+        x.flags.writeable = False
+
+        assert np.all(compiled(x) == 3)
+        assert np.all(x == 1)
+
+
+def test_result_for_an_array_in_columns_lies_in_rows():
+    compiled = gx.compile(lambda x: x * 2 + 1, donate="x")
+    for _ in range(3):
+        x = np.asfortranarray(np.random.default_rng(0).normal(size=(300, 200)))
+        expected = x * 2 + 1
+
+        out = compiled(x)
+
+        np.testing.assert_array_equal(out, expected)
+        assert out.flags.c_contiguous
+
+
+def test_results_that_are_one_value_are_arrays_of_their_own():
+    compiled = gx.compile(lambda x: [gx.sin(x) * 2 + 1] * 2, donate="x")
+    for _ in range(3):
+        one, other = compiled(np.ones((300, 300)))
+
+        assert not np.shares_memory(one, other)
+        np.testing.assert_array_equal(one, other)

@@ -40,6 +40,7 @@ from gradx.transforms.boundary import copied, is_own, label_of, name_of
 from gradx.transforms.honesty import is_differentiated
 
 KEPT = 32  # programs of one function: those used last
+READY = 0x1 | 0x400  # NumPy's flags of arrays in row-major order, and writeable
 MANY = 8  # captures of one signature, after which it is said why there are so many
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -57,6 +58,7 @@ class Entry(NamedTuple):
     donated: frozenset[int]  # which of the inputs are given up
     written: frozenset[int]  # which of these the program writes to
     layout: list[Any] | None  # strides of the inputs, where something depends on them
+    fresh: frozenset[int]  # which of the results nobody else can hold
     program: Program | None  # none where a constant is tracked by a transform around
 
 
@@ -112,7 +114,7 @@ class Compiled:
             if type(outputs) is Own:
                 return tree.unflatten(entry.structure, outputs)
             inputs = [x for i, x in enumerate(inputs) if i not in entry.donated]
-        return tree.unflatten(entry.structure, _owned(outputs, entry.constants, inputs))
+        return tree.unflatten(entry.structure, _owned(outputs, entry, inputs))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -222,8 +224,14 @@ class Compiled:
             constants=tuple([constant.value for constant in graph.constants]),
             quiet=graph.backend.quiet,
             donated=given_up,
-            written=frozenset() if getattr(program, "copies_inputs", False) else given_up,
+            written=frozenset(
+                # What has no axes is never written to.
+                [i for i in given_up if graph.inputs[i].shape]
+                if not getattr(program, "copies_inputs", False)
+                else []
+            ),
             layout=_strides(call.leaves, positions) if trace.layout_matters else None,
+            fresh=getattr(program, "fresh", frozenset()),
             program=program,
         )
 
@@ -250,6 +258,8 @@ def _example(leaf: Any) -> Any:
 
 def _given_up(inputs: list[Any], entry: Entry) -> list[Any]:
     """Return the inputs, with a copy of each donated one that is not the caller's alone."""
+    if _are_callers_own(inputs, entry):
+        return inputs
     held = Counter(map(id, (*inputs, *entry.constants)))
     held.update(id(getattr(x, "base", None)) for x in inputs)
     ready = list(inputs)
@@ -262,17 +272,30 @@ def _given_up(inputs: list[Any], entry: Entry) -> list[Any]:
     return ready
 
 
-def _owned(outputs: Sequence[Any], constants: tuple[Any, ...], inputs: Sequence[Any]) -> list[Any]:
+def _are_callers_own(inputs: list[Any], entry: Entry) -> bool:
+    """Tell quickly, of what is given up in most calls, that it needs no copy: arrays of NumPy's."""
+    ids = {*map(id, inputs)}
+    if len(ids) < len(inputs) or not ids.isdisjoint(map(id, entry.constants)):
+        return False
+    for i, x in enumerate(inputs):
+        if i not in entry.written:
+            if id(getattr(x, "base", None)) in ids:
+                return False
+        elif type(x) is not np.ndarray or x.base is not None or x.flags.num & READY != READY:
+            return False
+    return True
+
+
+def _owned(outputs: Sequence[Any], entry: Entry, inputs: Sequence[Any]) -> list[Any]:
     """Return outputs that share memory with nothing: neither inputs, constants nor one another."""
-    seen = {id(x) for x in (*inputs, *constants)}
-    owned = []
-    for x in outputs:
+    seen = {id(x) for x in (*inputs, *entry.constants)}
+    owned = list(outputs)
+    for i, x in enumerate(outputs):
         # Numbers, and NumPy's scalars, are never written to.
-        if type(x) not in PYTHON_SCALARS and not isinstance(x, np.generic):
+        if i not in entry.fresh and type(x) not in PYTHON_SCALARS and not isinstance(x, np.generic):
             if not is_own(x, seen):
-                x = copied(x)
+                x = owned[i] = copied(x)
             seen.add(id(x))
-        owned.append(x)
     return owned
 
 

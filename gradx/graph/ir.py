@@ -91,8 +91,9 @@ class Graph:
 
 # A function of plain arrays, one for each input (for a weak one a Python number), that returns
 # the outputs as a tuple. They may share memory with inputs and constants, and with one another,
-# unless the tuple is ``Own``: who hands them to users sees to that. It may write to inputs that
-# are given up, unless it has an attribute ``copies_inputs`` that is true.
+# unless the tuple is ``Own``: who hands them to users sees to that, but for outputs whose numbers
+# are in its attribute ``fresh``, if it has one. It may write to inputs that are given up and have
+# axes, unless it has an attribute ``copies_inputs`` that is true.
 Program = Callable[..., tuple[Any, ...]]
 
 

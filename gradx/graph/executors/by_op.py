@@ -4,6 +4,7 @@ A program calls each op's implementation, found once; nothing is dispatched or c
 when it runs. Where one fails, the error says what it would have said in eager code.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -70,6 +71,10 @@ def finish(
         finally:
             idle.append(buffers)
 
+    times = Counter(graph.outputs)
+    program.fresh = frozenset(  # type: ignore[attr-defined]
+        [i for i, out in enumerate(graph.outputs) if out in source.fresh and times[out] == 1]
+    )
     return program
 
 

@@ -34,6 +34,7 @@ def compile_numpy(graph: Graph) -> Program:
     given = donations(graph, _may_write)
     source = Source()
     source.names.update({out: source.name(x) for out, x in given.items()})
+    source.fresh.update(given)
     for variable, value in graph.constants:
         source.scope[source.name(variable)] = value
     views = [x for equation in graph.equations for x in equation.outputs if x in layout.slots]
@@ -110,6 +111,7 @@ def _allocate(source: Source, equation: Equation, placed: Collection[Variable] =
         if out not in placed:
             shape, dtype = source.bind(out.shape), source.bind(np.dtype(out.dtype))
             source.add(f"{source.name(out)} = {source.bind(np.empty)}({shape}, {dtype})")
+            source.fresh.add(out)
 
 
 def _buffers(views: list[Variable], layout: Layout) -> list[Any]:

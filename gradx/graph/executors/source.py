@@ -21,6 +21,7 @@ class Source:
         self.scope: dict[str, Any] = {}
         self.lines: list[tuple[str, Equation | None]] = []
         self.names: dict[Variable, str] = {}
+        self.fresh: set[Variable] = set()  # in memory that nobody else holds
         self._fresh = short_names()
 
     def name(self, x: Input) -> str:
