@@ -70,6 +70,16 @@ def test_what_depends_on_no_input_is_computed_once():
     assert_same_results(graph, better, X)
 
 
+def test_what_was_broadcast_is_folded_to_an_array_in_rows():
+    f = lambda x: gx.broadcast_to(gx.exp(gx.ones_like(x[:1])), (4, 3)) * gx.sum(x)
+    graph = without_dead(folded(gx.capture(f)(np.ones(3))))
+
+    (constant,) = [one.value for one in graph.constants]
+    assert constant.shape == (4, 3)
+    assert constant.flags.c_contiguous
+    assert np.array_equal(graph(np.ones(3)), f(np.ones(3)))
+
+
 def test_array_from_outside_is_not_folded():
     weight = np.full(3, 2.0)
     graph = folded(gx.capture(lambda x: x * gx.exp(gx.sum(x) * 0 + weight))(X))

@@ -33,7 +33,9 @@ def folded(graph: Graph) -> Graph:
             values = [known[x].value if type(x) is Variable else x for x in equation.inputs]
             backend = backend_for_device(equation.device)[0]
             with backend.quiet():
-                known[out] = Constant(out, equation.op.on(backend)(*values, **equation.params))
+                value = equation.op.on(backend)(*values, **equation.params)
+            # As loops read it, which would copy what was broadcast at each call.
+            known[out] = Constant(out, backend.row_major(value) if out.shape else value)
     return replace(graph, equations=tuple(kept), constants=(*graph.constants, *known.values()))
 
 
