@@ -44,8 +44,8 @@ def _of_the_system() -> dict[str, int]:
     """Return what compiled code calls by itself: on Windows, before it uses much of the stack."""
     if sys.platform != "win32":
         return {}
-    probe = getattr(ctypes.windll.ntdll, "__chkstk")  # a name that Python changes
-    return {"__chkstk": ctypes.cast(probe, ctypes.c_void_p).value or 0}
+    probe = getattr(ctypes.windll.ntdll, "__chkstk", None)
+    return {} if probe is None else {"__chkstk": ctypes.cast(probe, ctypes.c_void_p).value or 0}
 
 
 def _address_of_yield() -> int:
