@@ -169,7 +169,7 @@ FUNCTIONS = {
     "inner": np.inner,
     "kron": np.kron,
     "lgamma": gx.special.gammaln,
-    "linalg.cholesky": lambda x, upper=False: gx.abs(np.linalg.cholesky(x, upper=upper)) ** 2,
+    "linalg.cholesky": lambda x, upper=False: gx.abs(gx.linalg.cholesky(x, upper=upper)) ** 2,
     "linalg.det": np.linalg.det,
     "linalg.eigvalsh": np.linalg.eigvalsh,
     "linalg.inv": np.linalg.inv,
