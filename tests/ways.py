@@ -18,7 +18,7 @@ from gradx.graph.executors import numpy as numpy_executor
 from tests.programs import DEPENDENT, LONG, PARTIAL, Program, run
 
 # Of finite differences: one may cross a kink, or be large beside what the program turns about.
-STEPS = (1e-6, 1e-5, 1e-4, 1e-7)
+STEPS = (1e-6, 1e-5, 1e-4, 1e-7, 1e-8)
 
 
 # Their results have as many elements as there are different numbers, which no graph allows.
