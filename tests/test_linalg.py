@@ -443,10 +443,3 @@ def test_vectors_that_nothing_depends_on_may_belong_to_equal_values(matrix):
 
     np.testing.assert_allclose(found, symmetric(expected), atol=1e-14)
     np.testing.assert_allclose(symmetric(gx.grad(by_svd)(matrix)), found, atol=1e-14)
-
-
-@pytest.mark.parametrize("name", ["fro", "nuc"])
-def test_a_vector_has_no_norm_of_matrices(name):
-    for norm in (linalg.norm, linalg.vector_norm, gx.grad(lambda x, **_: np.linalg.norm(x, name))):
-        with pytest.raises(ValueError, match=f"ord of vectors is a number, got '{name}'"):
-            norm(np.ones(3), ord=name)
