@@ -6,7 +6,7 @@ Not ``scipy.linalg.logm`` itself, which draws from NumPy's global random generat
 
 import warnings
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,19 @@ from gradx.backends.base import Kernel
 from gradx.backends.companions import imported
 from gradx.errors import ShapeError
 
-# Of the approximant of degree 7 to the logarithm, exact in double precision for norms up to BOUND
-# (Higham, "Functions of Matrices", 2008, section 11.5), as a sum of fractions: of Gauss's rule.
-NODES, WEIGHTS = [numbers * 0.5 for numbers in np.polynomial.legendre.leggauss(7)]
+# The approximant of degree 7 to the logarithm is exact in double precision for norms up to BOUND
+# (Higham, "Functions of Matrices", 2008, section 11.5).
 BOUND = 0.264
+
+
+@cache
+def _fractions() -> list[tuple[float, float]]:
+    """Return nodes and weights of that approximant as a sum of fractions: those of Gauss's rule.
+
+    Not at import, which would wait 4 ms for NumPy's polynomials.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(7)
+    return list(zip(nodes * 0.5, weights * 0.5, strict=True))
 
 
 def _of_each(function: Callable[..., Any], op: str, xp: Any, x: Any) -> Any:
@@ -73,7 +82,7 @@ def _logarithm(linalg, x):
     identity = np.eye(len(x))
     out = sum(
         weight * np.linalg.solve(identity + (node + 0.5) * less_one, less_one)
-        for node, weight in zip(NODES, WEIGHTS, strict=True)
+        for node, weight in _fractions()
     )
     # That of a negative eigenvalue has the imaginary part pi, times a projection.
     return np.triu(out / scale, 1) + np.diag(logarithms), 1 / len(x)
