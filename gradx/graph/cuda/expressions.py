@@ -11,7 +11,6 @@ from typing import Any
 from gradx.backends.cuda_kernels import elementwise
 from gradx.backends.cuda_kernels.prelude import INTEGERS, REALS
 from gradx.ops.neural import TANH_CUBIC, TANH_SCALE
-from gradx.ops.special import ROOT_HALF
 
 # Dtype -> how it is stored, and what it is computed in.
 STORED = {name: number.stored for name, number in (REALS | INTEGERS).items()} | {"bool": "bool"}
@@ -99,7 +98,7 @@ def literal(value: Any) -> str:
 def _gelu(params: dict[str, Any], type_name: str, operands: Sequence[str]) -> str:
     x = operands[0]
     if params.get("approximate", "none") == "none":
-        return f"({type_name})0.5 * {x} * erfc(({type_name}){-ROOT_HALF!r} * {x})"
+        return f"({type_name})0.5 * {x} * erfc(({type_name}){-elementwise.ROOT_HALF!r} * {x})"
     cubic = f"{x} + ({type_name}){TANH_CUBIC!r} * {x} * {x} * {x}"
     return f"{x} / (1 + exp(({type_name}){-2 * TANH_SCALE!r} * ({cubic})))"
 
