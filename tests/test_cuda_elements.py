@@ -48,6 +48,12 @@ def test_sum_of_a_whole_array(axis, shape, dtype, cuda):
     assert cuda.modules.whole.is_summed(cuda.put(x), axis)
 
 
+def test_sum_of_every_second_column(cuda):
+    x = np.arange(12.0).reshape(3, 4)
+
+    assert cuda(lambda xp, x: cuda.kernel("sum")(xp, x[:, ::2]), x) == x[:, ::2].sum()
+
+
 # Elementwise ops
 
 
